@@ -1,0 +1,1 @@
+"""The verbs, and all side effects behind them. Nothing here prints."""

@@ -1,0 +1,26 @@
+"""What the stacks promise, and everyone downstream may read."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class NodeOutputs(msgspec.Struct, frozen=True, kw_only=True):
+    """One node as it exists."""
+
+    name: str
+    instance_id: str
+    private_ip: str
+    availability_zone: str
+
+
+class Outputs(msgspec.Struct, frozen=True, kw_only=True):
+    """The stack as it exists. A missing output fails here, not inside a template."""
+
+    vpc_id: str
+    private_subnet_ids: tuple[str, ...]
+    gateway_security_group_id: str
+    node_security_group_id: str
+    kms_key_arn: str
+    instance_connect_endpoint_id: str
+    nodes: tuple[NodeOutputs, ...]

@@ -1,0 +1,328 @@
+"""The Plan: frozen, complete, JSON in and out. It names secrets and never holds them.
+
+Everything after the planner only carries it out.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+PLAN_SCHEMA = 1
+"""Raised whenever a reader of an older plan would misread a newer one."""
+
+Target = Literal["sandbox"]
+"""Where nodes come from."""
+
+Binding = Literal["loopback", "published"]
+"""`loopback`: this host only. `published`: what clients may reach; in the sandbox that is loopback as well."""
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of every part of a plan."""
+
+
+class Decision(Record):
+    """Something the planner chose, and why: shown by `deploy plan`."""
+
+    what: str
+    choice: str
+    why: str
+
+
+class ModelPlan(Record):
+    """The model as served."""
+
+    name: str
+    served_name: str
+    source: str
+    """Hugging Face repository."""
+    licence: str
+    quantization: str
+    weights_gib: float
+    max_model_len: int
+    """Tokens, prompt plus answer."""
+
+
+class Rates(Record):
+    """How fast the engine is expected to be: a prediction, which the sandbox's engine imitates."""
+
+    prefill_tokens_per_s: float
+    """Prompt tokens per second, all requests together."""
+    decode_step_s: float
+    """Seconds per decode step with one sequence: the weights are read once."""
+    decode_step_per_sequence_s: float
+    """Seconds that each further sequence in the batch adds to a step."""
+
+
+class EnginePlan(Record):
+    """The inference engine of one replica."""
+
+    name: str
+    version: str
+    args: tuple[str, ...]
+    """The complete vLLM command line behind `vllm serve`."""
+    gpu: str
+    gpus: int
+    kv_cache_tokens: int
+    """Tokens the KV cache holds, all requests together (prediction)."""
+    max_num_seqs: int
+    max_num_queued_reqs: int
+    rates: Rates
+    seed: int = 0
+
+
+class SubnetPlan(Record):
+    """A private subnet."""
+
+    name: str
+    cidr: str
+    zone: str
+    """Availability zone, for example `us-east-2a`."""
+
+
+class NetworkPlan(Record):
+    """The private network."""
+
+    region: str
+    vpc_cidr: str
+    subnets: tuple[SubnetPlan, ...]
+    client_cidrs: tuple[str, ...]
+    gateway_port: int
+    """The only port that clients may reach on a node."""
+    gateway_endpoints: tuple[str, ...]
+    """AWS services reached through a gateway endpoint, for example `s3`."""
+    interface_endpoints: tuple[str, ...]
+    """AWS services reached through an interface endpoint, for example `kms`."""
+
+
+class InterfacePlan(Record):
+    """One network interface of a node (facts: EFA and launch-template rules of EC2)."""
+
+    device_index: int
+    network_card_index: int
+    kind: Literal["interface", "efa-only"]
+
+
+class NodePlan(Record):
+    """One GPU node."""
+
+    name: str
+    instance_type: str
+    subnet: str
+    """Name of its subnet."""
+    gpus: int
+    """GPUs the machine has, used or not."""
+    ami_parameter: str
+    """Public SSM parameter that names the machine image."""
+    root_volume_gib: int
+    interfaces: tuple[InterfacePlan, ...]
+    capacity: Literal["on-demand", "reservation", "capacity-block"]
+    reservation_id: str
+    placement_group: bool
+
+
+class Port(Record):
+    """A port that a service listens on. There are no others."""
+
+    name: str
+    number: int
+    binding: Binding
+
+
+class Health(Record):
+    """How to tell that a service is ready: an HTTP(S) path on one of its ports that answers 200."""
+
+    port: str
+    path: str
+    scheme: Literal["http", "https"] = "http"
+    timeout_s: float = 30.0
+    """Seconds after start within which it must be ready."""
+
+
+class Limits(Record):
+    """What a service may use."""
+
+    memory_mib: int
+    open_files: int = 4096
+    processes: int = 512
+
+
+class Metrics(Record):
+    """Where Prometheus finds a service's metrics."""
+
+    port: str
+    path: str = "/metrics"
+
+
+class Service(Record):
+    """One program, described once; every substrate only interprets it.
+
+    In `args`, `env` and `secret_env`, `{config}`, `{data}`, `{secrets}`, `{tls}` and `{run}` stand for folders that
+    the substrate's layout names, and `{stack}` for the stack's own folder.
+    """
+
+    name: str
+    artefact: str
+    """A row of the catalogue's `artefacts.toml`."""
+    version: str
+    args: tuple[str, ...]
+    env: dict[str, str] = {}
+    secret_env: dict[str, str] = {}
+    """Environment variable -> name of the secret whose value it gets when the service starts."""
+    ports: tuple[Port, ...] = ()
+    health: Health | None = None
+    limits: Limits
+    metrics: Metrics | None = None
+    after: tuple[str, ...] = ()
+    """Services that start first."""
+    gpus: int = 0
+    optional: bool = False
+    """The stack runs without it (for example where Prometheus is not to be had), and `verify` says so."""
+
+
+class SecretRef(Record):
+    """A secret by name; its value lives in the stack's secrets folder (0600) or in the target's secret store."""
+
+    name: str
+    purpose: str
+
+
+class RoutePlan(Record):
+    """A path that the gateway lets through."""
+
+    path: str
+    methods: tuple[str, ...]
+    scope: str
+
+
+class GatewayPlan(Record):
+    """Limits and routes of the gateway."""
+
+    routes: tuple[RoutePlan, ...]
+    observe_scope: str
+    """Scope that a token needs for the dashboards behind ForwardAuth."""
+    max_body_bytes: int
+    max_connections: int
+    max_in_flight: int
+    max_in_flight_per_client: int
+    request_timeout_s: int
+
+
+class IdentityPlan(Record):
+    """Who may ask."""
+
+    issuer: str
+    built_in: bool
+    """The stack issues its own tokens."""
+    jwks: str
+    """URL or file of a foreign issuer's key set; empty for the stack's own, or to be found by discovery."""
+    issuer_ca: str
+    audience: str
+    algorithms: tuple[str, ...]
+    leeway_s: int
+    max_lifetime_s: int
+
+
+class TlsPlan(Record):
+    """Where the endpoint's certificate comes from."""
+
+    mode: Literal["own-authority", "given-authority", "given-certificate"]
+    hostnames: tuple[str, ...]
+    leaf_days: int
+    certificate: str = ""
+    key: str = ""
+    ca: str = ""
+    ca_key: str = ""
+
+
+class UpstreamPlan(Record):
+    """An OpenAI-compatible server that takes the engine's place."""
+
+    url: str
+    key_env: str
+    """Environment variable that held its key when the stack was made; empty for none."""
+
+
+class MetricsPlan(Record):
+    """What Prometheus does."""
+
+    retention_days: int
+    scrape_interval_s: int
+
+
+class CostPlan(Record):
+    """What it would cost by the hour, and how sure that is."""
+
+    usd_per_hour: float
+    """What this target costs now."""
+    usd_per_hour_on_aws: float | None
+    """Price of the whole instances on AWS; None where no price is known."""
+    basis: str
+    as_of: str
+    """Date of the price, ISO 8601."""
+    verified: bool
+    """From a primary source."""
+
+
+class Plan(Record):
+    """Everything that was decided."""
+
+    schema: int = PLAN_SCHEMA
+    stack: str
+    profile: str
+    target: Target
+    model: ModelPlan
+    engine: EnginePlan
+    network: NetworkPlan
+    nodes: tuple[NodePlan, ...]
+    services: tuple[Service, ...]
+    gateway: GatewayPlan
+    identity: IdentityPlan
+    tls: TlsPlan
+    metrics: MetricsPlan
+    secrets: tuple[SecretRef, ...]
+    upstream: UpstreamPlan | None
+    tags: dict[str, str]
+    cost: CostPlan
+    decisions: tuple[Decision, ...]
+
+    def service(self, name: str) -> Service:
+        """Return the service of that name.
+
+        Raises:
+            KeyError: the plan has no such service.
+
+        """
+        for service in self.services:
+            if service.name == name:
+                return service
+        raise KeyError(name)
+
+    def port(self, service: str, name: str) -> int:
+        """Return the number of a named port.
+
+        Raises:
+            KeyError: the plan has no such service or port.
+
+        """
+        for port in self.service(service).ports:
+            if port.name == name:
+                return port.number
+        raise KeyError(f"{service}.{name}")
+
+
+def to_json(plan: Plan) -> str:
+    """Return the plan as indented JSON; `from_json` gives the same plan back."""
+    return msgspec.json.format(msgspec.json.encode(plan), indent=2).decode()
+
+
+def from_json(text: str | bytes) -> Plan:
+    """Read a plan.
+
+    Raises:
+        msgspec.ValidationError: it is not a plan of this schema.
+
+    """
+    return msgspec.json.decode(text, type=Plan)

@@ -1,0 +1,138 @@
+"""What a person writes: one TOML file per profile, parsed once into a frozen record."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+Name = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
+Cidr = Annotated[str, Meta(pattern=r"^[0-9a-fA-F:.]+/[0-9]{1,3}$")]
+Seconds = Annotated[int, Meta(ge=1)]
+Days = Annotated[int, Meta(ge=1)]
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of every section: frozen, and a misspelt field is an error."""
+
+
+class ModelSection(Record):
+    """`[model]`: what is served."""
+
+    name: str
+    """A row of the catalogue's `models.toml`."""
+    served_name: str = ""
+    """The name clients ask for; the catalogue's name when empty."""
+    max_model_len: Annotated[int, Meta(ge=256)] | None = None
+    """Longest prompt plus answer, in tokens; the model's own limit when absent."""
+
+
+class HardwareSection(Record):
+    """`[hardware]`: what it is served on."""
+
+    gpu: str
+    """A row of the catalogue's `gpus.toml`."""
+    count: Annotated[int, Meta(ge=1, le=1024)]
+    """GPUs that one replica uses."""
+
+
+class EngineSection(Record):
+    """`[engine]`: limits of the inference engine."""
+
+    max_num_seqs: Annotated[int, Meta(ge=1, le=4096)] = 128
+    """Requests decoded at once; more wait in the queue."""
+    max_num_queued_reqs: Annotated[int, Meta(ge=1)] = 512
+    """Requests that may wait; more are refused."""
+    gpu_memory_utilization: Annotated[float, Meta(gt=0, le=0.98)] = 0.92
+    """Share of GPU memory the engine takes (vLLM's default is 0.92)."""
+    kv_cache_dtype: Literal["auto", "fp8"] = "auto"
+
+
+class NetworkSection(Record):
+    """`[network]`: where it is reachable from, which is never the internet."""
+
+    vpc_cidr: Cidr = "10.42.0.0/16"
+    client_cidrs: Annotated[tuple[Cidr, ...], Meta(min_length=1)] = ("10.0.0.0/8",)
+    """Networks that may reach the gateway's port. An address range of the internet is refused by policy."""
+    zones: Annotated[int, Meta(ge=1, le=4)] = 1
+    """Availability zones with a private subnet."""
+
+
+class AwsSection(Record):
+    """`[aws]`: where the nodes come from."""
+
+    region: str = "us-east-2"
+    instance_type: str = ""
+    """An instance type of `hosts.toml`; the smallest that fits when empty."""
+    capacity: Literal["on-demand", "reservation", "capacity-block"] = "on-demand"
+    reservation_id: Annotated[str, Meta(pattern=r"^(cr-[0-9a-f]{8,17})?$")] = ""
+    """The reservation or capacity block to use, when `capacity` is one of these."""
+    root_volume_gib: Annotated[int, Meta(ge=50, le=16384)] = 200
+
+
+class TlsSection(Record):
+    """`[tls]`: the stack's own authority, unless a company's certificate or issuing CA is given.
+
+    Give `certificate` and `key` (and `ca`, the root that clients trust), or `ca` and `ca_key`.
+    """
+
+    hostnames: tuple[str, ...] = ()
+    """Further names and addresses in the certificate."""
+    certificate: str = ""
+    """PEM file: leaf first, then intermediates."""
+    key: str = ""
+    ca: str = ""
+    ca_key: str = ""
+    leaf_days: Days = 30
+
+
+class IdentitySection(Record):
+    """`[identity]`: who issues tokens. The stack's own issuer, unless `issuer` is given."""
+
+    issuer: str = ""
+    """URL of an OIDC issuer, exactly as tokens carry it in `iss`."""
+    jwks: str = ""
+    """Its key set: an https URL or a file; found by OIDC discovery when empty."""
+    issuer_ca: str = ""
+    """PEM file to trust for the issuer's TLS, when it is not a public one."""
+    audience: str = ""
+    """Expected `aud`; the stack's name when empty."""
+    scope: str = "inference"
+    """Scope a token needs for inference."""
+    max_token_lifetime_s: Annotated[int, Meta(ge=60, le=604800)] = 86400
+
+
+class LimitsSection(Record):
+    """`[limits]`: what one client and all of them may use."""
+
+    max_body_mib: Annotated[int, Meta(ge=1, le=64)] = 4
+    max_connections: Annotated[int, Meta(ge=1)] = 512
+    max_in_flight: Annotated[int, Meta(ge=1)] = 256
+    max_in_flight_per_client: Annotated[int, Meta(ge=1)] = 64
+    request_timeout_s: Seconds = 600
+
+
+class MetricsSection(Record):
+    """`[metrics]`: what Prometheus keeps."""
+
+    retention_days: Days = 15
+    scrape_interval_s: Seconds = 5
+
+
+class Profile(Record):
+    """A whole profile. Every field has a default but for the model and the hardware."""
+
+    name: Name
+    description: Annotated[str, Meta(min_length=1)]
+    model: ModelSection
+    hardware: HardwareSection
+    engine: EngineSection = EngineSection()
+    network: NetworkSection = NetworkSection()
+    aws: AwsSection = AwsSection()
+    tls: TlsSection = TlsSection()
+    identity: IdentitySection = IdentitySection()
+    limits: LimitsSection = LimitsSection()
+    metrics: MetricsSection = MetricsSection()
+    tags: dict[Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:/=+@-]{1,128}$")], str] = {}
+    """Tags that every resource carries, beside the toolkit's own."""

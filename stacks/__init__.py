@@ -1,0 +1,1 @@
+"""A plan becomes Pulumi resources; no decisions are taken here."""

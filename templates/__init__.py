@@ -1,0 +1,1 @@
+"""A plan and its outputs become the text of every configuration file."""
