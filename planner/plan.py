@@ -23,7 +23,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Base of every part of a plan."""
 
 
-class Decision(Record):
+class Decision(Record, frozen=True, kw_only=True):
     """Something the planner chose, and why: shown by `deploy plan`."""
 
     what: str
@@ -31,7 +31,7 @@ class Decision(Record):
     why: str
 
 
-class ModelPlan(Record):
+class ModelPlan(Record, frozen=True, kw_only=True):
     """The model as served."""
 
     name: str
@@ -45,7 +45,7 @@ class ModelPlan(Record):
     """Tokens, prompt plus answer."""
 
 
-class Rates(Record):
+class Rates(Record, frozen=True, kw_only=True):
     """How fast the engine is expected to be: a prediction, which the sandbox's engine imitates."""
 
     prefill_tokens_per_s: float
@@ -56,7 +56,7 @@ class Rates(Record):
     """Seconds that each further sequence in the batch adds to a step."""
 
 
-class EnginePlan(Record):
+class EnginePlan(Record, frozen=True, kw_only=True):
     """The inference engine of one replica."""
 
     name: str
@@ -73,7 +73,7 @@ class EnginePlan(Record):
     seed: int = 0
 
 
-class SubnetPlan(Record):
+class SubnetPlan(Record, frozen=True, kw_only=True):
     """A private subnet."""
 
     name: str
@@ -82,7 +82,7 @@ class SubnetPlan(Record):
     """Availability zone, for example `us-east-2a`."""
 
 
-class NetworkPlan(Record):
+class NetworkPlan(Record, frozen=True, kw_only=True):
     """The private network."""
 
     region: str
@@ -97,7 +97,7 @@ class NetworkPlan(Record):
     """AWS services reached through an interface endpoint, for example `kms`."""
 
 
-class InterfacePlan(Record):
+class InterfacePlan(Record, frozen=True, kw_only=True):
     """One network interface of a node (facts: EFA and launch-template rules of EC2)."""
 
     device_index: int
@@ -105,7 +105,7 @@ class InterfacePlan(Record):
     kind: Literal["interface", "efa-only"]
 
 
-class NodePlan(Record):
+class NodePlan(Record, frozen=True, kw_only=True):
     """One GPU node."""
 
     name: str
@@ -123,7 +123,7 @@ class NodePlan(Record):
     placement_group: bool
 
 
-class Port(Record):
+class Port(Record, frozen=True, kw_only=True):
     """A port that a service listens on. There are no others."""
 
     name: str
@@ -131,7 +131,7 @@ class Port(Record):
     binding: Binding
 
 
-class Health(Record):
+class Health(Record, frozen=True, kw_only=True):
     """How to tell that a service is ready: an HTTP(S) path on one of its ports that answers 200."""
 
     port: str
@@ -141,7 +141,7 @@ class Health(Record):
     """Seconds after start within which it must be ready."""
 
 
-class Limits(Record):
+class Limits(Record, frozen=True, kw_only=True):
     """What a service may use."""
 
     memory_mib: int
@@ -149,14 +149,14 @@ class Limits(Record):
     processes: int = 512
 
 
-class Metrics(Record):
+class Metrics(Record, frozen=True, kw_only=True):
     """Where Prometheus finds a service's metrics."""
 
     port: str
     path: str = "/metrics"
 
 
-class Service(Record):
+class Service(Record, frozen=True, kw_only=True):
     """One program, described once; every substrate only interprets it.
 
     In `args`, `env` and `secret_env`, `{config}`, `{data}`, `{secrets}`, `{tls}` and `{run}` stand for folders that
@@ -182,14 +182,14 @@ class Service(Record):
     """The stack runs without it (for example where Prometheus is not to be had), and `verify` says so."""
 
 
-class SecretRef(Record):
+class SecretRef(Record, frozen=True, kw_only=True):
     """A secret by name; its value lives in the stack's secrets folder (0600) or in the target's secret store."""
 
     name: str
     purpose: str
 
 
-class RoutePlan(Record):
+class RoutePlan(Record, frozen=True, kw_only=True):
     """A path that the gateway lets through."""
 
     path: str
@@ -197,7 +197,7 @@ class RoutePlan(Record):
     scope: str
 
 
-class GatewayPlan(Record):
+class GatewayPlan(Record, frozen=True, kw_only=True):
     """Limits and routes of the gateway."""
 
     routes: tuple[RoutePlan, ...]
@@ -210,7 +210,7 @@ class GatewayPlan(Record):
     request_timeout_s: int
 
 
-class IdentityPlan(Record):
+class IdentityPlan(Record, frozen=True, kw_only=True):
     """Who may ask."""
 
     issuer: str
@@ -225,7 +225,7 @@ class IdentityPlan(Record):
     max_lifetime_s: int
 
 
-class TlsPlan(Record):
+class TlsPlan(Record, frozen=True, kw_only=True):
     """Where the endpoint's certificate comes from."""
 
     mode: Literal["own-authority", "given-authority", "given-certificate"]
@@ -237,7 +237,7 @@ class TlsPlan(Record):
     ca_key: str = ""
 
 
-class UpstreamPlan(Record):
+class UpstreamPlan(Record, frozen=True, kw_only=True):
     """An OpenAI-compatible server that takes the engine's place."""
 
     url: str
@@ -245,14 +245,14 @@ class UpstreamPlan(Record):
     """Environment variable that held its key when the stack was made; empty for none."""
 
 
-class MetricsPlan(Record):
+class MetricsPlan(Record, frozen=True, kw_only=True):
     """What Prometheus does."""
 
     retention_days: int
     scrape_interval_s: int
 
 
-class CostPlan(Record):
+class CostPlan(Record, frozen=True, kw_only=True):
     """What it would cost by the hour, and how sure that is."""
 
     usd_per_hour: float
@@ -266,7 +266,7 @@ class CostPlan(Record):
     """From a primary source."""
 
 
-class Plan(Record):
+class Plan(Record, frozen=True, kw_only=True):
     """Everything that was decided."""
 
     schema: int = PLAN_SCHEMA

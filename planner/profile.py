@@ -17,7 +17,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Base of every section: frozen, and a misspelt field is an error."""
 
 
-class ModelSection(Record):
+class ModelSection(Record, frozen=True, kw_only=True):
     """`[model]`: what is served."""
 
     name: str
@@ -28,7 +28,7 @@ class ModelSection(Record):
     """Longest prompt plus answer, in tokens; the model's own limit when absent."""
 
 
-class HardwareSection(Record):
+class HardwareSection(Record, frozen=True, kw_only=True):
     """`[hardware]`: what it is served on."""
 
     gpu: str
@@ -37,7 +37,7 @@ class HardwareSection(Record):
     """GPUs that one replica uses."""
 
 
-class EngineSection(Record):
+class EngineSection(Record, frozen=True, kw_only=True):
     """`[engine]`: limits of the inference engine."""
 
     max_num_seqs: Annotated[int, Meta(ge=1, le=4096)] = 128
@@ -49,7 +49,7 @@ class EngineSection(Record):
     kv_cache_dtype: Literal["auto", "fp8"] = "auto"
 
 
-class NetworkSection(Record):
+class NetworkSection(Record, frozen=True, kw_only=True):
     """`[network]`: where it is reachable from, which is never the internet."""
 
     vpc_cidr: Cidr = "10.42.0.0/16"
@@ -59,7 +59,7 @@ class NetworkSection(Record):
     """Availability zones with a private subnet."""
 
 
-class AwsSection(Record):
+class AwsSection(Record, frozen=True, kw_only=True):
     """`[aws]`: where the nodes come from."""
 
     region: str = "us-east-2"
@@ -71,7 +71,7 @@ class AwsSection(Record):
     root_volume_gib: Annotated[int, Meta(ge=50, le=16384)] = 200
 
 
-class TlsSection(Record):
+class TlsSection(Record, frozen=True, kw_only=True):
     """`[tls]`: the stack's own authority, unless a company's certificate or issuing CA is given.
 
     Give `certificate` and `key` (and `ca`, the root that clients trust), or `ca` and `ca_key`.
@@ -87,7 +87,7 @@ class TlsSection(Record):
     leaf_days: Days = 30
 
 
-class IdentitySection(Record):
+class IdentitySection(Record, frozen=True, kw_only=True):
     """`[identity]`: who issues tokens. The stack's own issuer, unless `issuer` is given."""
 
     issuer: str = ""
@@ -103,7 +103,7 @@ class IdentitySection(Record):
     max_token_lifetime_s: Annotated[int, Meta(ge=60, le=604800)] = 86400
 
 
-class LimitsSection(Record):
+class LimitsSection(Record, frozen=True, kw_only=True):
     """`[limits]`: what one client and all of them may use."""
 
     max_body_mib: Annotated[int, Meta(ge=1, le=64)] = 4
@@ -113,14 +113,14 @@ class LimitsSection(Record):
     request_timeout_s: Seconds = 600
 
 
-class MetricsSection(Record):
+class MetricsSection(Record, frozen=True, kw_only=True):
     """`[metrics]`: what Prometheus keeps."""
 
     retention_days: Days = 15
     scrape_interval_s: Seconds = 5
 
 
-class Profile(Record):
+class Profile(Record, frozen=True, kw_only=True):
     """A whole profile. Every field has a default but for the model and the hardware."""
 
     name: Name

@@ -6,7 +6,7 @@ These records are the common ground of the engine that carries them out and of t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import msgspec
 
@@ -14,9 +14,9 @@ import msgspec
 class Unknown:
     """A value that is decided only when the resource exists (an id, an address)."""
 
-    _instance: Unknown | None = None
+    _instance: Self | None = None
 
-    def __new__(cls) -> Unknown:
+    def __new__(cls) -> Self:
         """Return the one instance, so that `is UNKNOWN` works after copying."""
         if cls._instance is None:
             cls._instance = super().__new__(cls)
