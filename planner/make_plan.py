@@ -1,0 +1,324 @@
+"""Profile + catalogue -> Plan: the one place where decisions are taken."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from planner.catalogue import Catalogue, Engine, Gpu, Model
+from planner.cost import hourly_cost
+from planner.errors import PlanError
+from planner.placement import choose_host, plan_network, plan_node
+from planner.plan import (
+    Decision,
+    EnginePlan,
+    GatewayPlan,
+    IdentityPlan,
+    MetricsPlan,
+    ModelPlan,
+    NetworkPlan,
+    Plan,
+    RoutePlan,
+    SecretRef,
+    Service,
+    Target,
+    TlsPlan,
+    UpstreamPlan,
+)
+from planner.profile import Profile, TlsSection
+from planner.services import Services
+from planner.sizing import Sizing, rates, size
+
+ALGORITHMS = ("EdDSA", "Ed25519", "ES256", "RS256", "PS256")
+"""Asymmetric signatures only; `Ed25519` is RFC 9864's name of what RFC 8037 calls `EdDSA`."""
+LEEWAY_S = 5
+"""Clock difference that a token's times are forgiven, seconds."""
+OBSERVE_SCOPE = "observe"
+INFERENCE_ROUTES = (("/v1/chat/completions", "POST"), ("/v1/completions", "POST"), ("/v1/models", "GET"))
+"""What clients may call. The engine has many more routes, some of which its own API key leaves open."""
+
+
+class Site(msgspec.Struct, frozen=True, kw_only=True):
+    """What the profile does not say: which stack this is, where, and on which ports.
+
+    Attributes:
+        stack: the stack's name.
+        target: where nodes come from.
+        ports: `service.port` -> number, for those that differ from the default.
+        upstream: an OpenAI-compatible server in the engine's place.
+
+    """
+
+    stack: str
+    target: Target = "sandbox"
+    ports: Mapping[str, int] = {}
+    upstream: UpstreamPlan | None = None
+
+
+def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
+    """Decide everything.
+
+    Raises:
+        PlanError: the model does not fit, or a field names or asks for what there is not.
+
+    """
+    model, gpu = catalogue.model(profile.model.name), catalogue.gpu(profile.hardware.gpu)
+    row = catalogue.engines["vllm"]
+    max_len = min(profile.model.max_model_len or model.max_position, model.max_position)
+    sizing = _fit(profile, model, gpu, row, max_len)
+    host, placement_decisions = choose_host(profile, catalogue)
+    network = plan_network(profile, host)
+    builder = Services(catalogue, site.ports)
+    served = ModelPlan(
+        name=model.name,
+        served_name=profile.model.served_name or model.name,
+        source=model.hub,
+        licence=model.licence,
+        quantization=model.quantization,
+        weights_gib=model.weights_gib,
+        max_model_len=max_len,
+    )
+    engine = EnginePlan(
+        name=row.name,
+        version=row.version,
+        args=_engine_args(profile, served, builder.number("engine", "http")),
+        gpu=gpu.name,
+        gpus=profile.hardware.count,
+        kv_cache_tokens=sizing.kv_cache_tokens,
+        max_num_seqs=profile.engine.max_num_seqs,
+        max_num_queued_reqs=profile.engine.max_num_queued_reqs,
+        rates=rates(model, gpu, row, sizing, gpus=profile.hardware.count, context=max_len),
+    )
+    metrics = MetricsPlan(
+        retention_days=profile.metrics.retention_days, scrape_interval_s=profile.metrics.scrape_interval_s
+    )
+    identity = _identity(profile, site.stack)
+    return Plan(
+        stack=site.stack,
+        profile=profile.name,
+        target=site.target,
+        model=served,
+        engine=engine,
+        network=network,
+        nodes=(plan_node(profile, host, network),),
+        services=_services(builder, network, served, engine, metrics, site.upstream),
+        gateway=_gateway(profile),
+        identity=identity,
+        tls=_tls(profile.tls, site.stack),
+        metrics=metrics,
+        secrets=_secrets(identity, profile.tls, site.upstream),
+        upstream=site.upstream,
+        tags={"cloister:profile": profile.name, "cloister:stack": site.stack, **profile.tags},
+        cost=hourly_cost(profile.aws, host, catalogue),
+        decisions=(
+            *_engine_decisions(profile, model, sizing, max_len, site.upstream),
+            *placement_decisions,
+            *_network_decisions(network),
+            *_edge_decisions(identity, profile.tls),
+        ),
+    )
+
+
+def _fit(profile: Profile, model: Model, gpu: Gpu, engine: Engine, max_len: int) -> Sizing:
+    """Size the replica, or say what is missing."""
+    sizing = size(
+        model,
+        gpu,
+        engine,
+        gpus=profile.hardware.count,
+        utilization=profile.engine.gpu_memory_utilization,
+        kv_fp8=profile.engine.kv_cache_dtype == "fp8",
+    )
+    where = f"{profile.hardware.count} x {gpu.name}"
+    if sizing.kv_cache_gib_per_gpu <= 0:
+        raise PlanError(
+            f"{model.name} does not fit {where}: weights take {sizing.weights_gib_per_gpu} GiB of each GPU's "
+            f"{gpu.memory_gib} GiB, and {-sizing.kv_cache_gib_per_gpu} GiB are missing before any cache",
+            hint="Raise `hardware.count`, or choose a smaller model or one of lower precision.",
+            code="does_not_fit",
+        )
+    if sizing.kv_cache_tokens < max_len:
+        raise PlanError(
+            f"the KV cache of {model.name} on {where} holds {sizing.kv_cache_tokens} tokens, less than one request of "
+            f"{max_len}",
+            hint=f'Set `model.max_model_len` to at most {sizing.kv_cache_tokens}, or `engine.kv_cache_dtype = "fp8"`.',
+            code="context_does_not_fit",
+        )
+    return sizing
+
+
+def _engine_args(profile: Profile, model: ModelPlan, port: int) -> tuple[str, ...]:
+    """Write vLLM 0.33's command line; the engine's key comes by environment, never here."""
+    arguments: dict[str, object] = {
+        "--served-model-name": model.served_name,
+        "--host": "127.0.0.1",
+        "--port": port,
+        "--tensor-parallel-size": profile.hardware.count,
+        "--max-model-len": model.max_model_len,
+        "--gpu-memory-utilization": profile.engine.gpu_memory_utilization,
+        "--max-num-seqs": profile.engine.max_num_seqs,
+        "--max-num-queued-reqs": profile.engine.max_num_queued_reqs,
+        "--kv-cache-dtype": profile.engine.kv_cache_dtype,
+        "--shutdown-timeout": 30,
+    }
+    flat = (str(word) for pair in arguments.items() for word in pair)
+    return (model.source, *flat, "--disable-fastapi-docs")
+
+
+def _services(
+    builder: Services,
+    network: NetworkPlan,
+    model: ModelPlan,
+    engine: EnginePlan,
+    metrics: MetricsPlan,
+    upstream: UpstreamPlan | None,
+) -> tuple[Service, ...]:
+    """List what runs, in the order in which it is best read."""
+    return (
+        builder.aws(network),
+        *(() if upstream else (builder.engine(model, engine),)),
+        builder.gateway(after=()),
+        builder.traefik(),
+        builder.prometheus(metrics),
+        builder.renewer(),
+    )
+
+
+def _gateway(profile: Profile) -> GatewayPlan:
+    limits = profile.limits
+    return GatewayPlan(
+        routes=tuple(
+            RoutePlan(path=path, methods=(method,), scope=profile.identity.scope) for path, method in INFERENCE_ROUTES
+        ),
+        observe_scope=OBSERVE_SCOPE,
+        max_body_bytes=limits.max_body_mib * 2**20,
+        max_connections=limits.max_connections,
+        max_in_flight=limits.max_in_flight,
+        max_in_flight_per_client=limits.max_in_flight_per_client,
+        request_timeout_s=limits.request_timeout_s,
+    )
+
+
+def _identity(profile: Profile, stack: str) -> IdentityPlan:
+    section = profile.identity
+    return IdentityPlan(
+        issuer=section.issuer or f"https://{stack}.cloister.internal",
+        built_in=not section.issuer,
+        jwks=section.jwks,
+        issuer_ca=section.issuer_ca,
+        audience=section.audience or stack,
+        algorithms=ALGORITHMS,
+        leeway_s=LEEWAY_S,
+        max_lifetime_s=section.max_token_lifetime_s,
+    )
+
+
+def _tls(section: TlsSection, stack: str) -> TlsPlan:
+    """Choose where the certificate comes from.
+
+    Raises:
+        PlanError: half a pair of files is given.
+
+    """
+    own_names = ("localhost", "127.0.0.1", "::1", f"{stack}.cloister.internal")
+    names = (*own_names, *(name for name in section.hostnames if name not in own_names))
+    if bool(section.certificate) != bool(section.key):
+        raise PlanError("`tls.certificate` and `tls.key` go together", hint="Give both, or neither.")
+    if section.ca_key and not section.ca:
+        raise PlanError("`tls.ca_key` needs `tls.ca`", hint="Give the issuing certificate as well.")
+    if section.certificate:
+        mode, names = "given-certificate", section.hostnames or ("localhost",)
+    else:
+        mode = "given-authority" if section.ca_key else "own-authority"
+    return TlsPlan(
+        mode=mode,
+        hostnames=names,
+        leaf_days=section.leaf_days,
+        certificate=section.certificate,
+        key=section.key,
+        ca=section.ca,
+        ca_key=section.ca_key,
+    )
+
+
+def _secrets(identity: IdentityPlan, tls: TlsSection, upstream: UpstreamPlan | None) -> tuple[SecretRef, ...]:
+    """Name what is secret."""
+    secrets = []
+    if identity.built_in:
+        secrets.append(SecretRef(name="jwt-signing-key", purpose="signs the tokens of the stack's own issuer"))
+    if not tls.certificate and not tls.ca_key:
+        secrets.append(SecretRef(name="ca-key", purpose="signs the endpoint's certificate"))
+    if upstream is None:
+        secrets.append(SecretRef(name="engine-api-key", purpose="lets the gateway, and nobody else, ask the engine"))
+    elif upstream.key_env:
+        secrets.append(SecretRef(name="upstream-api-key", purpose="lets the gateway ask the upstream server"))
+    return tuple(secrets)
+
+
+def _engine_decisions(
+    profile: Profile, model: Model, sizing: Sizing, max_len: int, upstream: UpstreamPlan | None
+) -> tuple[Decision, ...]:
+    gpus = profile.hardware.count
+    stands_in = (
+        Decision(what="engine", choice=upstream.url, why="--upstream names a server to use in the engine's place")
+        if upstream
+        else Decision(
+            what="engine",
+            choice="vllm_sim (stand-in)",
+            why="the sandbox has no GPU: vLLM's API is imitated, at the rates predicted for the real one",
+        )
+    )
+    return (
+        Decision(
+            what="model",
+            choice=f"{model.name}, {model.quantization} weights of {model.weights_gib} GiB",
+            why=f"named in the profile; licence {model.licence}",
+        ),
+        stands_in,
+        Decision(
+            what="tensor parallelism",
+            choice=str(gpus),
+            why=f"{sizing.weights_gib_per_gpu} GiB of weights and {sizing.kv_cache_gib_per_gpu} GiB of KV cache on each GPU",
+        ),
+        Decision(
+            what="context",
+            choice=f"{max_len} tokens",
+            why=f"the KV cache holds {sizing.kv_cache_tokens} tokens, {sizing.kv_cache_tokens / max_len:.1f} requests of full length",
+        ),
+    )
+
+
+def _network_decisions(network: NetworkPlan) -> tuple[Decision, ...]:
+    zones = ", ".join(subnet.zone for subnet in network.subnets)
+    return (
+        Decision(
+            what="region",
+            choice=f"{network.region} ({zones})",
+            why="named in the profile; zones that offer the machine",
+        ),
+        Decision(
+            what="network",
+            choice=f"{network.vpc_cidr}, private subnets only",
+            why="no internet gateway and no NAT: nothing outside can be reached, and nothing outside reaches in",
+        ),
+        Decision(
+            what="endpoints",
+            choice=", ".join((*network.gateway_endpoints, *network.interface_endpoints)),
+            why="the AWS services that a node calls, each by a private endpoint",
+        ),
+    )
+
+
+def _edge_decisions(identity: IdentityPlan, tls: TlsSection) -> tuple[Decision, ...]:
+    certificate = (
+        "a given certificate" if tls.certificate else "a given authority" if tls.ca_key else "an authority of its own"
+    )
+    return (
+        Decision(what="TLS", choice=certificate, why="1.2 or later, no plain HTTP"),
+        Decision(
+            what="tokens",
+            choice=f"issued by {identity.issuer}, at most {identity.max_lifetime_s} s long",
+            why="the stack's own issuer" if identity.built_in else "the issuer named in the profile",
+        ),
+    )

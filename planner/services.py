@@ -1,0 +1,149 @@
+"""The services of a stack, described once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from planner.catalogue import Catalogue
+from planner.plan import (
+    Binding,
+    EnginePlan,
+    Health,
+    Limits,
+    Metrics,
+    MetricsPlan,
+    ModelPlan,
+    NetworkPlan,
+    Port,
+    Service,
+)
+
+DEFAULT_PORTS: Mapping[str, int] = {
+    "aws.http": 5566,
+    "engine.http": 8000,
+    "gateway.http": 8080,
+    "gateway.admin": 8081,
+    "traefik.https": 8443,
+    "traefik.admin": 8082,
+    "prometheus.http": 9090,
+}
+"""`service.port` -> the number it has unless another is given."""
+
+
+class Services:
+    """Builds the records; `ports` overrides numbers by `service.port`."""
+
+    def __init__(self, catalogue: Catalogue, ports: Mapping[str, int]) -> None:
+        self._catalogue = catalogue
+        self._ports = {**DEFAULT_PORTS, **ports}
+
+    def number(self, service: str, port: str) -> int:
+        """Return the number of a port."""
+        return self._ports[f"{service}.{port}"]
+
+    def _port(self, service: str, name: str, binding: Binding = "loopback") -> Port:
+        return Port(name=name, number=self.number(service, name), binding=binding)
+
+    def _version(self, artefact: str) -> str:
+        return self._catalogue.artefacts[artefact].version
+
+    def aws(self, network: NetworkPlan) -> Service:
+        """The emulated account."""
+        return Service(
+            name="aws",
+            artefact="aws-emulator",
+            version=self._version("aws-emulator"),
+            args=("--host", "127.0.0.1", "--port", str(self.number("aws", "http")), "--region", network.region),
+            ports=(self._port("aws", "http"),),
+            health=Health(port="http", path="/_cloister/health"),
+            limits=Limits(memory_mib=2048),
+        )
+
+    def engine(self, model: ModelPlan, engine: EnginePlan) -> Service:
+        """The imitation of the inference engine, at the rates that the plan predicts."""
+        rates = engine.rates
+        arguments = {
+            "--host": "127.0.0.1",
+            "--port": self.number("engine", "http"),
+            "--served-model-name": model.served_name,
+            "--max-model-len": model.max_model_len,
+            "--max-num-seqs": engine.max_num_seqs,
+            "--max-num-queued-reqs": engine.max_num_queued_reqs,
+            "--kv-cache-tokens": engine.kv_cache_tokens,
+            "--prefill-tokens-per-second": rates.prefill_tokens_per_s,
+            "--decode-step-seconds": rates.decode_step_s,
+            "--decode-step-per-sequence-seconds": rates.decode_step_per_sequence_s,
+            "--seed": engine.seed,
+            "--fault-file": "{data}/faults.json",
+        }
+        return Service(
+            name="engine",
+            artefact="vllm-sim",
+            version=self._version("vllm-sim"),
+            args=tuple(str(word) for pair in arguments.items() for word in pair),
+            secret_env={"VLLM_API_KEY": "engine-api-key"},
+            ports=(self._port("engine", "http"),),
+            health=Health(port="http", path="/health"),
+            limits=Limits(memory_mib=1024),
+            metrics=Metrics(port="http"),
+        )
+
+    def gateway(self, after: tuple[str, ...]) -> Service:
+        """The service in every request's path."""
+        return Service(
+            name="gateway",
+            artefact="gateway",
+            version=self._version("gateway"),
+            args=("--config", "{config}/gateway.toml"),
+            ports=(self._port("gateway", "http"), self._port("gateway", "admin")),
+            health=Health(port="admin", path="/healthz"),
+            limits=Limits(memory_mib=1024, open_files=8192),
+            metrics=Metrics(port="admin"),
+            after=after,
+        )
+
+    def traefik(self) -> Service:
+        """The only service that clients reach."""
+        return Service(
+            name="traefik",
+            artefact="traefik",
+            version=self._version("traefik"),
+            args=("--configFile={config}/traefik.yml",),
+            ports=(self._port("traefik", "https", "published"), self._port("traefik", "admin")),
+            health=Health(port="admin", path="/ping"),
+            limits=Limits(memory_mib=1024, open_files=8192),
+            metrics=Metrics(port="admin"),
+            after=("gateway",),
+        )
+
+    def prometheus(self, metrics: MetricsPlan) -> Service:
+        """Metrics and alerts; the stack runs without where it is not to be had."""
+        return Service(
+            name="prometheus",
+            artefact="prometheus",
+            version=self._version("prometheus"),
+            args=(
+                "--config.file={config}/prometheus.yml",
+                "--storage.tsdb.path={data}/tsdb",
+                f"--storage.tsdb.retention.time={metrics.retention_days}d",
+                f"--web.listen-address=127.0.0.1:{self.number('prometheus', 'http')}",
+                "--web.route-prefix=/prometheus",
+                "--web.external-url=/prometheus",
+                "--log.level=warn",
+            ),
+            ports=(self._port("prometheus", "http"),),
+            health=Health(port="http", path="/prometheus/-/ready"),
+            limits=Limits(memory_mib=2048, open_files=8192),
+            metrics=Metrics(port="http", path="/prometheus/metrics"),
+            optional=True,
+        )
+
+    def renewer(self) -> Service:
+        """Renews the certificate when a third of its lifetime is left."""
+        return Service(
+            name="renewer",
+            artefact="renewer",
+            version=self._version("renewer"),
+            args=("{stack}",),
+            limits=Limits(memory_mib=512),
+        )
