@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 
@@ -35,6 +36,8 @@ ALGORITHMS = ("EdDSA", "Ed25519", "ES256", "RS256", "PS256")
 LEEWAY_S = 5
 """Clock difference that a token's times are forgiven, seconds."""
 OBSERVE_SCOPE = "observe"
+TYPICAL_CONTEXT = 8192
+"""Tokens of context that speed is predicted for: few requests come near the longest one."""
 INFERENCE_ROUTES = (("/v1/chat/completions", "POST"), ("/v1/completions", "POST"), ("/v1/models", "GET"))
 """What clients may call. The engine has many more routes, some of which its own API key leaves open."""
 
@@ -88,12 +91,12 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         kv_cache_tokens=sizing.kv_cache_tokens,
         max_num_seqs=profile.engine.max_num_seqs,
         max_num_queued_reqs=profile.engine.max_num_queued_reqs,
-        rates=rates(model, gpu, row, sizing, gpus=profile.hardware.count, context=max_len),
+        rates=rates(model, gpu, row, sizing, gpus=profile.hardware.count, context=min(max_len, TYPICAL_CONTEXT)),
     )
     metrics = MetricsPlan(
         retention_days=profile.metrics.retention_days, scrape_interval_s=profile.metrics.scrape_interval_s
     )
-    identity = _identity(profile, site.stack)
+    identity, tls = _identity(profile, site.stack), _tls(profile.tls, site.stack)
     return Plan(
         stack=site.stack,
         profile=profile.name,
@@ -102,12 +105,14 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         engine=engine,
         network=network,
         nodes=(plan_node(profile, host, network),),
-        services=_services(builder, network, served, engine, metrics, site.upstream),
+        services=_services(
+            builder, network=network, model=served, engine=engine, metrics=metrics, upstream=site.upstream
+        ),
         gateway=_gateway(profile),
         identity=identity,
-        tls=_tls(profile.tls, site.stack),
+        tls=tls,
         metrics=metrics,
-        secrets=_secrets(identity, profile.tls, site.upstream),
+        secrets=_secrets(identity, tls, site.upstream),
         upstream=site.upstream,
         tags={"cloister:profile": profile.name, "cloister:stack": site.stack, **profile.tags},
         cost=hourly_cost(profile.aws, host, catalogue),
@@ -115,7 +120,7 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
             *_engine_decisions(profile, model, sizing, max_len, site.upstream),
             *placement_decisions,
             *_network_decisions(network),
-            *_edge_decisions(identity, profile.tls),
+            *_edge_decisions(identity, tls),
         ),
     )
 
@@ -168,6 +173,7 @@ def _engine_args(profile: Profile, model: ModelPlan, port: int) -> tuple[str, ..
 
 def _services(
     builder: Services,
+    *,
     network: NetworkPlan,
     model: ModelPlan,
     engine: EnginePlan,
@@ -227,10 +233,10 @@ def _tls(section: TlsSection, stack: str) -> TlsPlan:
         raise PlanError("`tls.certificate` and `tls.key` go together", hint="Give both, or neither.")
     if section.ca_key and not section.ca:
         raise PlanError("`tls.ca_key` needs `tls.ca`", hint="Give the issuing certificate as well.")
+    mode: Literal["own-authority", "given-authority", "given-certificate"]
+    mode = "given-authority" if section.ca_key else "own-authority"
     if section.certificate:
         mode, names = "given-certificate", section.hostnames or ("localhost",)
-    else:
-        mode = "given-authority" if section.ca_key else "own-authority"
     return TlsPlan(
         mode=mode,
         hostnames=names,
@@ -242,12 +248,12 @@ def _tls(section: TlsSection, stack: str) -> TlsPlan:
     )
 
 
-def _secrets(identity: IdentityPlan, tls: TlsSection, upstream: UpstreamPlan | None) -> tuple[SecretRef, ...]:
+def _secrets(identity: IdentityPlan, tls: TlsPlan, upstream: UpstreamPlan | None) -> tuple[SecretRef, ...]:
     """Name what is secret."""
     secrets = []
     if identity.built_in:
         secrets.append(SecretRef(name="jwt-signing-key", purpose="signs the tokens of the stack's own issuer"))
-    if not tls.certificate and not tls.ca_key:
+    if tls.mode == "own-authority":
         secrets.append(SecretRef(name="ca-key", purpose="signs the endpoint's certificate"))
     if upstream is None:
         secrets.append(SecretRef(name="engine-api-key", purpose="lets the gateway, and nobody else, ask the engine"))
@@ -279,12 +285,13 @@ def _engine_decisions(
         Decision(
             what="tensor parallelism",
             choice=str(gpus),
-            why=f"{sizing.weights_gib_per_gpu} GiB of weights and {sizing.kv_cache_gib_per_gpu} GiB of KV cache on each GPU",
+            why=f"on each GPU {sizing.weights_gib_per_gpu} GiB of weights, {sizing.kv_cache_gib_per_gpu} GiB of KV cache",
         ),
         Decision(
             what="context",
             choice=f"{max_len} tokens",
-            why=f"the KV cache holds {sizing.kv_cache_tokens} tokens, {sizing.kv_cache_tokens / max_len:.1f} requests of full length",
+            why=f"the KV cache holds {sizing.kv_cache_tokens} tokens: "
+            f"{sizing.kv_cache_tokens / max_len:.1f} requests of full length",
         ),
     )
 
@@ -310,12 +317,14 @@ def _network_decisions(network: NetworkPlan) -> tuple[Decision, ...]:
     )
 
 
-def _edge_decisions(identity: IdentityPlan, tls: TlsSection) -> tuple[Decision, ...]:
-    certificate = (
-        "a given certificate" if tls.certificate else "a given authority" if tls.ca_key else "an authority of its own"
-    )
+def _edge_decisions(identity: IdentityPlan, tls: TlsPlan) -> tuple[Decision, ...]:
+    source = {
+        "own-authority": "an authority of its own",
+        "given-authority": "a given authority",
+        "given-certificate": "a given certificate",
+    }[tls.mode]
     return (
-        Decision(what="TLS", choice=certificate, why="1.2 or later, no plain HTTP"),
+        Decision(what="TLS", choice=source, why="1.2 or later, no plain HTTP"),
         Decision(
             what="tokens",
             choice=f"issued by {identity.issuer}, at most {identity.max_lifetime_s} s long",

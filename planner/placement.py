@@ -62,7 +62,8 @@ def _check(host: Host, profile: Profile) -> None:
     wanted, region = profile.hardware, profile.aws.region
     if host.gpu != wanted.gpu or host.gpus < wanted.count:
         raise PlanError(
-            f"`aws.instance_type`: {host.name} has {host.gpus} {host.gpu}, the profile wants {wanted.count} {wanted.gpu}",
+            f"`aws.instance_type`: {host.name} has {host.gpus} {host.gpu}, "
+            f"the profile wants {wanted.count} {wanted.gpu}",
             hint="Leave `aws.instance_type` empty to have one chosen.",
         )
     if region not in host.zones:

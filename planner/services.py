@@ -48,7 +48,7 @@ class Services:
         return self._catalogue.artefacts[artefact].version
 
     def aws(self, network: NetworkPlan) -> Service:
-        """The emulated account."""
+        """Describe the emulated account."""
         return Service(
             name="aws",
             artefact="aws-emulator",
@@ -60,7 +60,7 @@ class Services:
         )
 
     def engine(self, model: ModelPlan, engine: EnginePlan) -> Service:
-        """The imitation of the inference engine, at the rates that the plan predicts."""
+        """Describe the imitation of the inference engine, at the rates that the plan predicts."""
         rates = engine.rates
         arguments = {
             "--host": "127.0.0.1",
@@ -89,7 +89,7 @@ class Services:
         )
 
     def gateway(self, after: tuple[str, ...]) -> Service:
-        """The service in every request's path."""
+        """Describe the service in every request's path."""
         return Service(
             name="gateway",
             artefact="gateway",
@@ -103,7 +103,7 @@ class Services:
         )
 
     def traefik(self) -> Service:
-        """The only service that clients reach."""
+        """Describe the only service that clients reach."""
         return Service(
             name="traefik",
             artefact="traefik",
@@ -117,7 +117,7 @@ class Services:
         )
 
     def prometheus(self, metrics: MetricsPlan) -> Service:
-        """Metrics and alerts; the stack runs without where it is not to be had."""
+        """Describe metrics and alerts; the stack runs without where Prometheus is not to be had."""
         return Service(
             name="prometheus",
             artefact="prometheus",
@@ -139,7 +139,7 @@ class Services:
         )
 
     def renewer(self) -> Service:
-        """Renews the certificate when a third of its lifetime is left."""
+        """Describe what renews the certificate when a third of its lifetime is left."""
         return Service(
             name="renewer",
             artefact="renewer",

@@ -42,8 +42,8 @@ def size(model: Model, gpu: Gpu, engine: Engine, *, gpus: int, utilization: floa
 def rates(model: Model, gpu: Gpu, engine: Engine, sizing: Sizing, *, gpus: int, context: int) -> Rates:
     """Predict speed by the roofline: prefill is bound by compute, decode by memory bandwidth.
 
-    Prefill does 2 FLOP per active parameter and token. A decode step reads the active weights once, and for each sequence
-    its cache, here at half of the longest context. Efficiencies are the engine row's.
+    Prefill does 2 FLOP per active parameter and token. A decode step reads the active weights once, and for each
+    sequence its cache of `context` tokens. Efficiencies are the engine row's.
     """
     tflops = gpu.fp8_tflops if model.quantization == "fp8" and gpu.fp8_tflops else gpu.bf16_tflops
     flops = tflops * 1e12 * engine.compute_efficiency * gpus
@@ -51,5 +51,5 @@ def rates(model: Model, gpu: Gpu, engine: Engine, sizing: Sizing, *, gpus: int, 
     return Rates(
         prefill_tokens_per_s=round(flops / (2 * model.active_params_b * 1e9), 1),
         decode_step_s=round(model.active_weights_gib * GIB / gpus / bandwidth, 6),
-        decode_step_per_sequence_s=round(sizing.kv_bytes_per_token_per_gpu * context / 2 / bandwidth, 9),
+        decode_step_per_sequence_s=round(sizing.kv_bytes_per_token_per_gpu * context / bandwidth, 9),
     )

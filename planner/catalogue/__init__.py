@@ -7,7 +7,7 @@ import difflib
 import tomllib
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -105,6 +105,7 @@ class Artefact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 Named = TypeVar("Named", Model, Gpu, Host, Engine, Artefact)
+AnyRow = TypeVar("AnyRow", bound=msgspec.Struct)
 
 
 class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,11 +164,10 @@ def load_catalogue() -> Catalogue:
     )
 
 
-def _rows(file: str, kind: type[Any]) -> list[Any]:
+def _rows(file: str, kind: type[AnyRow]) -> list[AnyRow]:
     """Read `file`.toml, whose rows stand under the singular of its name."""
     values = tomllib.loads((FOLDER / f"{file}.toml").read_text(encoding="utf-8"))
-    rows: list[Any] = msgspec.convert(values[file.removesuffix("s")], list[kind])
-    return rows
+    return [msgspec.convert(row, kind) for row in values[file.removesuffix("s")]]
 
 
 def _named(rows: dict[str, Named], name: str, what: str, field: str) -> Named:
