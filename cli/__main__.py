@@ -1,0 +1,5 @@
+"""`python -m cli` is `deploy`."""
+
+from cli.main import main
+
+main()

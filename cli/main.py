@@ -1,0 +1,83 @@
+"""Wiring: the commands, and the one place where errors become words and exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import NoReturn
+
+from planner.errors import DeployError, ExitCode, UsageError
+
+
+def main() -> NoReturn:
+    """Run the command line and leave with its exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and return its exit code."""
+    from cli.app import app
+
+    as_json = "--json" in arguments
+    try:
+        return int(app(args=arguments, prog_name="deploy", standalone_mode=False) or 0)
+    except DeployError as error:
+        return _report(error, as_json=as_json)
+    except KeyboardInterrupt:
+        return _report(_interrupted(), as_json=as_json)
+    except BrokenPipeError:
+        # The reader of our output left (`deploy list | head`): nothing to say, and nobody to say it to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+    except Exception as error:  # noqa: BLE001 - the one place where a defect becomes a message and a kept trace
+        if (told := _from_parser(error)) is not None:
+            return _report(told, as_json=as_json)
+        return _report_defect(error, as_json=as_json)
+
+
+def _report(error: DeployError, *, as_json: bool) -> int:
+    from cli.show import show_error
+
+    show_error(error, as_json=as_json)
+    return error.exit_code
+
+
+def _interrupted() -> DeployError:
+    error = DeployError(
+        "interrupted",
+        hint="Nothing is lost: run the same command again to go on, or `deploy down` to take the stack away.",
+        code="interrupted",
+    )
+    error.exit_code = ExitCode.INTERRUPTED
+    return error
+
+
+def _from_parser(error: Exception) -> DeployError | None:
+    """Return what the command-line parser says, in our own words' shape; None for any other error."""
+    import typer
+
+    if isinstance(error, typer.Abort):
+        return _interrupted()
+    if not isinstance(error, typer.TyperException):
+        return None
+    command = getattr(getattr(error, "ctx", None), "command_path", "deploy")
+    return UsageError(error.format_message(), hint=f"`{command} --help` shows what it takes.")
+
+
+def _report_defect(error: Exception, *, as_json: bool) -> int:
+    """Say that this is our fault, keep the trace, and name the file."""
+    import tempfile
+    import traceback
+
+    with tempfile.NamedTemporaryFile("w", prefix="cloister-defect-", suffix=".txt", delete=False) as file:
+        traceback.print_exception(error, file=file)
+    ours = DeployError(
+        f"unexpected {type(error).__name__}: {error}",
+        hint=f"This is a defect of the toolkit. Its trace is in {file.name}; a report that holds it will help.",
+        code="defect",
+    )
+    return _report(ours, as_json=as_json)
+
+
+if __name__ == "__main__":
+    main()

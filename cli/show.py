@@ -1,0 +1,82 @@
+"""Everything that reaches a screen or a script: JSON on stdout, words for people."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from planner.errors import DeployError
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+
+def emit_json(value: Any) -> None:
+    """Print one JSON document on stdout: structs, mappings, sequences."""
+    import msgspec
+
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+
+
+def emit_text(text: str) -> None:
+    """Print text on stdout as it is."""
+    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+
+
+def console() -> Console:
+    """Return a console on stdout: colours only on a terminal, and never with NO_COLOR."""
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def show(*items: RenderableType) -> None:
+    """Print renderables on stdout."""
+    out = console()
+    for item in items:
+        out.print(item)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "") -> RenderableType:
+    """Lay rows out under their columns."""
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    laid = Table(*columns, title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for row in rows:
+        laid.add_row(*(escape(cell) for cell in row))
+    return laid
+
+
+def card(title: str, rows: Iterable[tuple[str, str]], *, style: str = "green") -> RenderableType:
+    """Frame labelled lines."""
+    from rich import box
+    from rich.markup import escape
+    from rich.panel import Panel
+    from rich.table import Table
+
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for label, text in rows:
+        grid.add_row(escape(label), escape(text))
+    return Panel(grid, title=escape(title), title_align="left", border_style=style, box=box.ROUNDED, expand=False)
+
+
+def show_error(error: DeployError, *, as_json: bool) -> None:
+    """Say what happened and what to do next: JSON on stdout for scripts, words on stderr for people."""
+    if as_json:
+        emit_json({"error": {"code": error.code, "message": error.message, "hint": error.hint}})
+        return
+    red, bold, plain = ("\x1b[31m", "\x1b[1m", "\x1b[0m") if _colours(sys.stderr) else ("", "", "")
+    sys.stderr.write(f"{red}error:{plain} {bold}{error.message}{plain}\n")
+    if error.hint:
+        sys.stderr.write(f"  next: {error.hint}\n")
+
+
+def _colours(stream: Any) -> bool:
+    import os
+
+    return bool(stream.isatty()) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
