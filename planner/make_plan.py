@@ -285,7 +285,7 @@ def _engine_decisions(
         Decision(
             what="tensor parallelism",
             choice=str(gpus),
-            why=f"{sizing.weights_gib_per_gpu} GiB of weights and {sizing.kv_cache_gib_per_gpu} GiB of KV cache per GPU",
+            why=f"per GPU {sizing.weights_gib_per_gpu} GiB of weights and {sizing.kv_cache_gib_per_gpu} GiB of cache",
         ),
         Decision(
             what="context",

@@ -14,6 +14,7 @@ from planner.plan import (
     MetricsPlan,
     ModelPlan,
     NetworkPlan,
+    Plan,
     Port,
     Service,
 )
@@ -147,3 +148,9 @@ class Services:
             args=("{stack}",),
             limits=Limits(memory_mib=512),
         )
+
+
+def wanted_ports(plan: Plan) -> dict[str, int]:
+    """Return `service.port` -> the default number, for every port of the plan."""
+    names = (f"{service.name}.{port.name}" for service in plan.services for port in service.ports)
+    return {name: DEFAULT_PORTS[name] for name in names}

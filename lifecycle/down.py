@@ -1,0 +1,171 @@
+"""`down`: take the stack away, and prove that nothing is left. Works on a half-made, killed or corrupted stack."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from lifecycle import certificate, ports, sweep
+from lifecycle.certificate import Certificate, Leftover, Removed
+from lifecycle.home import StackHome
+from lifecycle.journal import Journal, read
+from lifecycle.lock import hold
+from lifecycle.processes import marked_processes, stop_marked
+from lifecycle.stack import Stack, no_such_stack
+from planner.errors import DeployError
+from planner.progress import Progress
+
+CLIENT_SERVICES = ("traefik", "gateway", "engine", "prometheus", "renewer")
+"""Stopped before the resources go: nobody is served by half a stack."""
+
+
+class DownReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What `down` did. `ok` means that nothing is left."""
+
+    ok: bool
+    stack: str
+    leftovers: tuple[Leftover, ...]
+    certificate: str
+    """The certificate's file (JSON); a readable page lies beside it. Empty when there was nothing to take down."""
+    seconds: float
+
+
+def down(home: StackHome, progress: Progress) -> DownReport:
+    """Take the stack away. Twice is fine.
+
+    Raises:
+        DeployError: there never was such a stack.
+        LockedError: another verb works on it.
+
+    """
+    started = time.monotonic()
+    if not home.exists:
+        if (earlier := certificate.latest(home)) is not None:
+            return DownReport(ok=True, stack=home.name, leftovers=(), certificate=str(earlier), seconds=0.0)
+        raise no_such_stack(home)
+    with hold(home, "down"):
+        return _Down(home, progress).run(started)
+
+
+class _Down:
+    """One run of `down`. Every step goes on where a step before it failed: what is left is found out at the end."""
+
+    def __init__(self, home: StackHome, progress: Progress) -> None:
+        self.home = home
+        self.progress = progress
+        self.journal = Journal(home.journal, "down")
+        self.removed: list[Removed] = []
+        self.leftovers: list[Leftover] = []
+        self.remarks: list[str] = []
+        self.looked: list[str] = []
+        self.numbers = ports.remembered(home)
+
+    def run(self, started: float) -> DownReport:
+        begun = datetime.now(UTC)
+        self._note_journal()
+        stack = self._load()
+        with self.journal.step("down"):
+            if stack is not None:
+                self._attempt("services that clients reach", lambda: stack.processes.stop(CLIENT_SERVICES))
+                self._attempt("resources", lambda: self._destroy(stack))
+                self._attempt("sweep by tag", lambda: self._sweep(stack))
+            self._attempt("processes", self._stop_everything)
+            self._attempt("proof", self._prove)
+        written = certificate.write(
+            self.home,
+            Certificate(
+                stack=self.home.name,
+                profile=stack.plan.profile if stack else "",
+                begun_at=begun.isoformat(timespec="seconds"),
+                ended_at=datetime.now(UTC).isoformat(timespec="seconds"),
+                removed=tuple(self.removed),
+                leftovers=tuple(self.leftovers),
+                looked=tuple(self.looked),
+                remarks=tuple(self.remarks),
+            ),
+        )
+        if not self.leftovers:
+            with self.progress.step("files"):
+                self._remove_files()
+        return DownReport(
+            ok=not self.leftovers,
+            stack=self.home.name,
+            leftovers=tuple(self.leftovers),
+            certificate=str(written),
+            seconds=round(time.monotonic() - started, 2),
+        )
+
+    def _attempt(self, title: str, work: Callable[[], None]) -> None:
+        """Do a step; one that fails is noted, and the rest goes on."""
+        try:
+            with self.progress.step(title), self.journal.step(title):
+                work()
+        except DeployError as error:
+            self.remarks.append(f"{title}: {error.message}")
+            self.progress.warn(f"{title}: {error.message}")
+
+    def _load(self) -> Stack | None:
+        """Read the stack; a damaged one is taken down by what its processes and its folder tell."""
+        try:
+            return Stack.load(self.home, self.progress)
+        except DeployError as error:
+            self.remarks.append(error.message)
+            self.progress.warn(f"{error.message}: going by processes and files")
+            return None
+
+    def _note_journal(self) -> None:
+        entries, broken = read(self.home.journal)
+        if broken:
+            self.remarks.append(f"{broken} lines of the journal could not be read; {len(entries)} could")
+
+    def _destroy(self, stack: Stack) -> None:
+        provisioner = stack.provisioner()
+        if not provisioner.account_answers():
+            known = provisioner.resources_or_none()
+            self.remarks.append(
+                "the emulated account does not run: its resources ended with it"
+                + (f" ({len(known)} were recorded)" if known else "")
+            )
+            return
+        self.removed += [
+            Removed(kind=change.type, name=change.name) for change in provisioner.destroy() if change.op == "delete"
+        ]
+
+    def _sweep(self, stack: Stack) -> None:
+        """Look in the account for anything that carries the stack's tag, and delete it."""
+        provisioner = stack.provisioner()
+        if not provisioner.account_answers():
+            self.looked.append("emulated account: does not run, so it holds nothing")
+            return
+        clients = provisioner.clients()
+        found = sweep.tagged(clients, stack.plan.stack)
+        self.removed += [Removed(kind=item.kind, name=item.id) for item in sweep.delete(clients, found)]
+        left = sweep.tagged(clients, stack.plan.stack)
+        self.leftovers += [Leftover(kind=item.kind, id=item.id, where=stack.plan.network.region) for item in left]
+        self.looked.append(
+            f"emulated account, {stack.plan.network.region}: everything tagged cloister:stack={stack.plan.stack} "
+            f"by {', '.join(sweep.CALLS)}: {len(left)} left"
+        )
+
+    def _stop_everything(self) -> None:
+        ended = stop_marked(self.home.layout)
+        self.removed += [Removed(kind="process", name=f"{process.name} (pid {process.pid})") for process in ended]
+
+    def _prove(self) -> None:
+        alive = marked_processes(self.home.layout)
+        self.leftovers += [Leftover(kind="process", id=str(p.pid), where=p.name) for p in alive]
+        self.looked.append(f"processes marked with this stack's folder in their environment: {len(alive)} left")
+        busy = [(name, number) for name, number in self.numbers.items() if not ports.is_free(number)]
+        self.leftovers += [Leftover(kind="port", id=str(number), where=name) for name, number in busy]
+        self.looked.append(f"ports {', '.join(map(str, sorted(self.numbers.values()))) or 'none'}: {len(busy)} in use")
+
+    def _remove_files(self) -> None:
+        """Remove the folders; the plan goes first, so that a stack that is half removed is known as such."""
+        self.home.plan.unlink(missing_ok=True)
+        for folder in (Path(self.home.layout.run), self.home.folder):
+            shutil.rmtree(folder, ignore_errors=False) if folder.exists() else None

@@ -1,0 +1,75 @@
+"""What every probe knows, and what it answers."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from planner.layout import Layout
+from planner.plan import Plan
+
+if TYPE_CHECKING:
+    import httpx
+
+TIMEOUT_S = 20.0
+"""Longest wait for an answer; the sandbox's engine is never slower."""
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that was tried.
+
+    Attributes:
+        id: stable name, for example `auth.expired`.
+        ok: it holds; None when it could not be tried, and `detail` says why.
+        detail: what was seen.
+
+    """
+
+    id: str
+    ok: bool | None
+    detail: str
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The running stack, as probes see it.
+
+    Attributes:
+        token: gives a token that is valid for inference; None where the stack issues none and none was given.
+
+    """
+
+    plan: Plan
+    layout: Layout
+    host: str
+    token: Callable[[], str | None]
+
+    @property
+    def port(self) -> int:
+        """The published port."""
+        return self.plan.port("traefik", "https")
+
+    @property
+    def url(self) -> str:
+        """Where clients reach the stack."""
+        return f"https://{self.host}:{self.port}"
+
+    @property
+    def ca_file(self) -> str:
+        """The authority that clients trust."""
+        return f"{self.layout.tls}/ca.pem"
+
+    def trust(self) -> ssl.SSLContext:
+        """Return a client's TLS settings: the stack's authority and no other, names checked."""
+        return ssl.create_default_context(cafile=self.ca_file)
+
+    def client(self, token: str | None = None) -> httpx.Client:
+        """Return an HTTP client that trusts the stack's authority and follows no redirect."""
+        import httpx  # noqa: PLC0415 - only `verify` and `up` probe
+
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return httpx.Client(base_url=self.url, verify=self.trust(), headers=headers, timeout=TIMEOUT_S, trust_env=False)

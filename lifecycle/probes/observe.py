@@ -1,0 +1,77 @@
+"""Prometheus sees every target, and strangers do not see Prometheus."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from lifecycle.probes.base import Check, Subject
+
+
+def probe(subject: Subject, *, runs: bool) -> Iterator[Check]:
+    """Yield the checks of metrics; `runs` tells whether Prometheus is there at all."""
+    if not runs:
+        yield Check(
+            id="metrics.targets",
+            ok=None,
+            detail="no Prometheus on this machine: install it (`apt install prometheus`), then run `deploy up` again",
+        )
+        return
+    yield _targets(subject)
+    yield _rules(subject)
+    yield _closed(subject)
+
+
+def _api(subject: Subject, path: str) -> Any:
+    import httpx  # noqa: PLC0415
+
+    port = subject.plan.port("prometheus", "http")
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}/prometheus", timeout=5, trust_env=False) as client:
+        return client.get(path).raise_for_status().json()["data"]
+
+
+def _targets(subject: Subject) -> Check:
+    """Wait, for as long as two scrapes take, until every target was scraped and is up."""
+    import httpx  # noqa: PLC0415
+
+    deadline = time.monotonic() + 2 * subject.plan.metrics.scrape_interval_s + 5
+    wanted = sum(1 for service in subject.plan.services if service.metrics)
+    while True:
+        try:
+            targets = _api(subject, "/api/v1/targets")["activeTargets"]
+        except (httpx.HTTPError, KeyError, ValueError) as error:
+            return Check(id="metrics.targets", ok=False, detail=f"Prometheus does not answer: {error}")
+        down = [f"{t['labels']['job']} ({t['lastError'] or t['health']})" for t in targets if t["health"] != "up"]
+        if len(targets) == wanted and not down:
+            jobs = ", ".join(sorted(t["labels"]["job"] for t in targets))
+            return Check(id="metrics.targets", ok=True, detail=f"{len(targets)} up: {jobs}")
+        if time.monotonic() > deadline:
+            detail = f"{len(targets)} of {wanted} targets known; down: {', '.join(down) or 'none'}"
+            return Check(id="metrics.targets", ok=False, detail=detail)
+        time.sleep(0.2)
+
+
+def _rules(subject: Subject) -> Check:
+    import httpx  # noqa: PLC0415
+
+    try:
+        groups = _api(subject, "/api/v1/rules")["groups"]
+    except (httpx.HTTPError, KeyError, ValueError) as error:
+        return Check(id="metrics.alert_rules", ok=False, detail=f"Prometheus does not answer: {error}")
+    rules = [rule for group in groups for rule in group["rules"]]
+    broken = [rule["name"] for rule in rules if rule["health"] == "err"]
+    detail = f"broken: {', '.join(broken)}" if broken else f"{len(rules)} loaded"
+    return Check(id="metrics.alert_rules", ok=bool(rules) and not broken, detail=detail)
+
+
+def _closed(subject: Subject) -> Check:
+    """Ask for the dashboards through the published port as a stranger."""
+    import httpx  # noqa: PLC0415
+
+    try:
+        with subject.client() as client:
+            status = client.get("/prometheus/api/v1/targets").status_code
+    except httpx.HTTPError as error:
+        return Check(id="metrics.closed_to_strangers", ok=False, detail=f"no answer: {error}")
+    return Check(id="metrics.closed_to_strangers", ok=status == 401, detail=f"{status} without a token")

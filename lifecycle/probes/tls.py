@@ -1,0 +1,87 @@
+"""TLS as a stranger finds it."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import warnings
+from collections.abc import Iterator
+
+from lifecycle.probes.base import TIMEOUT_S, Check, Subject
+
+
+def probe(subject: Subject) -> Iterator[Check]:
+    """Yield the checks of versions, chain, plain HTTP and HSTS."""
+    yield _chain(subject)
+    yield _old_version_refused(subject)
+    yield _plain_http_refused(subject)
+    yield _hsts(subject)
+
+
+def _chain(subject: Subject) -> Check:
+    """Check the certificate's chain and every name that the plan promises."""
+    names = [name for name in subject.plan.tls.hostnames if not name.startswith("*")]
+    try:
+        versions = {_handshake(subject, name) for name in names}
+    except (OSError, ssl.SSLError) as error:
+        return Check(id="tls.chain", ok=False, detail=f"handshake failed: {error}")
+    return Check(id="tls.chain", ok=True, detail=f"{', '.join(sorted(versions))}; valid for {', '.join(names)}")
+
+
+def _handshake(subject: Subject, name: str) -> str:
+    with (
+        socket.create_connection((subject.host, subject.port), TIMEOUT_S) as plain,
+        subject.trust().wrap_socket(plain, server_hostname=name) as secure,
+    ):
+        return secure.version() or "no TLS"
+
+
+def _old_version_refused(subject: Subject) -> Check:
+    """Offer nothing newer than TLS 1.1."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE  # whoever answers: an old version must not be spoken
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = ssl.TLSVersion.TLSv1
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    try:
+        with (
+            socket.create_connection((subject.host, subject.port), TIMEOUT_S) as plain,
+            context.wrap_socket(plain) as secure,
+        ):
+            return Check(id="tls.version", ok=False, detail=f"{secure.version()} was accepted")
+    except ssl.SSLError as error:
+        refused_by_peer = "ALERT" in str(error.reason or "") or "alert" in str(error)
+        if refused_by_peer:
+            return Check(id="tls.version", ok=True, detail="TLS 1.1 refused by the server")
+        return Check(id="tls.version", ok=None, detail=f"this machine cannot offer TLS 1.1: {error.reason}")
+    except OSError as error:
+        return Check(id="tls.version", ok=False, detail=f"no connection: {error}")
+
+
+def _plain_http_refused(subject: Subject) -> Check:
+    """Speak plain HTTP to the published port."""
+    try:
+        with socket.create_connection((subject.host, subject.port), TIMEOUT_S) as plain:
+            plain.settimeout(TIMEOUT_S)
+            plain.sendall(b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            status = plain.recv(64).split(b"\r\n")[0].decode(errors="replace")
+    except ConnectionResetError:
+        status = ""
+    except OSError as error:
+        return Check(id="tls.plain_http", ok=False, detail=f"no connection: {error}")
+    refused = not status or " 400 " in f"{status} "
+    return Check(id="tls.plain_http", ok=refused, detail=f"answered {status!r}" if status else "connection closed")
+
+
+def _hsts(subject: Subject) -> Check:
+    import httpx  # noqa: PLC0415
+
+    try:
+        with subject.client() as client:
+            header = client.get("/v1/models").headers.get("strict-transport-security", "")
+    except httpx.HTTPError as error:
+        return Check(id="tls.hsts", ok=False, detail=f"no answer: {error}")
+    return Check(id="tls.hsts", ok="max-age=" in header, detail=header or "header missing")

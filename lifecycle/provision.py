@@ -1,0 +1,107 @@
+"""Making and unmaking the resources of the Pulumi program, here against the emulated account."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lifecycle.files import write_atomically
+from lifecycle.home import StackHome
+from planner.errors import DeployError
+from planner.outputs import Outputs
+from planner.plan import Plan
+from planner.progress import Progress
+from planner.resources import Resource
+
+if TYPE_CHECKING:
+    from sandbox.engine import Change, Engine, Preview
+    from sandbox.handlers.registry import Boto3Clients
+
+PROJECT = "cloister"
+
+
+class Provisioner:
+    """Runs the program in-process. Its imports are heavy (Pulumi, boto3) and happen when it is used."""
+
+    def __init__(self, plan: Plan, home: StackHome, progress: Progress) -> None:
+        self.plan = plan
+        self.home = home
+        self.progress = progress
+
+    def preview(self) -> Preview:
+        """Return what the program would register and change, touching nothing."""
+        return self._engine(connected=False).preview(self._program)
+
+    def up(self) -> tuple[Outputs, tuple[Change, ...]]:
+        """Bring the account to what the program says, and keep its outputs.
+
+        Raises:
+            DeployError: the account refused; what was made is in the state, and the next run goes on from there.
+
+        """
+        from stacks.deploy import parse_outputs  # noqa: PLC0415
+
+        engine = self._engine(connected=True)
+        drifted = engine.refresh()
+        result = engine.up(self._program)
+        outputs = parse_outputs(result.outputs)
+        write_atomically(self.home.outputs, msgspec.json.encode(outputs))
+        gone = [change for change in drifted if change.op != "same"]
+        if gone:
+            self.progress.note(f"{len(gone)} resources had changed behind our back, and were repaired")
+        return outputs, result.changes
+
+    def destroy(self) -> tuple[Change, ...]:
+        """Delete everything the state knows, in reverse order."""
+        return self._engine(connected=True).destroy().changes
+
+    def resources(self) -> tuple[Resource, ...]:
+        """Return the resources as the state has them."""
+        return self._engine(connected=False).resources()
+
+    def resources_or_none(self) -> tuple[Resource, ...] | None:
+        """Return the resources as the state has them; None when the state cannot be read."""
+        try:
+            return self.resources()
+        except DeployError:
+            return None
+
+    def clients(self) -> Boto3Clients:
+        """Return clients of the emulated account."""
+        from sandbox.handlers.registry import Boto3Clients  # noqa: PLC0415
+
+        return Boto3Clients(self.endpoint, self.plan.network.region)
+
+    def account_answers(self) -> bool:
+        """Tell whether the emulated account is there to be asked."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.plan.port("aws", "http")), timeout=1):
+                return True
+        except OSError:
+            return False
+
+    @property
+    def endpoint(self) -> str:
+        """URL of the emulated account."""
+        return f"http://127.0.0.1:{self.plan.port('aws', 'http')}"
+
+    def _program(self) -> None:
+        from stacks.deploy import deploy  # noqa: PLC0415
+
+        deploy(self.plan)
+
+    def _engine(self, *, connected: bool) -> Engine:
+        from sandbox.engine import Engine, StateFile  # noqa: PLC0415
+        from sandbox.handlers.invokes import INVOKES  # noqa: PLC0415
+        from sandbox.handlers.registry import default_registry  # noqa: PLC0415
+
+        return Engine(
+            project=PROJECT,
+            stack=self.plan.stack,
+            state=StateFile(self.home.resources),
+            registry=default_registry(),
+            invokes=INVOKES,
+            clients=self.clients() if connected else None,
+        )

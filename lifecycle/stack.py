@@ -1,0 +1,99 @@
+"""A stack that has been made, or is being made: its plan, and the parts that carry it out."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lifecycle.home import StackHome
+from lifecycle.parts import resolve
+from lifecycle.processes import Processes
+from lifecycle.provision import Provisioner
+from planner.errors import DeployError
+from planner.layout import Layout
+from planner.plan import Plan, from_json
+from planner.progress import Progress, Silent
+
+if TYPE_CHECKING:
+    from lifecycle.tokens import Issuer
+
+
+class Stack:
+    """Everything that a verb needs of one stack."""
+
+    def __init__(self, home: StackHome, plan: Plan, progress: Progress | None = None) -> None:
+        self.home = home
+        self.plan = plan
+        self.progress = progress or Silent()
+
+    @classmethod
+    def load(cls, home: StackHome, progress: Progress | None = None) -> Stack:
+        """Read a stack from its folder.
+
+        Raises:
+            DeployError: there is no such stack, or its plan cannot be read.
+
+        """
+        try:
+            plan = from_json(home.plan.read_bytes())
+        except FileNotFoundError:
+            raise no_such_stack(home) from None
+        except (OSError, msgspec.MsgspecError) as error:
+            raise DeployError(
+                f"the plan of stack {home.name!r} cannot be read: {error}",
+                hint=f"`deploy up --stack {home.name} --profile NAME` writes it anew; "
+                f"`deploy down --stack {home.name}` takes away what is there.",
+                code="plan_unreadable",
+            ) from None
+        return cls(home, plan, progress)
+
+    @property
+    def layout(self) -> Layout:
+        """The stack's folders."""
+        return self.home.layout
+
+    @property
+    def url(self) -> str:
+        """Where clients reach the endpoint (OpenAI's base URL without `/v1`)."""
+        return f"https://127.0.0.1:{self.plan.port('traefik', 'https')}"
+
+    @property
+    def ca_file(self) -> str:
+        """The authority that clients trust."""
+        return f"{self.layout.tls}/ca.pem"
+
+    @cached_property
+    def processes(self) -> Processes:
+        """The services of this machine."""
+        return Processes(self.plan, self.layout, resolve, self.progress)
+
+    def provisioner(self) -> Provisioner:
+        """Return what makes and unmakes the resources."""
+        return Provisioner(self.plan, self.home, self.progress)
+
+    def tokens(self) -> Issuer:
+        """Return the stack's own issuer.
+
+        Raises:
+            DeployError: tokens come from a foreign issuer.
+
+        """
+        from lifecycle.tokens import Issuer  # noqa: PLC0415 - signing needs libraries that most commands do not
+
+        return Issuer(self.plan, self.layout)
+
+    def runs(self, service: str) -> bool:
+        """Tell whether a service runs now."""
+        return any(state.name == service and state.state == "RUNNING" for state in self.processes.status())
+
+
+def no_such_stack(home: StackHome) -> DeployError:
+    """Return the error that names the stacks there are."""
+    names = ", ".join(stack.name for stack in home.home.stacks())
+    return DeployError(
+        f"there is no stack {home.name!r}",
+        hint=f"Stacks here: {names}." if names else "`deploy up --profile 2xh200` makes one.",
+        code="no_such_stack",
+    )

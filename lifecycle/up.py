@@ -1,0 +1,249 @@
+"""`up`: from a profile to a running endpoint. Every step may be killed; the next run goes on from there."""
+
+from __future__ import annotations
+
+import contextvars
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from lifecycle import ports
+from lifecycle.files import write_atomically
+from lifecycle.home import StackHome
+from lifecycle.journal import Journal
+from lifecycle.lock import hold
+from lifecycle.planning import Kept, PlanReport, Request, decide, judge, plan_with_ports, refuse_violations, remember
+from lifecycle.planning import upstream_key as read_upstream_key
+from lifecycle.processes import PortTakenError
+from lifecycle.stack import Stack
+from planner.errors import DeployError
+from planner.outputs import Outputs
+from planner.plan import Plan
+from planner.progress import Progress
+from planner.services import wanted_ports
+
+if TYPE_CHECKING:
+    from sandbox.engine import Change
+
+ENDPOINT_TIMEOUT_S = 60
+PORT_TRIES = 3
+"""How often ports are chosen anew when somebody takes one between choice and bind."""
+
+
+class UpReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A stack that is up."""
+
+    stack: str
+    profile: str
+    target: str
+    url: str
+    ca_file: str
+    models: tuple[str, ...]
+    changes: dict[str, int]
+    seconds: float
+    plan: Plan
+
+
+def up(
+    home: StackHome, request: Request, progress: Progress, *, agree: Callable[[PlanReport], bool] = lambda _: True
+) -> UpReport:
+    """Bring the stack up.
+
+    Args:
+        home: where the stack lives.
+        request: what is asked for.
+        progress: told about each step.
+        agree: shown the judged plan before anything is created; False stops.
+
+    Raises:
+        DeployError: something went wrong; the message says what exists now and what to do next.
+
+    """
+    started = time.monotonic()
+    decide(home, request)  # whatever is wrong with the request is said before a folder is made
+    with hold(home, "up"):
+        home.create()
+        with Journal(home.journal, "up").step("up", request.profile):
+            return _Up(home, request, progress, agree).run(started)
+
+
+class _Up:
+    """One run of `up`, step by step."""
+
+    def __init__(
+        self, home: StackHome, request: Request, progress: Progress, agree: Callable[[PlanReport], bool]
+    ) -> None:
+        self.home = home
+        self.request = request
+        self.progress = progress
+        self.agree = agree
+        self.journal = Journal(home.journal, "up")
+
+    def run(self, started: float) -> UpReport:
+        with self.progress.step("plan"):
+            plan, kept = self._plan()
+            report = judge(plan, self.home, self.progress)
+        refuse_violations(report.findings)
+        if not self.agree(report):
+            raise DeployError("not agreed: nothing was created", hint="", code="not_agreed")
+        with self.journal.step("write plan"):
+            key = read_upstream_key(kept)
+            remember(self.home, plan, kept)
+        stack, changes = self._start(plan, kept, key)
+        with self.progress.step("endpoint answers"):
+            models = wait_for_endpoint(stack)
+        self._start_late(stack)
+        counted: dict[str, int] = {}
+        for change in changes:
+            counted[change.op] = counted.get(change.op, 0) + 1
+        return UpReport(
+            stack=stack.plan.stack,
+            profile=stack.plan.profile,
+            target=stack.plan.target,
+            url=stack.url,
+            ca_file=stack.ca_file,
+            models=models,
+            changes=counted,
+            seconds=round(time.monotonic() - started, 2),
+            plan=stack.plan,
+        )
+
+    def _plan(self, anew: tuple[str, ...] = ()) -> tuple[Plan, Kept]:
+        plan, kept = decide(self.home, self.request)
+        numbers = ports.choose(self.home, wanted_ports(plan), anew=anew)
+        return plan_with_ports(self.home, kept, numbers), kept
+
+    def _start(self, plan: Plan, kept: Kept, key: str | None) -> tuple[Stack, tuple[Change, ...]]:
+        """Start services and make resources side by side; choose ports again when one was taken meanwhile."""
+        for attempt in range(PORT_TRIES):
+            stack = Stack(self.home, plan, self.progress)
+            with self.progress.step("secrets and certificates"), self.journal.step("secrets and certificates"):
+                prepare_secrets(stack, key)
+            with self.journal.step("render configuration"):
+                render_configuration(stack)
+            try:
+                return stack, self._side_by_side(stack)
+            except PortTakenError as error:
+                if attempt == PORT_TRIES - 1:
+                    raise
+                self.progress.warn(f"port {error.port} of {error.service} was taken meanwhile: choosing another")
+                plan, kept = self._plan(
+                    anew=tuple(f"{error.service}.{p.name}" for p in plan.service(error.service).ports)
+                )
+                remember(self.home, plan, kept)
+        raise AssertionError  # the loop returns or raises
+
+    def _side_by_side(self, stack: Stack) -> tuple[Change, ...]:
+        with self.progress.step("emulated account"), self.journal.step("start aws"):
+            stack.processes.start(["aws"])
+        with ThreadPoolExecutor(1) as pool:
+            services = pool.submit(contextvars.copy_context().run, self._services, stack)
+            try:
+                _, changes = self._resources(stack)
+            finally:
+                services.exception()  # whatever happens, no thread of ours is left behind
+            services.result()
+        return changes
+
+    def _services(self, stack: Stack) -> None:
+        names = [service.name for service in stack.plan.services if not service.optional]
+        with self.progress.step("services"), self.journal.step("start services", ", ".join(names)):
+            stack.processes.start(names)
+
+    def _resources(self, stack: Stack) -> tuple[Outputs, tuple[Change, ...]]:
+        with self.progress.step("resources"), self.journal.step("resources"):
+            return stack.provisioner().up()
+
+    def _start_late(self, stack: Stack) -> None:
+        """Start what the endpoint does not wait for; what cannot be had here is said, and the rest runs."""
+        from lifecycle.parts import absence  # noqa: PLC0415
+
+        for service in stack.plan.services:
+            if not service.optional:
+                continue
+            with self.progress.step(service.name), self.journal.step(f"start {service.name}"):
+                if why := absence(service.artefact):
+                    self.progress.warn(f"{service.name} is not to be had on this machine: {why}")
+                else:
+                    stack.processes.start([service.name])
+
+
+def prepare_secrets(stack: Stack, upstream_key: str | None) -> None:
+    """Make what is secret, where it is missing: the engine's key, the issuer's key, the certificate."""
+    import secrets  # noqa: PLC0415
+    from pathlib import Path  # noqa: PLC0415
+
+    from lifecycle.pki import ensure_certificate  # noqa: PLC0415
+    from lifecycle.tokens import ensure_issuer  # noqa: PLC0415
+
+    folder = Path(stack.layout.secrets)
+    for secret in stack.plan.secrets:
+        path = folder / secret.name
+        if secret.name == "engine-api-key" and not path.is_file():
+            write_atomically(path, secrets.token_urlsafe(32))
+        if secret.name == "upstream-api-key" and upstream_key:
+            write_atomically(path, upstream_key)
+    ensure_issuer(stack.plan, stack.layout)
+    ensure_certificate(stack.plan.tls, stack.layout, datetime.now(UTC))
+
+
+def render_configuration(stack: Stack) -> None:
+    """Write every rendered file that differs from what is there."""
+    from pathlib import Path  # noqa: PLC0415
+
+    from templates.render import render  # noqa: PLC0415
+
+    for name, text in render(stack.plan, None, stack.layout).items():
+        path = Path(stack.layout.config, name)
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_atomically(path, text)
+
+
+def wait_for_endpoint(stack: Stack) -> tuple[str, ...]:
+    """Ask for the models, as a client does, until they come; return their names.
+
+    Raises:
+        DeployError: no answer in time, or an answer that no OpenAI-compatible server gives.
+
+    """
+    import httpx  # noqa: PLC0415
+
+    from lifecycle.probes.base import Subject  # noqa: PLC0415
+
+    token = stack.tokens().issue("up", 60).token if stack.plan.identity.built_in else None
+    subject = Subject(plan=stack.plan, layout=stack.layout, host="127.0.0.1", token=lambda: token)
+    deadline = time.monotonic() + ENDPOINT_TIMEOUT_S
+    last: Any = None
+    with subject.client(token) as client:
+        while time.monotonic() < deadline:
+            try:
+                answer = client.get("/v1/models")
+            except httpx.HTTPError as error:
+                last = error
+            else:
+                if answer.status_code == 200:
+                    return tuple(str(model["id"]) for model in answer.json()["data"])
+                if answer.status_code == 401 and token is None:
+                    return ()  # a foreign issuer's tokens are not ours to make: being asked for one is all we can see
+                last = f"HTTP {answer.status_code}: {answer.text[:200]}"
+            time.sleep(0.05)
+    raise _no_answer(stack, last)
+
+
+def _no_answer(stack: Stack, last: Any) -> DeployError:
+    if stack.plan.upstream:
+        return DeployError(
+            f"the upstream {stack.plan.upstream.url} gives no models through the gateway; last seen: {last}",
+            hint="Is it running, OpenAI-compatible, and its key right? See `deploy logs gateway`; then `deploy up` again.",
+            code="upstream_not_answering",
+        )
+    return DeployError(
+        f"the endpoint {stack.url} did not answer within {ENDPOINT_TIMEOUT_S} s; last seen: {last}",
+        hint="`deploy status` shows which service is down, `deploy logs NAME` why; `deploy up` goes on from here.",
+        code="endpoint_not_answering",
+    )

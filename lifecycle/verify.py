@@ -1,0 +1,91 @@
+"""`verify`: probe the running stack like a stranger and like a client."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+import msgspec
+
+from lifecycle.journal import Journal
+from lifecycle.probes import auth, inference, observe, ports, routes, stored, tls
+from lifecycle.probes.base import Check, Subject
+from lifecycle.stack import Stack
+from planner.progress import Progress
+
+VERIFY_TOKEN_S = 300
+"""Lifetime of the token that `verify` asks with, seconds."""
+
+
+class VerifyReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What `verify` saw. `ok` is false if any check failed; checks that could not be tried are counted apart."""
+
+    ok: bool
+    stack: str
+    checks: tuple[Check, ...]
+    not_tried: int
+
+
+def verify(stack: Stack, progress: Progress, token: str | None = None) -> VerifyReport:
+    """Try everything.
+
+    Args:
+        stack: a stack that is up.
+        progress: told about each theme.
+        token: a token of the foreign issuer, where the stack does not issue its own.
+
+    """
+    subject = Subject(plan=stack.plan, layout=stack.layout, host="127.0.0.1", token=_token_source(stack, token))
+    checks: list[Check] = []
+    with Journal(stack.home.journal, "verify").step("verify"):
+        for title, run in _themes(stack, subject):
+            with progress.step(title):
+                checks += run()
+    return VerifyReport(
+        ok=all(check.ok is not False for check in checks),
+        stack=stack.plan.stack,
+        checks=tuple(checks),
+        not_tried=sum(check.ok is None for check in checks),
+    )
+
+
+def _themes(stack: Stack, subject: Subject) -> Iterator[tuple[str, Callable[[], Iterable[Check]]]]:
+    """List the themes in reading order; each is run when its turn comes."""
+    yield "services run", lambda: _services(stack)
+    yield "ports", lambda: ports.probe(subject, [process.pid for process in stack.processes.processes()])
+    yield "TLS", lambda: tls.probe(subject)
+    yield "tokens", lambda: auth.probe(subject)
+    yield "inference", lambda: inference.probe(subject)
+    yield "closed routes", lambda: routes.probe(subject)
+    yield "secrets", lambda: stored.probe(subject)
+    yield "metrics", lambda: observe.probe(subject, runs=stack.runs("prometheus"))
+    yield "policies", lambda: [_policies(stack)]
+
+
+def _services(stack: Stack) -> Iterator[Check]:
+    for state in stack.processes.status():
+        optional = stack.plan.service(state.name).optional
+        ok = True if state.state == "RUNNING" else None if optional else False
+        yield Check(id=f"service.{state.name}", ok=ok, detail=state.state.lower())
+
+
+def _policies(stack: Stack) -> Check:
+    """Judge the resources as they are, not as they were planned."""
+    from policies.run import evaluate, refusals  # noqa: PLC0415
+
+    refused = refusals(evaluate(stack.plan, stack.provisioner().resources()))
+    detail = "; ".join(f"{finding.rule}: {finding.message}" for finding in refused) or "every mandatory rule holds"
+    return Check(id="policies.hold", ok=not refused, detail=detail)
+
+
+def _token_source(stack: Stack, given: str | None) -> Callable[[], str | None]:
+    """Return what gives a valid token: one of the stack's own, issued once, or the one that was given."""
+    if given is not None or not stack.plan.identity.built_in:
+        return lambda: given
+    issued: list[str] = []
+
+    def source() -> str:
+        if not issued:
+            issued.append(stack.tokens().issue("verify", VERIFY_TOKEN_S).token)
+        return issued[0]
+
+    return source
