@@ -65,6 +65,13 @@ def card(title: str, rows: Iterable[tuple[str, str]], *, style: str = "green") -
     return Panel(grid, title=escape(title), title_align="left", border_style=style, box=box.ROUNDED, expand=False)
 
 
+def confirm(question: str) -> bool:
+    """Ask on the terminal; without one the answer is no."""
+    import typer
+
+    return sys.stdin.isatty() and bool(typer.confirm(question, err=True))
+
+
 def show_error(error: DeployError, *, as_json: bool) -> None:
     """Say what happened and what to do next: JSON on stdout for scripts, words on stderr for people."""
     if as_json:

@@ -131,9 +131,8 @@ class _Up:
                 if attempt == PORT_TRIES - 1:
                     raise
                 self.progress.warn(f"port {error.port} of {error.service} was taken meanwhile: choosing another")
-                plan, kept = self._plan(
-                    anew=tuple(f"{error.service}.{p.name}" for p in plan.service(error.service).ports)
-                )
+                taken = tuple(f"{error.service}.{port.name}" for port in plan.service(error.service).ports)
+                plan, kept = self._plan(anew=taken)
                 remember(self.home, plan, kept)
         raise AssertionError  # the loop returns or raises
 
@@ -239,7 +238,7 @@ def _no_answer(stack: Stack, last: Any) -> DeployError:
     if stack.plan.upstream:
         return DeployError(
             f"the upstream {stack.plan.upstream.url} gives no models through the gateway; last seen: {last}",
-            hint="Is it running, OpenAI-compatible, and its key right? See `deploy logs gateway`; then `deploy up` again.",
+            hint="Is it running, OpenAI-compatible, and its key right? See `deploy logs gateway`.",
             code="upstream_not_answering",
         )
     return DeployError(

@@ -1,0 +1,51 @@
+"""The commands, in the order in which a person meets them."""
+
+from __future__ import annotations
+
+import typer
+
+from cli.commands import (
+    backup,
+    ca,
+    doctor,
+    down,
+    listing,
+    logs,
+    open_,
+    plan,
+    profiles,
+    restore,
+    status,
+    token,
+    up,
+    verify,
+    version,
+)
+from planner.errors import EXIT_CODE_MEANINGS
+
+EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code.value:<4} {text}" for code, text in EXIT_CODE_MEANINGS.items())
+
+app = typer.Typer(
+    name="deploy",
+    help="Private LLM serving, as code: from a profile to a running, authenticated, observed endpoint.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    rich_markup_mode=None,  # drawing help with rich would double the time that `--help` takes
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("up")(up.up)
+app.command("plan")(plan.plan)
+app.command("status")(status.status)
+app.command("verify")(verify.verify)
+app.add_typer(token.app, name="token")
+app.command("logs")(logs.logs)
+app.command("open")(open_.open_)
+app.command("list")(listing.list_)
+app.command("down")(down.down)
+app.command("doctor")(doctor.doctor)
+app.add_typer(profiles.app, name="profiles")
+app.command("ca")(ca.ca)
+app.command("backup")(backup.backup)
+app.command("restore")(restore.restore)
+app.command("version")(version.version)

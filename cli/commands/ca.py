@@ -1,0 +1,28 @@
+"""`deploy ca`."""
+
+from __future__ import annotations
+
+from cli.options import DEFAULT_STACK, Json, Stack
+
+
+def ca(stack: Stack = DEFAULT_STACK, as_json: Json = False) -> None:
+    """Print the file of the authority that clients must trust, and how to trust it.
+
+    \b
+    Examples:
+      deploy ca
+      curl --cacert "$(deploy ca --json | jq -r .ca_file)" ...
+    """
+    from lifecycle.pki import fingerprint
+
+    from cli.show import emit_json, emit_text
+    from cli.views import trust_advice
+    from lifecycle.home import Home
+    from lifecycle.stack import Stack as Made
+
+    made = Made.load(Home.of_user().stack(stack))
+    sha256 = fingerprint(made.ca_file)
+    if as_json:
+        emit_json({"stack": stack, "ca_file": made.ca_file, "sha256": sha256})
+    else:
+        emit_text(trust_advice(made.ca_file, sha256))

@@ -1,0 +1,40 @@
+"""`deploy logs`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cli.options import DEFAULT_STACK, Json, Stack
+
+
+def logs(
+    service: Annotated[str, typer.Argument(help="A service; all of them when absent.")] = "",
+    stack: Stack = DEFAULT_STACK,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=1, max=100_000, help="How many of the last lines.")] = 50,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come (Ctrl-C ends it).")] = False,
+    as_json: Json = False,
+) -> None:
+    """Print the last lines of a service's log.
+
+    \b
+    Examples:
+      deploy logs gateway
+      deploy logs engine --follow
+    """
+    from cli.show import emit_json, emit_text
+    from lifecycle.home import Home
+    from lifecycle.logs import known_services, lines_of
+    from lifecycle.stack import Stack as Made
+
+    made = Made.load(Home.of_user().stack(stack))
+    names = known_services(made, service)
+    if as_json:
+        emit_json({"logs": {name: list(lines_of(made, name, lines)) for name in names}})
+        return
+    for name in names:
+        if len(names) > 1:
+            emit_text(f"==> {name} <==")
+        for line in lines_of(made, name, lines, follow=follow and len(names) == 1):
+            emit_text(line)

@@ -1,0 +1,38 @@
+"""`deploy plan`."""
+
+from __future__ import annotations
+
+from cli.options import DEFAULT_STACK, Json, ProfileName, Stack, UpstreamKeyEnv, UpstreamUrl
+
+
+def plan(
+    profile: ProfileName = "",
+    stack: Stack = DEFAULT_STACK,
+    upstream: UpstreamUrl = "",
+    upstream_key_env: UpstreamKeyEnv = "",
+    as_json: Json = False,
+) -> None:
+    """Show what `up` would do, and why: decisions, resources, services, policy verdicts, cost. Nothing is created.
+
+    Exits with 3 if a mandatory policy is violated.
+
+    \b
+    Examples:
+      deploy plan --profile 2xh200
+      deploy plan --profile ./mine.toml --json
+    """
+    from cli.progress_view import progress_view
+    from cli.show import emit_json, show
+    from cli.views import plan_page
+    from lifecycle.home import Home
+    from lifecycle.planning import Request, decide, judge, refuse_violations
+
+    home = Home.of_user().stack(stack)
+    decided, _ = decide(home, Request(profile=profile, upstream_url=upstream, upstream_key_env=upstream_key_env))
+    with progress_view() as progress:
+        report = judge(decided, home, progress)
+    if as_json:
+        emit_json(report)
+    else:
+        show(*plan_page(report))
+    refuse_violations(report.findings)

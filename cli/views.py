@@ -1,0 +1,125 @@
+"""How reports are put into words: shared by the commands that show them."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from lifecycle.planning import PlanReport
+    from lifecycle.stack import Stack
+    from lifecycle.up import UpReport
+    from planner.plan import CostPlan
+
+
+def price(cost: CostPlan) -> str:
+    """Say what it costs, and how sure that is."""
+    if cost.usd_per_hour_on_aws is None:
+        return f"unknown: {cost.basis}"
+    sure = "" if cost.verified else ", not from a primary source"
+    return f"{cost.usd_per_hour_on_aws:.2f} USD/h: {cost.basis} of {cost.as_of}{sure}"
+
+
+def plan_summary(report: PlanReport) -> str:
+    """Say in one line what the plan comes to."""
+    work = ", ".join(f"{count} to {op}" for op, count in report.changes.items() if op != "same") or "nothing to change"
+    return f"{len(report.resources)} resources ({work}), {len(report.plan.services)} services, here at no cost"
+
+
+def flags(stack: str) -> str:
+    """Return the option that names a stack, where it is not the default one."""
+    return "" if stack == "default" else f" --stack {stack}"
+
+
+def next_steps(report: UpReport) -> list[tuple[str, str]]:
+    """Return the card at the end of `up`."""
+    named = flags(report.stack)
+    return [
+        ("endpoint", f"{report.url}/v1"),
+        ("model", ", ".join(report.models) or report.plan.model.served_name),
+        ("token", f"deploy token issue --client me --ttl 1h{named}"),
+        ("try it", f"deploy open{named}"),
+        ("check it", f"deploy verify{named}"),
+        ("take it down", f"deploy down{named}"),
+        ("on AWS", price(report.plan.cost)),
+    ]
+
+
+def plan_page(report: PlanReport) -> list[RenderableType]:
+    """Return the whole plan, laid out."""
+    from cli.show import table
+
+    plan = report.plan
+    ports = {s.name: ", ".join(f"{p.name} {p.number}" for p in s.ports) for s in plan.services}
+    counted: dict[str, int] = {}
+    for resource in report.resources:
+        counted[resource.type] = counted.get(resource.type, 0) + 1
+    page: list[RenderableType] = [
+        table(["what", "choice", "why"], [(d.what, d.choice, d.why) for d in plan.decisions], title="Decisions"),
+        table(
+            ["resource", "count"], [(kind, str(count)) for kind, count in sorted(counted.items())], title="Resources"
+        ),
+        table(
+            ["service", "program", "ports"],
+            [(s.name, f"{s.artefact} {s.version}", ports[s.name]) for s in plan.services],
+            title="Services",
+        ),
+    ]
+    if report.findings:
+        rows = [(f.rule, str(f.severity), f.status, f.resource, f.message) for f in report.findings]
+        page.append(table(["rule", "severity", "status", "resource", "finding"], rows, title="Policies"))
+    else:
+        page.append("Policies: every rule holds.")
+    return [*page, f"Cost: nothing in the sandbox. On AWS: {price(plan.cost)}"]
+
+
+def curl_example(stack: Stack) -> str:
+    """Return a command that asks the endpoint a question."""
+    body = json.dumps({"model": stack.plan.model.served_name, "messages": [{"role": "user", "content": "Hello!"}]})
+    return "\n".join(
+        [
+            f"curl --cacert {shlex.quote(stack.ca_file)} {stack.url}/v1/chat/completions \\",
+            f'  -H "Authorization: Bearer $(deploy token issue --client me{flags(stack.plan.stack)})" \\',
+            f"  -H 'Content-Type: application/json' -d '{body}'",
+        ]
+    )
+
+
+def python_example(stack: Stack) -> str:
+    """Return a program that streams an answer with the official client."""
+    return "\n".join(
+        [
+            "import ssl",
+            "import httpx",
+            "from openai import OpenAI",
+            "",
+            f"trust = ssl.create_default_context(cafile={stack.ca_file!r})",
+            f'client = OpenAI(base_url="{stack.url}/v1", http_client=httpx.Client(verify=trust))  # OPENAI_API_KEY: the token',
+            "stream = client.chat.completions.create(",
+            f'    model="{stack.plan.model.served_name}", stream=True, messages=[{{"role": "user", "content": "Hello!"}}]',
+            ")",
+            "for chunk in stream:",
+            '    print(chunk.choices[0].delta.content or "", end="", flush=True)',
+        ]
+    )
+
+
+def trust_advice(ca_file: str, sha256: str) -> str:
+    """Say how the usual clients come to trust the authority."""
+    quoted = shlex.quote(ca_file)
+    return "\n".join(
+        [
+            ca_file,
+            f"SHA-256 fingerprint: {sha256}",
+            "",
+            f"curl             --cacert {quoted}",
+            f"Python (httpx)   httpx.Client(verify=ssl.create_default_context(cafile={ca_file!r}))",
+            f"Node.js          NODE_EXTRA_CA_CERTS={quoted}",
+            f"Debian, Ubuntu   sudo cp {quoted} /usr/local/share/ca-certificates/cloister.crt && sudo update-ca-certificates",
+            "",
+            "Compare the fingerprint on every machine that is to trust it.",
+        ]
+    )
