@@ -90,6 +90,7 @@ def curl_example(stack: Stack) -> str:
 
 def python_example(stack: Stack) -> str:
     """Return a program that streams an answer with the official client."""
+    question = '[{"role": "user", "content": "Hello!"}]'
     return "\n".join(
         [
             "import ssl",
@@ -97,9 +98,10 @@ def python_example(stack: Stack) -> str:
             "from openai import OpenAI",
             "",
             f"trust = ssl.create_default_context(cafile={stack.ca_file!r})",
-            f'client = OpenAI(base_url="{stack.url}/v1", http_client=httpx.Client(verify=trust))  # OPENAI_API_KEY: the token',
+            "# OPENAI_API_KEY holds the token",
+            f'client = OpenAI(base_url="{stack.url}/v1", http_client=httpx.Client(verify=trust))',
             "stream = client.chat.completions.create(",
-            f'    model="{stack.plan.model.served_name}", stream=True, messages=[{{"role": "user", "content": "Hello!"}}]',
+            f'    model="{stack.plan.model.served_name}", stream=True, messages={question}',
             ")",
             "for chunk in stream:",
             '    print(chunk.choices[0].delta.content or "", end="", flush=True)',
@@ -118,7 +120,8 @@ def trust_advice(ca_file: str, sha256: str) -> str:
             f"curl             --cacert {quoted}",
             f"Python (httpx)   httpx.Client(verify=ssl.create_default_context(cafile={ca_file!r}))",
             f"Node.js          NODE_EXTRA_CA_CERTS={quoted}",
-            f"Debian, Ubuntu   sudo cp {quoted} /usr/local/share/ca-certificates/cloister.crt && sudo update-ca-certificates",
+            f"Debian, Ubuntu   sudo cp {quoted} /usr/local/share/ca-certificates/cloister.crt",
+            "                 sudo update-ca-certificates",
             "",
             "Compare the fingerprint on every machine that is to trust it.",
         ]

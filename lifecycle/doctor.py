@@ -81,7 +81,7 @@ def _open_files() -> Finding:
     import resource  # noqa: PLC0415
 
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    enough = hard in (resource.RLIM_INFINITY,) or hard >= NEEDED_OPEN_FILES
+    enough = hard == resource.RLIM_INFINITY or hard >= NEEDED_OPEN_FILES
     return Finding(what="open files", ok=enough, needed=True, detail=f"limit {hard}")
 
 
