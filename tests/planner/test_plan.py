@@ -1,0 +1,128 @@
+"""What holds of every plan."""
+
+from __future__ import annotations
+
+import ast
+import ipaddress
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import planner
+from lifecycle.profiles import load_profile, shipped_names
+from planner.catalogue import load_catalogue
+from planner.errors import PlanError
+from planner.make_plan import Site, make_plan
+from planner.plan import Plan, UpstreamPlan, from_json, to_json
+from planner.profile import EngineSection, ModelSection, NetworkSection, Profile
+from planner.services import DEFAULT_PORTS, wanted_ports
+from planner.sizing import size
+
+ports = st.integers(min_value=1024, max_value=65535)
+profiles = st.builds(
+    lambda name, seqs, dtype, length, zones, tags: msgspec.structs.replace(
+        load_profile(name),
+        engine=EngineSection(max_num_seqs=seqs, kv_cache_dtype=dtype),
+        model=ModelSection(name=load_profile(name).model.name, max_model_len=length),
+        network=NetworkSection(zones=zones),
+        tags=tags,
+    ),
+    st.sampled_from(shipped_names()),
+    st.integers(1, 4096),
+    st.sampled_from(["auto", "fp8"]),
+    st.integers(256, 32768),
+    st.integers(1, 3),
+    st.dictionaries(st.text(min_size=1, max_size=20), st.text(max_size=40), max_size=3),
+)
+sites = st.builds(
+    Site,
+    stack=st.from_regex(r"[a-z][a-z0-9]{0,10}", fullmatch=True),
+    ports=st.dictionaries(st.sampled_from(sorted(DEFAULT_PORTS)), ports),
+    upstream=st.none() | st.builds(UpstreamPlan, url=st.text(max_size=30), key_env=st.text(max_size=10)),
+)
+
+
+@given(profile=profiles, site=sites)
+def test_json_round_trip(profile: Profile, site: Site) -> None:
+    plan = make_plan(profile, load_catalogue(), site)
+    assert from_json(to_json(plan)) == plan
+
+
+def shipped_plan(name: str, **site: object) -> Plan:
+    return make_plan(load_profile(name), load_catalogue(), msgspec.convert({"stack": "s", **site}, Site))
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_shipped_profile_is_planned_soundly(name: str) -> None:
+    plan = shipped_plan(name)
+    vpc = ipaddress.ip_network(plan.network.vpc_cidr)
+    assert all(ipaddress.ip_network(s.cidr).subnet_of(vpc) for s in plan.network.subnets)  # type: ignore[arg-type]  # both IPv4
+    assert {node.subnet for node in plan.nodes} <= {subnet.name for subnet in plan.network.subnets}
+    assert plan.engine.kv_cache_tokens >= plan.model.max_model_len
+    published = [(s.name, p.name) for s in plan.services for p in s.ports if p.binding == "published"]
+    assert published == [("traefik", "https")]
+    named = {secret.name for secret in plan.secrets}
+    assert {secret for service in plan.services for secret in service.secret_env.values()} <= named
+    assert all(decision.why for decision in plan.decisions)
+    assert "--api-key" not in plan.engine.args
+
+
+def test_ports_are_taken_from_the_site() -> None:
+    plan = shipped_plan("2xh200", ports={"engine.http": 9999})
+    assert plan.port("engine", "http") == 9999
+    assert "9999" in plan.service("engine").args
+    assert wanted_ports(plan)["engine.http"] == DEFAULT_PORTS["engine.http"]
+
+
+def test_upstream_takes_the_engines_place() -> None:
+    plan = shipped_plan("2xh200", upstream={"url": "http://127.0.0.1:1", "key_env": "KEY"})
+    assert "engine" not in {service.name for service in plan.services}
+    assert "upstream-api-key" in {secret.name for secret in plan.secrets}
+    assert "engine-api-key" not in {secret.name for secret in plan.secrets}
+
+
+def test_two_h200_on_aws_are_billed_as_eight() -> None:
+    plan = shipped_plan("2xh200")
+    assert plan.cost.usd_per_hour_on_aws == 63.296
+    idle = next(d for d in plan.decisions if d.what == "idle GPUs")
+    assert idle.choice == "6 of 8"
+    assert "4 replicas" in idle.why
+
+
+@given(
+    model=st.sampled_from(sorted(load_catalogue().models)),
+    gpus=st.integers(1, 16),
+    utilization=st.floats(0.3, 0.95),
+)
+def test_more_memory_never_holds_less(model: str, gpus: int, utilization: float) -> None:
+    catalogue = load_catalogue()
+    arguments = (catalogue.models[model], catalogue.gpus["h200"], catalogue.engines["vllm"])
+    less = size(*arguments, gpus=gpus, utilization=utilization, kv_fp8=False)
+    more = size(*arguments, gpus=gpus, utilization=utilization + 0.02, kv_fp8=False)
+    assert more.kv_cache_tokens >= less.kv_cache_tokens
+
+
+def test_a_plan_that_does_not_fit_says_what_would() -> None:
+    profile = msgspec.structs.replace(load_profile("1xh200"), model=ModelSection(name="deepseek-r1"))
+    with pytest.raises(PlanError) as refused:
+        make_plan(profile, load_catalogue(), Site(stack="s"))
+    assert refused.value.code == "does_not_fit"
+    assert "hardware.count" in refused.value.hint
+
+
+def test_no_decision_hangs_on_a_profiles_name() -> None:
+    """A new profile is one TOML file: no code compares `profile.name` with anything."""
+    root = Path(planner.__file__).parent.parent
+    for folder in ("planner", "stacks", "templates", "lifecycle", "cli", "sandbox", "gateway", "policies"):
+        for path in (root / folder).rglob("*.py"):
+            strings = {node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)}
+            assert not strings & set(shipped_names()), path
+
+
+def test_every_row_of_the_catalogue_has_a_source_and_a_date() -> None:
+    catalogue = load_catalogue()
+    rows = [*catalogue.models.values(), *catalogue.gpus.values(), *catalogue.hosts.values(), *catalogue.prices]
+    assert all(row.source and row.as_of.year >= 2026 for row in rows)
