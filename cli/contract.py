@@ -1,0 +1,125 @@
+"""What each command prints with `--json`: one place for the shapes that scripts rely on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from lifecycle.backup import BackupReport, RestoreReport
+from lifecycle.tokens import IssuedToken, Token
+
+from lifecycle.doctor import Finding as DoctorFinding
+from lifecycle.down import DownReport
+from lifecycle.planning import PlanReport
+from lifecycle.status import ListedStack, StatusReport
+from lifecycle.up import UpReport
+from lifecycle.verify import VerifyReport
+from planner.profile import Profile
+
+
+class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
+    """What went wrong."""
+
+    code: str
+    message: str
+    hint: str
+
+
+class Error(msgspec.Struct, frozen=True, kw_only=True):
+    """An error, and nothing else on stdout."""
+
+    error: ErrorBody
+
+
+class Stacks(msgspec.Struct, frozen=True, kw_only=True):
+    """`list`."""
+
+    stacks: tuple[ListedStack, ...]
+
+
+class Tokens(msgspec.Struct, frozen=True, kw_only=True):
+    """`token list`."""
+
+    tokens: tuple[IssuedToken, ...]
+
+
+class Revoked(msgspec.Struct, frozen=True, kw_only=True):
+    """`token revoke`: the ids that are refused from now on."""
+
+    revoked: tuple[str, ...]
+
+
+class Logs(msgspec.Struct, frozen=True, kw_only=True):
+    """`logs`: service -> lines."""
+
+    logs: dict[str, tuple[str, ...]]
+
+
+class Open(msgspec.Struct, frozen=True, kw_only=True):
+    """`open`."""
+
+    stack: str
+    urls: dict[str, str]
+    ca_file: str
+    examples: dict[str, str]
+
+
+class Doctor(msgspec.Struct, frozen=True, kw_only=True):
+    """`doctor`."""
+
+    ok: bool
+    checks: tuple[DoctorFinding, ...]
+
+
+class Ca(msgspec.Struct, frozen=True, kw_only=True):
+    """`ca`."""
+
+    stack: str
+    ca_file: str
+    sha256: str
+
+
+class ListedProfile(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of `profiles`."""
+
+    name: str
+    description: str
+    model: dict[str, Any]
+    hardware: dict[str, Any]
+
+
+class Profiles(msgspec.Struct, frozen=True, kw_only=True):
+    """`profiles`."""
+
+    profiles: tuple[ListedProfile, ...]
+
+
+class Version(msgspec.Struct, frozen=True, kw_only=True):
+    """`version`."""
+
+    cloister: str
+    python: str
+    artefacts: dict[str, str]
+
+
+REPORTS: dict[str, type[msgspec.Struct]] = {
+    "up": UpReport,
+    "plan": PlanReport,
+    "status": StatusReport,
+    "verify": VerifyReport,
+    "token issue": Token,
+    "token list": Tokens,
+    "token revoke": Revoked,
+    "logs": Logs,
+    "open": Open,
+    "list": Stacks,
+    "down": DownReport,
+    "doctor": Doctor,
+    "profiles": Profiles,
+    "profiles show": Profile,
+    "ca": Ca,
+    "backup": BackupReport,
+    "restore": RestoreReport,
+    "version": Version,
+    "(any, on error)": Error,
+}

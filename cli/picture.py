@@ -1,0 +1,50 @@
+"""`python -m cli.picture FILE.svg`: a real run of `deploy up`, drawn as it looks at its end."""
+
+from __future__ import annotations
+
+import io
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+
+from cli.progress_view import TreeView
+from cli.show import card
+from cli.views import next_steps, plan_summary
+from lifecycle.down import down
+from lifecycle.home import Home
+from lifecycle.planning import PlanReport, Request
+from lifecycle.up import up
+
+PROFILE = "2xh200"
+COLUMNS = 110
+
+
+def main(path: Path) -> None:
+    """Bring a stack up in a folder of its own, take it down, and write the picture."""
+    with tempfile.TemporaryDirectory(prefix="cloister-picture-") as folder:
+        home = Home(Path(folder)).stack("default")
+        console = Console(record=True, width=COLUMNS, force_terminal=True, file=io.StringIO())
+        view = TreeView(console)
+
+        def agree(report: PlanReport) -> bool:
+            view.note(plan_summary(report))
+            return True
+
+        report = up(home, Request(profile=PROFILE), view, agree=agree)
+        rows = [(label, text.replace(folder, "~/.local/state/cloister")) for label, text in next_steps(report)]
+        down(home, view_of_nothing())
+    console.print(f"[bold]$ ./deploy up --profile {PROFILE}[/]")
+    console.print(view)
+    console.print(card(f"stack {report.stack} is up ({report.seconds:.1f} s)", rows))
+    console.save_svg(str(path), title="deploy up")
+
+
+def view_of_nothing() -> TreeView:
+    """Return a view that nobody sees: taking the stack down is not part of the picture."""
+    return TreeView(Console(quiet=True))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

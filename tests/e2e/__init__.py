@@ -1,0 +1,1 @@
+"""Tests of the whole: real Traefik, real gateway, real Prometheus, through the command line."""
