@@ -45,6 +45,11 @@ class UpReport(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[str, ...]
     changes: dict[str, int]
     seconds: float
+    """From the first line of `up` to its last."""
+    endpoint_after_s: float
+    """From the first line of `up` to the first HTTP 200 of the endpoint."""
+    resources_s: float
+    """Of these, seconds in which the resource graph was brought about."""
     plan: Plan
 
 
@@ -82,6 +87,7 @@ class _Up:
         self.progress = progress
         self.agree = agree
         self.journal = Journal(home.journal, "up")
+        self.resources_s = 0.0
 
     def run(self, started: float) -> UpReport:
         with self.progress.step("plan"):
@@ -96,6 +102,7 @@ class _Up:
         stack, changes = self._start(plan, kept, key)
         with self.progress.step("endpoint answers"):
             models = wait_for_endpoint(stack)
+        endpoint_after_s = round(time.monotonic() - started, 2)
         self._start_late(stack)
         counted: dict[str, int] = {}
         for change in changes:
@@ -109,6 +116,8 @@ class _Up:
             models=models,
             changes=counted,
             seconds=round(time.monotonic() - started, 2),
+            endpoint_after_s=endpoint_after_s,
+            resources_s=self.resources_s,
             plan=stack.plan,
         )
 
@@ -154,8 +163,11 @@ class _Up:
             stack.processes.start(names)
 
     def _resources(self, stack: Stack) -> tuple[Outputs, tuple[Change, ...]]:
+        started = time.monotonic()
         with self.progress.step("resources"), self.journal.step("resources"):
-            return stack.provisioner().up()
+            outputs, changes = stack.provisioner().up()
+        self.resources_s = round(time.monotonic() - started, 2)
+        return outputs, changes
 
     def _start_late(self, stack: Stack) -> None:
         """Start what the endpoint does not wait for; what cannot be had here is said, and the rest runs."""

@@ -95,10 +95,12 @@ def test_a_revoked_token_is_refused_within_two_seconds(running: Deploy) -> None:
         client.models.list()
         running("token", "revoke", issued["jti"])
         revoked = time.monotonic()
-        with pytest.raises(openai.AuthenticationError):
-            while time.monotonic() < revoked + 5:
+        while time.monotonic() < revoked + 2:
+            try:
                 client.models.list()
-        assert time.monotonic() - revoked < 2
+            except openai.AuthenticationError:
+                return
+        pytest.fail("a revoked token was still let in after 2 s")
 
 
 def test_a_token_that_lives_too_long_is_not_issued(running: Deploy) -> None:

@@ -1,0 +1,1 @@
+"""Figures: measured and printed by `make bench`, asserted nowhere."""
