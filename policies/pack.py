@@ -1,0 +1,128 @@
+"""The same rules as policies of Pulumi's own policy engine; nothing is written twice.
+
+Only this module and `policies.__main__` import `pulumi_policy`, whose import costs more than all rules together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import pulumi
+from pulumi_policy import (
+    EnforcementLevel,
+    Policy,
+    PolicyResource,
+    ReportViolation,
+    ResourceValidationArgs,
+    ResourceValidationPolicy,
+    Severity,
+    StackValidationArgs,
+    StackValidationPolicy,
+)
+from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, UnknownValueError
+
+from planner.plan import Plan, from_json
+from planner.resources import UNKNOWN, Resource
+from policies.rule import Answer, NotKnown, Rule, Stack
+from policies.rules import RULES
+
+NAME = "cloister"
+STACK_SUFFIX = "-stack"
+"""Ends the name of a rule's second policy: the engine wants one per level, each with a name of its own."""
+
+
+def policies() -> list[Policy]:
+    """Return one policy for each level at which a rule judges."""
+    made: list[Policy] = []
+    for rule in RULES:
+        if rule.on_resource is not None:
+            made.append(ResourceValidationPolicy(rule.id, rule.why, _resource_check(rule.on_resource), **_fields(rule)))
+        if rule.on_stack is not None or rule.on_plan is not None:
+            made.append(StackValidationPolicy(rule.id + STACK_SUFFIX, rule.why, _stack_check(rule), **_fields(rule)))
+    return made
+
+
+def plan_of_stack() -> Plan | None:
+    """Return the plan that the stack's configuration carries to the program; None when there is none."""
+    text = pulumi.Config(NAME).get("plan")
+    return None if text is None else from_json(text)
+
+
+def _fields(rule: Rule) -> dict[str, Any]:
+    return {
+        "display_name": rule.title,
+        "enforcement_level": EnforcementLevel(rule.level),
+        "severity": Severity(rule.severity),
+        "remediation_steps": rule.remediation,
+        "url": rule.references[0],
+    }
+
+
+def _resource_check(
+    check: Callable[[Resource], Iterable[Answer]],
+) -> Callable[[ResourceValidationArgs, ReportViolation], None]:
+    def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
+        judged = Resource(type=args.resource_type, name=args.name, urn=args.urn, inputs=_plain(args.props))
+        _report(check(judged), report)
+
+    return validate
+
+
+def _stack_check(rule: Rule) -> Callable[[StackValidationArgs, ReportViolation], None]:
+    def validate(args: StackValidationArgs, report: ReportViolation) -> None:
+        plan = plan_of_stack()
+        stack = Stack(plan, tuple(map(_resource, args.resources)))
+        answers: list[Answer] = []
+        if rule.on_plan is not None and plan is not None:
+            answers += rule.on_plan(plan)
+        if rule.on_stack is not None:
+            answers += rule.on_stack(stack)
+        _report(answers, report)
+
+    return validate
+
+
+def _report(answers: Iterable[Answer], report: ReportViolation) -> None:
+    """Report violations, then what is not known: the engine shows that as advice and does not stop."""
+    unknown = ""
+    for answer in answers:
+        if isinstance(answer, NotKnown):
+            unknown = unknown or answer.what
+        else:
+            report(answer.message, answer.resource.urn if answer.resource else None)
+    if unknown:
+        raise UnknownValueError(UNKNOWN_STRING_VALUE, [unknown])
+
+
+def _resource(resource: PolicyResource) -> Resource:
+    properties = _plain(resource.props)
+    known_id = properties.get("id")  # the engine has no field for it, but providers of AWS answer it as a property
+    return Resource(
+        type=resource.resource_type,
+        name=resource.name,
+        urn=resource.urn,
+        inputs=properties,
+        id=known_id if isinstance(known_id, str) else "",
+        parent=resource.parent.urn if resource.parent else "",
+        dependencies=tuple(dependency.urn for dependency in resource.dependencies),
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Return plain data: UNKNOWN wherever the engine's proxies would raise, and no 443.0, as gRPC writes numbers."""
+    if isinstance(value, Mapping):
+        return {key: _item(value, key) for key in value}
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [_item(value, index) for index in range(len(value))]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+def _item(container: Any, key: Any) -> Any:
+    try:
+        value = container[key]
+    except UnknownValueError:
+        return UNKNOWN
+    return _plain(value)

@@ -1,0 +1,119 @@
+"""The shape of a rule: what it forbids, the attack that explains it, and the proof that it works."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from planner.plan import Plan
+from planner.resources import UNKNOWN, Resource
+
+Severity = Literal["low", "medium", "high", "critical"]
+
+Level = Literal["mandatory", "advisory"]
+"""`mandatory` stops `up`; `advisory` is told and no more."""
+
+PLAN = "plan"
+"""What a finding names when it is about the plan and not about one resource."""
+
+
+@dataclass(frozen=True)
+class Violated:
+    """The rule does not hold.
+
+    Attributes:
+        message: what is wrong, in one sentence that names the value found.
+        resource: where, when a check looks at more than one resource.
+
+    """
+
+    message: str
+    resource: Resource | None = None
+
+
+@dataclass(frozen=True)
+class NotKnown:
+    """Nobody can tell yet: a value is decided only when another resource exists.
+
+    Attributes:
+        what: the property, or what else is missing.
+        resource: where, when a check looks at more than one resource.
+
+    """
+
+    what: str
+    resource: Resource | None = None
+
+
+Answer = Violated | NotKnown
+"""What a check yields; one that yields nothing holds."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """All resources of a stack, and the plan they come from.
+
+    `plan` is None where a policy engine does not know it; checks that need it then answer `NotKnown`.
+    """
+
+    plan: Plan | None
+    resources: tuple[Resource, ...]
+
+    def of_type(self, *types: str) -> Iterator[Resource]:
+        """Return the resources of these types, in order of registration."""
+        return (resource for resource in self.resources if resource.type in types)
+
+    def contains(self, value: object, type_: str, *, seen_from: Resource) -> bool | None:
+        """Tell whether an id names a resource of this stack; None when that is not known yet.
+
+        An id that is known is compared with those of the stack's resources: what does not exist yet has none, so that
+        a literal id is then somebody else's. For one that is not known, the dependencies of `seen_from` decide.
+        """
+        candidates = tuple(self.of_type(type_))
+        if value is UNKNOWN:
+            return any(candidate.urn in seen_from.dependencies for candidate in candidates) or None
+        return value in {candidate.id for candidate in candidates if candidate.id}
+
+
+@dataclass(frozen=True)
+class Example:
+    """A smallest stack that shows one thing, run by a test and shown in the documentation."""
+
+    shows: str
+    resources: tuple[Resource, ...] = ()
+    plan: Plan | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """One rule; `policies.pack` hands the same fields to Pulumi's policy engine.
+
+    Attributes:
+        id: stable name, also that of its file (with underscores).
+        title: what must be true.
+        severity: how bad a violation is.
+        level: whether a violation stops `up`.
+        why: the attack, in two sentences.
+        remediation: what to change: a profile field or a command, in backquotes.
+        references: where to read more.
+        good: stacks on which the rule is silent.
+        bad: stacks on which it fires.
+        on_resource: judges one resource by its inputs alone, which an engine can do before it is created.
+        on_stack: judges resources together, with the plan beside them.
+        on_plan: judges the plan, before any resource is registered.
+
+    """
+
+    id: str
+    title: str
+    severity: Severity
+    level: Level = "mandatory"
+    why: str
+    remediation: str
+    references: tuple[str, ...]
+    good: tuple[Example, ...]
+    bad: tuple[Example, ...]
+    on_resource: Callable[[Resource], Iterable[Answer]] | None = None
+    on_stack: Callable[[Stack], Iterable[Answer]] | None = None
+    on_plan: Callable[[Plan], Iterable[Answer]] | None = None

@@ -1,0 +1,22 @@
+"""All rules, in the order in which they are shown. Each file here holds one `RULE`; a test finds those left out."""
+
+from __future__ import annotations
+
+from policies.rule import Rule
+from policies.rules import (
+    encrypted_at_rest,
+    instance_metadata_v2,
+    judged_types_only,
+    least_privilege,
+    no_internet_path,
+    only_named_networks,
+)
+
+RULES: tuple[Rule, ...] = (
+    no_internet_path.RULE,
+    only_named_networks.RULE,
+    instance_metadata_v2.RULE,
+    encrypted_at_rest.RULE,
+    least_privilege.RULE,
+    judged_types_only.RULE,
+)

@@ -1,0 +1,200 @@
+"""Whatever is written to a disk, a log or a bucket is encrypted with a key of the customer's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from planner.resources import UNKNOWN, Resource
+from policies import examples
+from policies.rule import Answer, Example, NotKnown, Rule, Stack, Violated
+from policies.values import at, each, is_on, is_set, require
+
+KEY = "aws:kms/key:Key"
+INSTANCE = "aws:ec2/instance:Instance"
+LAUNCH_TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
+BUCKETS = ("aws:s3/bucket:Bucket", "aws:s3/bucketV2:BucketV2")
+BUCKET_ENCRYPTION = (
+    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
+    "aws:s3/bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfigurationV2",
+)
+
+KEYED = {
+    "aws:cloudwatch/logGroup:LogGroup": ("the log group", "kmsKeyId"),
+    "aws:secretsmanager/secret:Secret": ("the secret", "kmsKeyId"),
+}
+"""Types that take a key in one property: what they are, and the property."""
+
+ROOT_DEVICES = ("/dev/sda1", "/dev/xvda")
+"""Root devices of Ubuntu and of Amazon Linux images; a mapping of another name leaves the root as the image has it."""
+
+
+def on_resource(resource: Resource) -> Iterator[Answer]:
+    """Judge one resource."""
+    if resource.type in KEYED:
+        what, name = KEYED[resource.type]
+        yield from _customer_key(resource, at(resource.inputs, name), name, what)
+    elif resource.type in _JUDGES:
+        yield from _JUDGES[resource.type](resource)
+
+
+def on_stack(stack: Stack) -> Iterator[Answer]:
+    """Judge buckets, whose encryption is a resource of its own."""
+    configurations = tuple(stack.of_type(*BUCKET_ENCRYPTION))
+    for bucket in stack.of_type(*BUCKETS):
+        names = {bucket.id, at(bucket.inputs, "bucket")} - {"", None, UNKNOWN}
+        described = any(
+            bucket.urn in configuration.dependencies or at(configuration.inputs, "bucket") in names
+            for configuration in configurations
+        )
+        if not described:
+            yield Violated("the bucket has no encryption configuration that names a key of the customer's", bucket)
+
+
+def _customer_key(resource: Resource, key: Any, path: str, what: str) -> Iterator[Answer]:
+    if key is UNKNOWN:
+        # A key of this stack has no id yet, but that it will be the one is known already.
+        if not any(f"{KEY}::" in urn for urn in resource.dependencies):
+            yield NotKnown(path)
+    elif not key:
+        yield Violated(f"{what} is not encrypted with a key of the customer's (`{path}` is missing)")
+    elif "alias/aws/" in key:
+        yield Violated(f"{what} is encrypted with a key that AWS manages ({key}), not the customer")
+
+
+def _lone_volume(volume: Resource) -> Iterator[Answer]:
+    return _volume(volume, volume.inputs, "", "the volume")
+
+
+def _parameter(parameter: Resource) -> Iterator[Answer]:
+    if at(parameter.inputs, "type") not in ("String", "StringList"):  # which hold nothing secret
+        yield from _customer_key(parameter, at(parameter.inputs, "keyId"), "keyId", "the parameter")
+
+
+def _volume(resource: Resource, volume: Any, prefix: str, what: str) -> Iterator[Answer]:
+    if volume is UNKNOWN:
+        yield NotKnown(prefix.rstrip("."))
+        return
+    encrypted = at(volume, "encrypted")
+    yield from require(encrypted, is_on, f"{prefix}encrypted", f"{what} is not encrypted (`{prefix}encrypted`)")
+    yield from _customer_key(resource, at(volume, "kmsKeyId"), f"{prefix}kmsKeyId", what)
+
+
+def _mappings(template: Resource) -> Iterator[Answer]:
+    names = []
+    for path, mapping in each(template.inputs, "blockDeviceMappings"):
+        name = at(mapping, "deviceName")
+        if is_set(at(mapping, "ebs")):
+            names.append(name)
+            yield from _volume(template, at(mapping, "ebs"), f"{path}.ebs.", f"disk {name}")
+    if UNKNOWN not in names and not any(name in ROOT_DEVICES for name in names):
+        yield Violated("no mapping names the root disk, so it is as the machine image has it: not encrypted")
+
+
+def _disks(instance: Resource) -> Iterator[Answer]:
+    root = at(instance.inputs, "rootBlockDevice")
+    if is_set(root) or not is_set(at(instance.inputs, "launchTemplate")):
+        yield from _volume(instance, root, "rootBlockDevice.", "the root disk")
+    for path, disk in each(instance.inputs, "ebsBlockDevices"):
+        yield from _volume(instance, disk, f"{path}.", f"disk {at(disk, 'deviceName')}")
+
+
+def _key(key: Resource) -> Iterator[Answer]:
+    message = "the key is never rotated (`enableKeyRotation` is not true)"
+    if at(key.inputs, "customerMasterKeySpec") in (None, UNKNOWN, "SYMMETRIC_DEFAULT"):  # KMS rotates no other kind
+        yield from require(at(key.inputs, "enableKeyRotation"), is_on, "enableKeyRotation", message)
+
+
+def _bucket_rules(configuration: Resource) -> Iterator[Answer]:
+    rules = tuple(each(configuration.inputs, "rules"))
+    if not rules:
+        yield Violated("the encryption configuration has no rule")
+    for path, rule in rules:
+        default = at(rule, "applyServerSideEncryptionByDefault")
+        name = f"{path}.applyServerSideEncryptionByDefault"
+        message = "objects are encrypted with S3's own key, not the customer's"
+        kms = ("aws:kms", "aws:kms:dsse")
+        yield from require(at(default, "sseAlgorithm"), kms.__contains__, f"{name}.sseAlgorithm", message)
+        key = at(default, "kmsMasterKeyId")
+        yield from _customer_key(configuration, key, f"{name}.kmsMasterKeyId", "the bucket")
+
+
+_JUDGES = {
+    KEY: _key,
+    INSTANCE: _disks,
+    LAUNCH_TEMPLATE: _mappings,
+    "aws:ebs/volume:Volume": _lone_volume,
+    "aws:ssm/parameter:Parameter": _parameter,
+    **dict.fromkeys(BUCKET_ENCRYPTION, _bucket_rules),
+}
+
+_KEY = examples.resource(KEY, "main", enableKeyRotation=True)
+
+
+def _disk(**ebs: Any) -> list[dict[str, Any]]:
+    return [{"deviceName": "/dev/sda1", "ebs": {"encrypted": "true", "kmsKeyId": UNKNOWN, **ebs}}]
+
+
+RULE = Rule(
+    id="encrypted-at-rest",
+    title="Disks, logs and keys are the customer's own",
+    severity="high",
+    why=(
+        "A snapshot that is shared by mistake, or a disk that is read elsewhere, shows prompts, answers and weights to "
+        "whoever holds it. With a key of the customer's own it shows nothing, and each use of the key is recorded."
+    ),
+    remediation=(
+        "No profile field loosens this: give the disk, log group or secret the stack's key (`kmsKeyId`), and the key "
+        "`enableKeyRotation`; then run `deploy plan`. The size of the root disk stays in `aws.root_volume_gib`."
+    ),
+    references=(
+        "https://docs.aws.amazon.com/ebs/latest/userguide/ebs-encryption.html",
+        "https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html",
+        "https://docs.aws.amazon.com/kms/latest/developerguide/rotate-keys.html",
+    ),
+    good=(
+        Example(
+            "a root disk with the stack's key, which rotates",
+            (
+                _KEY,
+                examples.resource(LAUNCH_TEMPLATE, "node", after=(_KEY,), blockDeviceMappings=_disk()),
+            ),
+        ),
+        Example(
+            "a log group with the stack's key",
+            (
+                _KEY,
+                examples.resource("aws:cloudwatch/logGroup:LogGroup", "flow", after=(_KEY,), kmsKeyId=UNKNOWN),
+            ),
+        ),
+        Example(
+            "a key that the customer brings",
+            (
+                examples.resource(
+                    "aws:cloudwatch/logGroup:LogGroup",
+                    "flow",
+                    kmsKeyId="arn:aws:kms:us-east-2:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+                ),
+            ),
+        ),
+    ),
+    bad=(
+        Example(
+            "a root disk in the clear",
+            (
+                _KEY,
+                examples.resource(LAUNCH_TEMPLATE, "node", after=(_KEY,), blockDeviceMappings=_disk(encrypted="false")),
+            ),
+        ),
+        Example(
+            "a root disk with the key of AWS",
+            (examples.resource(LAUNCH_TEMPLATE, "node", blockDeviceMappings=_disk(kmsKeyId="alias/aws/ebs")),),
+        ),
+        Example("a root disk that nobody mentions", (examples.resource(LAUNCH_TEMPLATE, "node"),)),
+        Example("a log group without a key", (examples.resource("aws:cloudwatch/logGroup:LogGroup", "flow"),)),
+        Example("a key that never rotates", (examples.resource(KEY, "main"),)),
+        Example("a bucket that names no encryption", (examples.resource("aws:s3/bucket:Bucket", "bundle"),)),
+    ),
+    on_resource=on_resource,
+    on_stack=on_stack,
+)

@@ -1,0 +1,69 @@
+"""Reading of property values as Pulumi's wire writes them, with "not known yet" carried through.
+
+A property of a wrong shape raises TypeError: the rule is then reported as broken, which refuses, and never as holding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from planner.resources import UNKNOWN, Unknown
+from policies.rule import Answer, NotKnown, Violated
+
+
+def at(properties: Any, *path: str) -> Any:
+    """Return the value at a path of keys: None where it is absent, UNKNOWN where a part of the path is.
+
+    Raises:
+        TypeError: something on the way is neither absent nor an object.
+
+    """
+    value = properties
+    for key in path:
+        if value is None or value is UNKNOWN:
+            return value
+        if not isinstance(value, Mapping):
+            raise TypeError(f"expected an object around {key!r}, found {type(value).__name__}")
+        value = value.get(key)
+    return value
+
+
+def each(properties: Any, *path: str) -> Iterator[tuple[str, Any]]:
+    """Yield (path, item) of a list; one UNKNOWN item when the list itself is not known yet.
+
+    Raises:
+        TypeError: the value is not a list.
+
+    """
+    name = ".".join(path)
+    value = at(properties, *path)
+    if value is UNKNOWN:
+        yield name, UNKNOWN
+    elif value is not None:
+        if not isinstance(value, list | tuple):
+            raise TypeError(f"expected a list at {name!r}, found {type(value).__name__}")
+        yield from ((f"{name}[{index}]", item) for index, item in enumerate(value))
+
+
+def is_on(value: Any) -> bool:
+    """Tell whether a switch is certainly on; the wire writes some of them as text."""
+    return value is True or value == "true"
+
+
+def is_off(value: Any) -> bool:
+    """Tell whether a switch is certainly off. What is neither on nor off is not off."""
+    return value is None or value is False or value in ("", "false")
+
+
+def is_set(value: Any) -> bool:
+    """Tell whether a reference or a list is given at all, known or not."""
+    return isinstance(value, Unknown) or bool(value)
+
+
+def require(value: Any, holds: Callable[[Any], bool], path: str, otherwise: str) -> Iterator[Answer]:
+    """Yield nothing when the value holds, `NotKnown(path)` when it is not known yet, else `Violated(otherwise)`."""
+    if value is UNKNOWN:
+        yield NotKnown(path)
+    elif not holds(value):
+        yield Violated(otherwise)
