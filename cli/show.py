@@ -79,8 +79,10 @@ def show_error(error: DeployError, *, as_json: bool) -> None:
         return
     red, bold, plain = ("\x1b[31m", "\x1b[1m", "\x1b[0m") if _colours(sys.stderr) else ("", "", "")
     sys.stderr.write(f"{red}error:{plain} {bold}{error.message}{plain}\n")
+    for label, text in error.details:
+        sys.stderr.write(f"{label:>8}: {text}\n")
     if error.hint:
-        sys.stderr.write(f"  next: {error.hint}\n")
+        sys.stderr.write(f"    next: {error.hint}\n")
 
 
 def _colours(stream: Any) -> bool:

@@ -110,18 +110,24 @@ def refuse_violations(findings: tuple[Finding, ...]) -> None:
         PolicyRefusedError: a mandatory rule is violated.
 
     """
-    from policies.run import refusals  # noqa: PLC0415
+    from policies.run import card, refusals, rule_of  # noqa: PLC0415
 
     refused = refusals(findings)
-    if refused:
-        first = refused[0]
-        more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
-        error = PolicyRefusedError(
-            f"policy {first.rule} ({first.severity}) refuses {first.resource}: {first.message}{more}",
-            hint=f"{first.remediation} Nothing was created. `deploy plan` shows every finding.",
-        )
-        error.add_note(first.rule)
-        raise error
+    if not refused:
+        return
+    first = refused[0]
+    told = card(rule_of(first))
+    more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
+    raise PolicyRefusedError(
+        f"policy {first.rule} refuses {first.resource}: {first.message}{more}",
+        hint=f"{first.remediation} Nothing was created; `deploy plan` shows every finding.",
+        details=(
+            ("policy", f"{told.id} ({told.severity}): {told.title}"),
+            ("why", told.why),
+            ("remedy", told.remediation),
+            ("see", "; ".join(told.references)),
+        ),
+    )
 
 
 def remember(home: StackHome, plan: Plan, kept: Kept) -> None:

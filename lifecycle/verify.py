@@ -72,7 +72,7 @@ def _policies(stack: Stack) -> Check:
     """Judge the resources as they are, not as they were planned."""
     from policies.run import evaluate, refusals  # noqa: PLC0415
 
-    refused = refusals(evaluate(stack.plan, stack.provisioner().resources()))
+    refused = refusals(evaluate(stack.plan, stack.provisioner().resources()), settled=True)
     detail = "; ".join(f"{finding.rule}: {finding.message}" for finding in refused) or "every mandatory rule holds"
     return Check(id="policies.hold", ok=not refused, detail=detail)
 

@@ -37,17 +37,20 @@ class DeployError(Exception):
         message: what happened, in one sentence.
         hint: what to do next; empty only when nothing can be done.
         code: stable identifier for scripts (`error.code` in `--json`).
-        exit_code: what the process returns.
+        details: more lines for a person, for example a policy's card.
 
     """
 
     code = "failed"
     exit_code = ExitCode.FAILED
 
-    def __init__(self, message: str, *, hint: str = "", code: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, hint: str = "", code: str | None = None, details: tuple[tuple[str, str], ...] = ()
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.details = details
         if code is not None:
             self.code = code
 
