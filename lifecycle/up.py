@@ -208,7 +208,7 @@ def render_configuration(stack: Stack) -> None:
 
     from templates.render import render  # noqa: PLC0415
 
-    for name, text in render(stack.plan, None, stack.layout).items():
+    for name, text in render(stack.plan, stack.layout).items():
         path = Path(stack.layout.config, name)
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -146,7 +146,6 @@ class Limits(Record, frozen=True, kw_only=True):
 
     memory_mib: int
     open_files: int = 4096
-    processes: int = 512
 
 
 class Metrics(Record, frozen=True, kw_only=True):

@@ -1,0 +1,45 @@
+"""A plan becomes the text of every configuration file. Decisions were taken before; here they are only written down."""
+
+from __future__ import annotations
+
+from planner.layout import Layout
+from planner.plan import Plan
+from templates.environment import environment
+
+TEMPLATES = {
+    "traefik/traefik.yml": "traefik/traefik.yml.j2",
+    "traefik/dynamic/routes.yml": "traefik/routes.yml.j2",
+    "gateway/gateway.toml": "gateway/gateway.toml.j2",
+    "prometheus/prometheus.yml": "prometheus/prometheus.yml.j2",
+    "prometheus/rules/cloister.yml": "prometheus/rules.yml.j2",
+}
+"""Rendered file, below the configuration folder -> its template."""
+
+
+def render(plan: Plan, layout: Layout) -> dict[str, str]:
+    """Return the text of every file by its path below `layout.config`.
+
+    Raises:
+        jinja2.UndefinedError: a template names what the plan does not have.
+
+    """
+    context = {
+        "plan": plan,
+        "layout": layout,
+        "ports": {service.name: {port.name: port.number for port in service.ports} for service in plan.services},
+        "scraped": [
+            {"job": service.name, "port": plan.port(service.name, service.metrics.port), "path": service.metrics.path}
+            for service in plan.services
+            if service.metrics is not None
+        ],
+        "upstream_url": plan.upstream.url if plan.upstream else f"http://127.0.0.1:{plan.port('engine', 'http')}",
+        "upstream_key": _upstream_key(plan, layout),
+    }
+    return {path: environment().get_template(name).render(context) for path, name in TEMPLATES.items()}
+
+
+def _upstream_key(plan: Plan, layout: Layout) -> str:
+    """Return the file of the key that the gateway shows to what is behind it; empty for none."""
+    if plan.upstream is None:
+        return f"{layout.secrets}/engine-api-key"
+    return f"{layout.secrets}/upstream-api-key" if plan.upstream.key_env else ""

@@ -1,0 +1,53 @@
+"""The supervisor's configuration: which programs there are, and how to start them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable
+
+import msgspec
+
+from planner.layout import Layout
+from templates.environment import environment
+
+
+class Program(msgspec.Struct, frozen=True, kw_only=True):
+    """A program as the supervisor sees it."""
+
+    name: str
+    argv: tuple[str, ...]
+    stop_wait_s: int = 10
+
+
+def socket_path(layout: Layout) -> str:
+    """Return the supervisor's socket."""
+    return f"{layout.run}/supervisor.sock"
+
+
+def render_supervisor(programs: Iterable[Program], layout: Layout) -> str:
+    """Return supervisord.conf."""
+    rows = [
+        {
+            "name": program.name,
+            "command": _escaped(shlex.join(program.argv)),
+            "log": _escaped(f"{layout.logs}/{program.name}.log"),
+            "stop_wait_s": program.stop_wait_s,
+        }
+        for program in programs
+    ]
+    template = environment().get_template("processes/supervisord.conf.j2")
+    return template.render(
+        programs=rows, socket=_escaped(socket_path(layout)), logs=_escaped(layout.logs), run=_escaped(layout.run)
+    )
+
+
+def _escaped(text: str) -> str:
+    """Escape what the supervisor would expand.
+
+    Raises:
+        ValueError: the text holds ` ;`, which begins a comment there and cannot be escaped.
+
+    """
+    if " ;" in text or "\n" in text:
+        raise ValueError(f"{text!r} cannot stand in the supervisor's configuration")
+    return text.replace("%", "%%")
