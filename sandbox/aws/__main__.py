@@ -30,9 +30,7 @@ def main() -> None:
     parser.add_argument("--region", default="us-east-2")
     arguments = parser.parse_args()
     if not is_loopback(arguments.host):
-        parser.error(
-            f"--host {arguments.host}: the emulated account takes any credentials, so it listens on loopback only"
-        )
+        parser.error(f"--host {arguments.host}: the account takes any credentials, so it listens on loopback only")
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("sandbox.aws").setLevel(logging.INFO)
     signal.signal(signal.SIGTERM, _stop)

@@ -34,4 +34,4 @@ class Call:
 
 
 Operation = Callable[[Call], object]
-"""Carries out a call. It returns the result in the API's own names, or a `Response` from `forward`; it raises `AwsError`."""
+"""Carries out a call: returns the result in the API's own names, or a `Response` of `forward`; raises `AwsError`."""

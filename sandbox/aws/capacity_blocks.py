@@ -229,9 +229,7 @@ def _extendable(region: Region, reservation_id: str) -> tuple[Reservation, datet
     """Return a block's reservation and its end, if it can still be extended."""
     reservation = get(region, reservation_id)
     if reservation.block_id is None or reservation.end is None:
-        raise AwsError(
-            "InvalidParameterValue", f"The capacity reservation '{reservation_id}' is not of a Capacity Block."
-        )
+        raise AwsError("InvalidParameterValue", f"'{reservation_id}' is not the reservation of a Capacity Block.")
     if region.now() > reservation.end - _EXTEND_BEFORE:
         raise AwsError("UnsupportedOperation", "A Capacity Block is extended at least an hour before its end.")
     return reservation, reservation.end

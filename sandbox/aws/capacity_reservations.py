@@ -138,9 +138,7 @@ def _create(call: Call) -> object:
     region, asked = call.region, call.parameters
     instance_type, zone, now = asked["InstanceType"], asked.get("AvailabilityZone", ""), region.now()
     if not region.offers(instance_type, zone):
-        raise AwsError(
-            "Unsupported", f"The instance type '{instance_type}' is not supported in '{zone or region.name}'."
-        )
+        raise AwsError("Unsupported", f"The instance type '{instance_type}' is not offered in '{zone or region.name}'.")
     if asked["InstanceCount"] < 1:
         raise AwsError("InvalidParameterValue", "InstanceCount must be at least 1.")
     reservation = Reservation(

@@ -127,9 +127,7 @@ def _create(call: Call) -> object:
     subnet = region.subnet(asked["SubnetId"])
     store = region.part(ConnectEndpoints).by_id
     if any(endpoint.vpc_id == subnet.vpc_id for endpoint in store.values()):
-        raise AwsError(
-            "ResourceLimitExceeded", f"VPC '{subnet.vpc_id}' has an Instance Connect Endpoint: 1 is the limit"
-        )
+        raise AwsError("ResourceLimitExceeded", f"'{subnet.vpc_id}' has an Instance Connect Endpoint; 1 is the limit.")
     group_ids = _groups(region, subnet.vpc_id, asked.get("SecurityGroupIds", []))
     endpoint_id = region.new_id(_TYPE)
     region.tag_new(endpoint_id, _TYPE, asked)

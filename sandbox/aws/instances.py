@@ -101,7 +101,7 @@ def _attach(region: Region, instance: Instance, nic: launch.Parameters) -> None:
     subnet = region.subnet(nic["SubnetId"])
     addressless = nic["InterfaceType"] == "efa-only"
     address = nic.get("PrivateIpAddress") or subnet.get_available_subnet_ip(instance=instance)
-    interface = CardInterface(
+    interface = CardInterface(  # type: ignore[abstract]  # moto's CloudFormation hooks are no part of it
         region.ec2,
         subnet,
         address,

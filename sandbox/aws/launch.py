@@ -98,7 +98,8 @@ def check_interfaces(region: Region, instance_type: str, nics: list[Parameters])
     if len(nics) > 1 and any(nic.get("AssociatePublicIpAddress") for nic in nics):
         raise AwsError(
             "InvalidParameterCombination",
-            "The associatePublicIPAddress parameter cannot be specified when launching with multiple network interfaces.",
+            "The associatePublicIPAddress parameter cannot be specified when launching with multiple network "
+            "interfaces.",
         )
     facts = region.ec2.describe_instance_types([instance_type])[0]["NetworkInfo"]
     if places[-1][0] >= facts.get("MaximumNetworkCards", 1):
@@ -161,9 +162,7 @@ def check_capacity(region: Region, launch: Parameters, zone: str, count: int) ->
     else:
         chosen = _open_reservation(region, launch["InstanceType"], zone, count)
     if chosen is None and specification.get("CapacityReservationPreference") == "capacity-reservations-only":
-        raise AwsError(
-            "ReservationCapacityExceeded", "No capacity reservation matches, and nothing else is to be used."
-        )
+        raise AwsError("ReservationCapacityExceeded", "No capacity reservation matches, and only one may be used.")
     if market == "on-demand":
         quotas.check_vcpus(region, launch["InstanceType"], count)
     return chosen
@@ -184,9 +183,7 @@ def _check_target(region: Region, launch: Parameters, zone: str, count: int, tar
             f"in {zone}.",
         )
     if block != (reservation.block_id is not None):
-        raise AwsError(
-            "InvalidParameterValue", f"MarketType 'capacity-block' goes with a Capacity Block; see '{target}'."
-        )
+        raise AwsError("InvalidParameterValue", f"MarketType 'capacity-block' does not fit '{target}'.")
     if reservation.count - capacity_reservations.used(region, target) < count:
         raise AwsError("ReservationCapacityExceeded", f"'{target}' has not enough available instances.")
     return target

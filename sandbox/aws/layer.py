@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from threading import RLock
@@ -73,20 +74,15 @@ class Layer:
 
     def _screen(self, environ: dict[str, Any]) -> Response:
         """Turn away what is not a signed request of this machine for a service of this account."""
-        if not is_loopback(
-            urlsplit(f"//{environ.get('HTTP_HOST', '')}").hostname or ""
-        ):  # a page in a browser that was told another name for this address
-            return _text(
-                HTTPStatus.MISDIRECTED_REQUEST, "The emulated account answers to this machine's own names only."
-            )
+        host = urlsplit(f"//{environ.get('HTTP_HOST', '')}").hostname or ""
+        if not is_loopback(host):  # a page in a browser that was told another name for this address
+            return _text(HTTPStatus.MISDIRECTED_REQUEST, "The emulated account answers to loopback names only.")
         if environ.get("PATH_INFO") == HEALTH_PATH:
             return _text(HTTPStatus.OK, "ok")
         message = wire.read(environ)
         if message is None:
             services = ", ".join(sorted(wire.SERVICES))
-            return _text(
-                HTTPStatus.FORBIDDEN, f"Not a signed request for a service of the emulated account: {services}."
-            )
+            return _text(HTTPStatus.FORBIDDEN, f"Not a signed request for a service of this account: {services}.")
         started = time.perf_counter()
         with self._lock:
             response = self._answer(message)
@@ -102,14 +98,12 @@ class Layer:
             return message.answer(error)
         except NotImplementedError as error:
             _log.warning("not implemented: %s", error)
-            answer = message.answer(
-                AwsError("NotImplemented", f"The emulated account has no {message.action}: {error}")
-            )
-            return Response(HTTPStatus.NOT_IMPLEMENTED, answer.headers, answer.body)
+            told = AwsError("NotImplemented", f"The emulated account does not know {message.action}: {error}")
+            return replace(message.answer(told), status=HTTPStatus.NOT_IMPLEMENTED)
         except Exception as error:  # noqa: BLE001  # whatever it is, the caller gets an answer it can read
             _log.exception("%s %s failed", message.service, message.action)
-            answer = message.answer(AwsError("InternalFailure", f"{type(error).__name__}: {error}"))
-            return Response(HTTPStatus.INTERNAL_SERVER_ERROR, answer.headers, answer.body)
+            told = AwsError("InternalFailure", f"{type(error).__name__}: {error}")
+            return replace(message.answer(told), status=HTTPStatus.INTERNAL_SERVER_ERROR)
 
     def _carry_out_once(self, message: Message) -> Response:
         """Carry out a request, or repeat the answer if its client token says that this was done before."""

@@ -44,7 +44,7 @@ def _has_dependents(region: Region, vpc_id: str) -> bool:
     return any(
         (
             any(not group.is_default for group in ec2.groups.get(vpc_id, {}).values()),
-            any(gateway.vpc and gateway.vpc.id == vpc_id for gateway in ec2.internet_gateways.values()),
+            any(to["VpcId"] == vpc_id for gateway in ec2.internet_gateways.values() for to in gateway.attachments),
             any(endpoint.vpc_id == vpc_id for endpoint in ec2.vpc_end_points.values()),
             any(interface.vpc_id == vpc_id for interface in ec2.enis.values()),
             any(one.vpc_id == vpc_id for one in region.part(ConnectEndpoints).by_id.values()),

@@ -1,4 +1,4 @@
-"""VPC endpoints, made truer than moto's: real service names, private DNS only where it works, interfaces that are theirs.
+"""VPC endpoints, truer than moto's: real service names, private DNS only where it works, interfaces of their own.
 
 An interface endpoint that is deleted keeps its interfaces for a while, and with them its subnets and groups.
 """
@@ -91,7 +91,7 @@ def _match_routes(region: Region, endpoint: VPCEndPoint) -> None:
     if not prefix_list:
         return
     for table in region.ec2.route_tables.values():
-        has = any(route.vpc_endpoint_id == endpoint.id or route.gateway_id == endpoint.id for route in table.routes)
+        has = any(endpoint.id in {route.vpc_endpoint_id, route.gateway_id} for route in table.routes)
         wants = table.id in endpoint.route_table_ids
         if wants and not has:
             region.ec2.create_route(table.id, None, gateway_id=endpoint.id, destination_prefix_list_id=prefix_list)

@@ -75,7 +75,8 @@ class Message:
 
     @property
     def _model(self) -> OperationModel:
-        return get_service_model(SERVICES[self.service]).operation_model(self.action)
+        model: OperationModel = get_service_model(SERVICES[self.service]).operation_model(self.action)
+        return model
 
     @property
     def _protocol(self) -> str:
