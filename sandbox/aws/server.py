@@ -1,0 +1,41 @@
+"""The server: moto behind the layer, loaded before the first request is taken."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import make_server
+
+from sandbox.aws.layer import Layer
+from sandbox.aws.warm import warm
+
+_log = logging.getLogger("sandbox.aws")
+
+
+class _Handler(MotoRequestHandler):
+    """Answers one connection."""
+
+    disable_nagle_algorithm = True  # headers and body are two writes: the second would wait for an acknowledgement
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Say nothing: the layer logs calls by their names."""
+
+
+def serve(listener: socket.socket, region: str) -> None:
+    """Answer requests until the process ends.
+
+    Args:
+        listener: bound and listening; connections made while things load are answered afterwards.
+        region: what is loaded for; other regions work as well.
+
+    """
+    started = time.perf_counter()
+    layer = Layer(DomainDispatcherApplication(create_backend_app))
+    warm(layer, region)
+    host, port = listener.getsockname()[:2]
+    server = make_server(host, port, layer, threaded=True, request_handler=_Handler, fd=listener.fileno())
+    _log.info("ready on http://%s:%d after %.1f s", host, port, time.perf_counter() - started)
+    server.serve_forever()

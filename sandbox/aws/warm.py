@@ -1,0 +1,47 @@
+"""One harmless call of every service, so that what it needs is loaded before anybody waits for it."""
+
+from __future__ import annotations
+
+from moto.backends import get_backend
+from werkzeug.test import Client
+
+from sandbox.aws.environment import ACCOUNT_ID
+from sandbox.aws.wire import Application
+
+_QUERIES = {
+    "ec2": "Action=DescribeVpcs&Version=2016-11-15",
+    "iam": "Action=ListRoles&Version=2010-05-08",
+    "sts": "Action=GetCallerIdentity&Version=2011-06-15",
+}
+_TARGETS = {
+    "kms": "TrentService.ListKeys",
+    "logs": "Logs_20140328.DescribeLogGroups",
+    "secretsmanager": "secretsmanager.ListSecrets",
+    "servicequotas": "ServiceQuotasV20190624.ListServiceQuotas",
+    "ssm": "AmazonSSM.DescribeParameters",
+    "tagging": "ResourceGroupsTaggingAPI_20170126.GetResources",
+}
+_NEEDED_BY_EC2 = ("autoscaling", "elbv2")
+"""Backends that moto's EC2 tells about terminated instances."""
+
+
+def warm(application: Application, region: str) -> None:
+    """Make the calls.
+
+    Raises:
+        RuntimeError: one of them failed.
+
+    """
+    for service in _NEEDED_BY_EC2:
+        get_backend(service)[ACCOUNT_ID]  # type: ignore[call-overload]  # moto types the names of its services
+    client = Client(application)
+    for service in (*_QUERIES, *_TARGETS):
+        headers = {"Authorization": f"AWS4-HMAC-SHA256 Credential=warm/20260101/{region}/{service}/aws4_request"}
+        if service in _QUERIES:
+            content_type, data = "application/x-www-form-urlencoded", _QUERIES[service]
+        else:
+            content_type, data = "application/x-amz-json-1.1", '{"ServiceCode": "ec2"}' if "quotas" in service else "{}"
+            headers["X-Amz-Target"] = _TARGETS[service]
+        response = client.post("/", data=data, content_type=content_type, headers=headers)
+        if response.status_code != 200:
+            raise RuntimeError(f"{service} does not answer: {response.status_code} {response.text}")
