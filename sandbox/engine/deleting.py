@@ -1,0 +1,90 @@
+"""Deleting resources: dependents first, side by side where the order allows."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from sandbox.engine.changes import Change
+from sandbox.engine.failures import explain
+from sandbox.engine.state import Pending, Record
+from sandbox.handlers.base import Clients
+
+if TYPE_CHECKING:
+    from sandbox.engine.engine import Engine
+
+
+class Deleting:
+    """Deletes records from the account and from the state."""
+
+    def __init__(self, engine: Engine, account: Clients) -> None:
+        self.engine = engine
+        self.account = account
+        self.changes: list[Change] = []
+        self._lock = threading.Lock()
+
+    def resolve_pending_creations(self) -> None:
+        """Find what interrupted creations left in the account, and record it, so that it is deleted like the rest."""
+        for pending in list(self.engine.state.state.pending.values()):
+            found = None
+            if pending.op == "create" and pending.type in self.engine.registry:
+                found = self.engine.registry[pending.type].find(self.account, pending.inputs)
+            with self.engine.state.changing() as state:
+                del state.pending[pending.urn]
+                if found is not None:
+                    state.resources[pending.urn] = _recorded(pending, found)
+
+    def delete(self, records: list[Record]) -> None:
+        """Delete the records, dependents first.
+
+        Raises:
+            DeployError: some could not be deleted; the rest was.
+
+        """
+        from sandbox.engine.ordering import in_order, in_parallel, key_of  # noqa: PLC0415
+
+        keyed = {key_of(record): record for record in records}
+        sorter = in_order(records)
+        failures = in_parallel(sorter, lambda key: self._delete(keyed[key]))
+        if failures:
+            raise explain({keyed[key].urn: error for key, error in failures}, (), self.engine.state)
+
+    def _delete(self, record: Record) -> None:
+        from sandbox.engine.carrying import told  # noqa: PLC0415
+
+        if record.id:
+            self._begin(record)
+            with told(self.engine.listener, "delete", record.type, record.name):
+                self.engine.registry[record.type].delete(self.account, record.id, record.inputs)
+            with self._lock:
+                self.changes.append(Change(op="delete", type=record.type, name=record.name, urn=record.urn))
+        with self.engine.state.changing() as state:
+            state.pending.pop(record.urn, None)
+            if _same(state.resources.get(record.urn), record):
+                del state.resources[record.urn]
+            state.doomed = [other for other in state.doomed if other.id != record.id]
+
+    def _begin(self, record: Record) -> None:
+        pending = Pending(
+            op="delete", urn=record.urn, type=record.type, name=record.name, id=record.id, inputs=record.inputs
+        )
+        with self.engine.state.changing() as state:
+            if _same(state.resources.get(record.urn), record):
+                state.pending[record.urn] = pending
+
+
+def _same(left: Record | None, right: Record) -> bool:
+    return left is not None and (left.urn, left.id) == (right.urn, right.id)
+
+
+def _recorded(pending: Pending, found: str) -> Record:
+    return Record(
+        urn=pending.urn,
+        type=pending.type,
+        name=pending.name,
+        id=found,
+        inputs=pending.inputs,
+        outputs={},
+        parent=pending.parent,
+        dependencies=pending.dependencies,
+    )

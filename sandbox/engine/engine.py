@@ -1,0 +1,153 @@
+"""The engine's verbs over one stack's state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from planner.errors import DeployError
+from planner.resources import Resource
+from sandbox.engine.changes import Change, Event, Preview, Result
+from sandbox.engine.ordering import PARALLEL
+from sandbox.engine.state import StateFile
+from sandbox.handlers.base import Clients, Registry
+
+Invokes = Mapping[str, Callable[[Clients | None, dict[str, Any]], dict[str, Any]]]
+"""Data source token -> what answers it; without clients, with UNKNOWN for what only the account knows."""
+Program = Callable[[], None]
+
+
+class Engine:
+    """Carries out one Pulumi program for one stack."""
+
+    def __init__(
+        self,
+        *,
+        project: str,
+        stack: str,
+        state: StateFile,
+        registry: Registry,
+        invokes: Invokes,
+        clients: Clients | None,
+        listener: Callable[[Event], None] = lambda _: None,
+    ) -> None:
+        self.project = project
+        self.stack = stack
+        self.state = state
+        self.registry = registry
+        self.invokes = invokes
+        self.clients = clients
+        self.listener = listener
+
+    def preview(self, program: Program) -> Preview:
+        """Say what the program registers and what that would change; nothing is changed and no account is needed.
+
+        Raises:
+            DeployError: a resource type that nothing carries out, or an option that is not supported.
+
+        """
+        from sandbox.engine.previewing import Previewing  # noqa: PLC0415 - imports Pulumi
+
+        carrier = Previewing(self)
+        self._run(program, carrier, preview=True)
+        return Preview(resources=tuple(carrier.resources), changes=carrier.all_changes())
+
+    def up(self, program: Program) -> Result:
+        """Bring the account to what the program says.
+
+        Raises:
+            DeployError: something failed; what was done is in the state, and the next run goes on from there.
+
+        """
+        from sandbox.engine.carrying import Carrying  # noqa: PLC0415
+
+        carrier = Carrying(self, self._account())
+        exports = self._run(program, carrier, preview=False)
+        carrier.delete_unwanted()
+        with self.state.changing() as state:
+            state.outputs = exports
+        return Result(changes=tuple(carrier.changes), outputs=exports)
+
+    def refresh(self) -> tuple[Change, ...]:
+        """Look at everything: what is gone leaves the state, what was changed by hand is noted for the next `up`."""
+        from sandbox.engine.refreshing import refreshed  # noqa: PLC0415
+
+        account = self._account()
+        records = [record for record in self.state.records().values() if record.id]
+        with ThreadPoolExecutor(PARALLEL) as pool:
+            found = list(pool.map(lambda record: refreshed(record, self.registry, account), records))
+        changes = []
+        with self.state.changing() as state:
+            for record, (op, now) in zip(records, found, strict=True):
+                if now is None:
+                    del state.resources[record.urn]
+                else:
+                    state.resources[record.urn] = now
+                if op != "same":
+                    changes.append(Change(op=op, type=record.type, name=record.name, urn=record.urn))
+        return tuple(changes)
+
+    def destroy(self) -> Result:
+        """Delete everything the state knows, dependents first; no program is needed.
+
+        Raises:
+            DeployError: something could not be deleted; the rest was.
+
+        """
+        from sandbox.engine.deleting import Deleting  # noqa: PLC0415
+
+        deleting = Deleting(self, self._account())
+        deleting.resolve_pending_creations()
+        state = self.state.state
+        deleting.delete([*state.resources.values(), *state.doomed])
+        with self.state.changing() as left:
+            left.outputs = {}
+        return Result(changes=tuple(deleting.changes), outputs={})
+
+    def resources(self) -> tuple[Resource, ...]:
+        """Return what the state knows."""
+        return tuple(
+            Resource(
+                type=record.type,
+                name=record.name,
+                urn=record.urn,
+                inputs=record.inputs,
+                outputs=record.outputs,
+                id=record.id,
+                parent=record.parent,
+                dependencies=record.dependencies,
+            )
+            for record in self.state.records().values()
+        )
+
+    def invoke(self, token: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Answer a data source.
+
+        Raises:
+            DeployError: nothing answers this one.
+
+        """
+        if token not in self.invokes:
+            raise DeployError(f"nothing answers the data source {token}", code="unknown_data_source")
+        return self.invokes[token](self.clients, arguments)
+
+    def _run(self, program: Program, carrier: Any, *, preview: bool) -> dict[str, Any]:
+        from sandbox.engine.failures import explain  # noqa: PLC0415
+        from sandbox.engine.monitor import Monitor  # noqa: PLC0415
+        from sandbox.engine.program import run  # noqa: PLC0415
+
+        monitor = Monitor(carrier)
+        try:
+            run(program, monitor, project=self.project, stack=self.stack, preview=preview)
+        except Exception:
+            if not monitor.failures:
+                raise  # the program's own fault
+        if monitor.failures:
+            raise explain(monitor.failures, monitor.skipped, self.state)
+        return monitor.exports
+
+    def _account(self) -> Clients:
+        if self.clients is None:
+            raise DeployError("this engine was made without an account", code="no_account")
+        return self.clients

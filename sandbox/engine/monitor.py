@@ -1,0 +1,141 @@
+"""The monitor: receives every registration of a running program, and hands it to who carries it out."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, Protocol
+
+import msgspec
+from google.protobuf import empty_pb2
+from pulumi.runtime import mocks, rpc
+from pulumi.runtime.proto import resource_pb2
+from pulumi.runtime.sync_await import _ensure_event_loop, _sync_await
+
+from planner.errors import DeployError
+from sandbox.engine.values import plain, wire
+
+UNSUPPORTED = ("importId", "retainOnDelete", "remote", "deletedWith", "protect")
+"""Options that this engine does not carry out: a program that asks for them is refused, not half obeyed."""
+UNSUPPORTED_LISTS = ("aliases", "aliasURNs", "transforms", "replaceOnChanges", "replace_with")
+
+
+class Registration(msgspec.Struct, frozen=True, kw_only=True):
+    """What a program asks for."""
+
+    urn: str
+    type: str
+    name: str
+    custom: bool
+    inputs: dict[str, Any]
+    parent: str
+    dependencies: tuple[str, ...]
+    ignore_changes: tuple[str, ...]
+    delete_before_replace: bool
+
+
+class Registered(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer. Without an id, it is decided later."""
+
+    id: str
+    outputs: dict[str, Any]
+
+
+class Carrier(Protocol):
+    """Carries out registrations; called from several threads at once."""
+
+    def register(self, registration: Registration) -> Registered:
+        """Bring a resource about. Everything it depends on has been."""
+
+    def invoke(self, token: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Answer a data source."""
+
+
+class SkippedError(Exception):
+    """Something that a resource depends on failed: it was not tried."""
+
+
+class _NoMocks(mocks.Mocks):
+    """The base class wants one; every call comes to the monitor itself."""
+
+    def call(self, args: Any) -> Any:
+        raise NotImplementedError
+
+    def new_resource(self, args: Any) -> Any:
+        raise NotImplementedError
+
+
+class Monitor(mocks.MockMonitor):  # type: ignore[misc]  # the SDK's class is untyped
+    """Receives registrations. A failure is kept, and what depends on it is skipped; the rest goes on."""
+
+    def __init__(self, carrier: Carrier) -> None:
+        super().__init__(_NoMocks())
+        self.carrier = carrier
+        self.exports: dict[str, Any] = {}
+        self.failures: dict[str, Exception] = {}
+        self.skipped: set[str] = set()
+        self._lock = threading.Lock()
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the SDK's name
+        """Carry out one registration."""
+        urn = self.make_urn(request.parent, request.type, request.name)
+        if request.type == "pulumi:pulumi:Stack":
+            return resource_pb2.RegisterResourceResponse(urn=urn)
+        _ensure_event_loop()
+        try:
+            registration = _read(request, urn)
+            if broken := self._broken(registration):
+                raise SkippedError(broken)
+            answer = self.carrier.register(registration)
+        except SkippedError:
+            with self._lock:
+                self.skipped.add(urn)
+            return resource_pb2.RegisterResourceResponse(urn=urn, result=resource_pb2.Result.FAIL)
+        except Exception as error:  # noqa: BLE001 - kept, and raised when the program has ended
+            with self._lock:
+                self.failures[urn] = error
+            return resource_pb2.RegisterResourceResponse(urn=urn, result=resource_pb2.Result.FAIL)
+        outputs = _sync_await(rpc.serialize_properties(wire(answer.outputs), {}))
+        return resource_pb2.RegisterResourceResponse(urn=urn, id=answer.id, object=outputs)
+
+    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802
+        """Keep what the program exports."""
+        if "pulumi:pulumi:Stack" in request.urn.split("::")[2].split("$")[-1]:
+            self.exports = plain(rpc.deserialize_properties(request.outputs, keep_unknowns=True))
+        return empty_pb2.Empty()
+
+    def Invoke(self, request: Any) -> Any:  # noqa: N802
+        """Answer a data source."""
+        _ensure_event_loop()
+        answer = self.carrier.invoke(request.tok, plain(rpc.deserialize_properties(request.args)))
+        fields = {"failures": None, "return": _sync_await(rpc.serialize_properties(wire(answer), {}))}
+        return resource_pb2.ResourceInvokeResponse(**fields)
+
+    def ReadResource(self, request: Any) -> Any:  # noqa: N802
+        """Refuse: nothing of ours adopts what it did not make."""
+        raise DeployError(f"reading existing resources is not supported: {request.type}", code="unsupported")
+
+    def _broken(self, registration: Registration) -> str:
+        with self._lock:
+            broken = {*self.failures, *self.skipped}
+        return next((urn for urn in (*registration.dependencies, registration.parent) if urn in broken), "")
+
+
+def _read(request: Any, urn: str) -> Registration:
+    asked = [name for name in UNSUPPORTED if getattr(request, name, None)]
+    asked += [name for name in UNSUPPORTED_LISTS if len(getattr(request, name, ()))]
+    if asked:
+        raise DeployError(
+            f"{request.name}: options not supported by this engine: {', '.join(asked)}", code="unsupported"
+        )
+    needed = {*request.dependencies, *(u for urns in request.propertyDependencies.values() for u in urns.urns)}
+    return Registration(
+        urn=urn,
+        type=request.type,
+        name=request.name,
+        custom=request.custom,
+        inputs=plain(rpc.deserialize_properties(request.object, keep_unknowns=True)),
+        parent=request.parent,
+        dependencies=tuple(sorted(needed)),
+        ignore_changes=tuple(request.ignoreChanges),
+        delete_before_replace=request.deleteBeforeReplace,
+    )

@@ -1,0 +1,77 @@
+"""What would happen: registrations are compared with the state, and nothing is touched."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from planner.errors import DeployError
+from planner.resources import UNKNOWN, Resource
+from sandbox.engine.changes import Change
+from sandbox.engine.monitor import Registered, Registration
+
+if TYPE_CHECKING:
+    from sandbox.engine.engine import Engine
+
+
+class Previewing:
+    """Answers a dry run."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.existing = engine.state.records()
+        self.resources: list[Resource] = []
+        self.changes: list[Change] = []
+        self._lock = threading.Lock()
+
+    def register(self, registration: Registration) -> Registered:
+        """Note the resource, and say what is known of it."""
+        change, answer = self._compare(registration) if registration.custom else (None, Registered(id="", outputs={}))
+        resource = Resource(
+            type=registration.type,
+            name=registration.name,
+            urn=registration.urn,
+            inputs=registration.inputs,
+            id=answer.id,
+            parent=registration.parent,
+            dependencies=registration.dependencies,
+        )
+        with self._lock:
+            self.resources.append(resource)
+            if change is not None:
+                self.changes.append(change)
+        return answer
+
+    def invoke(self, token: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Answer a data source as far as that goes without an account."""
+        return self.engine.invoke(token, arguments)
+
+    def all_changes(self) -> tuple[Change, ...]:
+        """Return the changes, with the deletion of what the program no longer registers."""
+        wanted = {resource.urn for resource in self.resources}
+        unwanted = [
+            Change(op="delete", type=record.type, name=record.name, urn=record.urn)
+            for record in self.existing.values()
+            if record.id and record.urn not in wanted
+        ]
+        return (*self.changes, *unwanted)
+
+    def _compare(self, registration: Registration) -> tuple[Change, Registered]:
+        if registration.type not in self.engine.registry:
+            raise DeployError(
+                f"resource type {registration.type} ({registration.name}): nothing here carries it out",
+                hint="The sandbox refuses what it cannot rehearse; add a handler for it.",
+                code="unknown_resource_type",
+            )
+        old = self.existing.get(registration.urn)
+        common = {"type": registration.type, "name": registration.name, "urn": registration.urn}
+        if old is None:
+            return Change(op="create", **common), Registered(id="", outputs={})
+        kept = {key: old.inputs.get(key) for key in registration.ignore_changes if key in old.inputs}
+        difference = self.engine.registry[registration.type].diff(old.inputs, {**registration.inputs, **kept})
+        if not difference.changed:
+            return Change(op="same", **common), Registered(id=old.id, outputs={**old.inputs, **old.outputs})
+        if difference.replace:
+            return Change(op="replace", properties=difference.changed, **common), Registered(id="", outputs={})
+        outputs = {**old.inputs, **old.outputs, **dict.fromkeys(difference.changed, UNKNOWN)}
+        return Change(op="update", properties=difference.changed, **common), Registered(id=old.id, outputs=outputs)

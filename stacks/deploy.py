@@ -1,0 +1,78 @@
+"""The components, in reading order, and what they promise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import pulumi
+
+from planner.outputs import Outputs
+from planner.plan import Plan
+from stacks.access import Access
+from stacks.account import current_account
+from stacks.endpoints import GatewayEndpoints, InterfaceEndpoints
+from stacks.identity import Identity
+from stacks.keys import Keys
+from stacks.network import Network
+from stacks.nodes import Node
+from stacks.security_groups import SecurityGroups
+
+
+def deploy(plan: Plan) -> None:
+    """Register everything that the plan names, and export `planner.outputs.Outputs`."""
+    account = current_account(plan.network.region)
+    keys = Keys("keys", plan, account)
+    network = Network("network", plan, account, keys.arn)
+    gateways = GatewayEndpoints("gateway-endpoints", plan, account, network.vpc_id, network.route_table_ids)
+    groups = SecurityGroups("groups", plan, network.vpc_id, gateways.s3_prefix_list_id)
+    InterfaceEndpoints(
+        "endpoints",
+        plan,
+        account,
+        vpc_id=network.vpc_id,
+        subnet_ids=network.subnet_ids.values(),
+        security_group_id=groups.endpoints_id,
+    )
+    identity = Identity("identity", plan, account, keys.arn)
+    access = Access("access", plan, next(iter(network.subnet_ids.values())), groups.entrance_id)
+    nodes = [
+        Node(
+            node.name,
+            plan,
+            node,
+            subnet_id=network.subnet_ids[node.subnet],
+            security_group_id=groups.node_id,
+            instance_profile_name=identity.instance_profile_name,
+            key_arn=keys.arn,
+        )
+        for node in plan.nodes
+    ]
+    pulumi.export("vpc_id", network.vpc_id)
+    pulumi.export("private_subnet_ids", list(network.subnet_ids.values()))
+    pulumi.export("node_security_group_id", groups.node_id)
+    pulumi.export("kms_key_arn", keys.arn)
+    pulumi.export("instance_connect_endpoint_id", access.endpoint_id)
+    pulumi.export(
+        "nodes",
+        [
+            {
+                "name": planned.name,
+                "instance_id": node.instance_id,
+                "private_ip": node.private_ip,
+                "availability_zone": node.availability_zone,
+            }
+            for planned, node in zip(plan.nodes, nodes, strict=True)
+        ],
+    )
+
+
+def parse_outputs(exported: Mapping[str, Any]) -> Outputs:
+    """Return the exports as a record.
+
+    Raises:
+        msgspec.ValidationError: something that was promised is missing.
+
+    """
+    return msgspec.convert(exported, Outputs)

@@ -1,0 +1,91 @@
+"""Private ways to the AWS services that a node calls."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+import pulumi
+import pulumi_aws as aws
+
+from planner.plan import Plan
+from stacks.account import Account
+from stacks.naming import child_of, tags_of
+
+
+class GatewayEndpoints(pulumi.ComponentResource):
+    """Endpoints that are routes (S3)."""
+
+    s3_prefix_list_id: pulumi.Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        plan: Plan,
+        account: Account,
+        vpc_id: pulumi.Output[str],
+        route_table_ids: Iterable[pulumi.Output[str]],
+    ) -> None:
+        super().__init__("cloister:aws:GatewayEndpoints", name)
+        for service in plan.network.gateway_endpoints:
+            endpoint = aws.ec2.VpcEndpoint(
+                f"{name}-{service}",
+                vpc_id=vpc_id,
+                service_name=f"com.amazonaws.{account.region}.{service}",
+                vpc_endpoint_type="Gateway",
+                route_table_ids=list(route_table_ids),
+                policy=json.dumps(endpoint_policy(account)),
+                tags=tags_of(plan, f"{name}-{service}"),
+                opts=child_of(self),
+            )
+            self.s3_prefix_list_id = endpoint.prefix_list_id
+        self.register_outputs({})
+
+
+class InterfaceEndpoints(pulumi.ComponentResource):
+    """Endpoints that are network interfaces, each under the service's usual name."""
+
+    def __init__(
+        self,
+        name: str,
+        plan: Plan,
+        account: Account,
+        *,
+        vpc_id: pulumi.Output[str],
+        subnet_ids: Iterable[pulumi.Output[str]],
+        security_group_id: pulumi.Output[str],
+    ) -> None:
+        super().__init__("cloister:aws:InterfaceEndpoints", name)
+        for service in plan.network.interface_endpoints:
+            aws.ec2.VpcEndpoint(
+                f"{name}-{service}",
+                vpc_id=vpc_id,
+                service_name=f"com.amazonaws.{account.region}.{service}",
+                vpc_endpoint_type="Interface",
+                subnet_ids=list(subnet_ids),
+                security_group_ids=[security_group_id],
+                private_dns_enabled=True,
+                policy=json.dumps(endpoint_policy(account)),
+                tags=tags_of(plan, f"{name}-{service}"),
+                opts=child_of(self, one_at_a_time=True),
+            )
+        self.register_outputs({})
+
+
+def endpoint_policy(account: Account) -> dict[str, object]:
+    """Let this account's principals reach this account's resources: stolen keys of another account are of no use here."""
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "OwnAccountOnly",
+                "Effect": "Allow",
+                "Principal": "*",
+                "Action": "*",
+                "Resource": "*",
+                "Condition": {
+                    "StringEquals": {"aws:PrincipalAccount": account.id, "aws:ResourceAccount": account.id},
+                },
+            }
+        ],
+    }

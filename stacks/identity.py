@@ -1,0 +1,78 @@
+"""What a node is allowed to do in the account."""
+
+from __future__ import annotations
+
+import json
+
+import pulumi
+import pulumi_aws as aws
+
+from planner.plan import Plan
+from stacks.account import Account
+from stacks.naming import child_of, tags_of
+
+
+class Identity(pulumi.ComponentResource):
+    """The node's role: its own logs, its own secrets, its own key, and nothing else."""
+
+    instance_profile_name: pulumi.Output[str]
+
+    def __init__(self, name: str, plan: Plan, account: Account, key_arn: pulumi.Output[str]) -> None:
+        super().__init__("cloister:aws:Identity", name)
+        role = aws.iam.Role(
+            f"{name}-role",
+            name=f"cloister-{plan.stack}-node",
+            assume_role_policy=json.dumps(
+                {
+                    "Version": "2012-10-17",
+                    "Statement": [
+                        {
+                            "Effect": "Allow",
+                            "Principal": {"Service": "ec2.amazonaws.com"},
+                            "Action": "sts:AssumeRole",
+                        }
+                    ],
+                }
+            ),
+            tags=tags_of(plan, f"{name}-role"),
+            opts=child_of(self, one_at_a_time=True),
+        )
+        aws.iam.RolePolicy(
+            f"{name}-policy",
+            name="node",
+            role=role.id,
+            policy=key_arn.apply(lambda arn: json.dumps(node_policy(plan, account, arn))),
+            opts=child_of(self, one_at_a_time=True),
+        )
+        profile = aws.iam.InstanceProfile(
+            f"{name}-profile",
+            name=f"cloister-{plan.stack}-node",
+            role=role.name,
+            tags=tags_of(plan, f"{name}-profile"),
+            opts=child_of(self, one_at_a_time=True),
+        )
+        self.instance_profile_name = profile.name
+        self.register_outputs({"instance_profile_name": self.instance_profile_name})
+
+
+def node_policy(plan: Plan, account: Account, key_arn: str) -> dict[str, object]:
+    """Return the node's permissions: named actions on the stack's own resources."""
+    own = f"{account.region}:{account.id}"
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "OwnLogs",
+                "Effect": "Allow",
+                "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+                "Resource": f"arn:{account.partition}:logs:{own}:log-group:/cloister/{plan.stack}/*",
+            },
+            {
+                "Sid": "OwnSecrets",
+                "Effect": "Allow",
+                "Action": ["secretsmanager:GetSecretValue"],
+                "Resource": f"arn:{account.partition}:secretsmanager:{own}:secret:cloister/{plan.stack}/*",
+            },
+            {"Sid": "OwnKey", "Effect": "Allow", "Action": ["kms:Decrypt", "kms:GenerateDataKey"], "Resource": key_arn},
+        ],
+    }

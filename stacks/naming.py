@@ -1,0 +1,23 @@
+"""Names and tags: the same for every resource, so that whatever exists can be found by them."""
+
+from __future__ import annotations
+
+import pulumi
+
+from planner.plan import Plan
+
+
+def tags_of(plan: Plan, name: str) -> dict[str, str]:
+    """Return the tags of one resource: the plan's, its name, and which resource of the program it is."""
+    return {**plan.tags, "Name": f"{plan.stack}-{name}", "cloister:resource": name}
+
+
+def child_of(parent: pulumi.Resource, *, one_at_a_time: bool = False) -> pulumi.ResourceOptions:
+    """Return the options of a component's child.
+
+    Args:
+        parent: the component.
+        one_at_a_time: its replacement cannot exist beside it (same name, same addresses).
+
+    """
+    return pulumi.ResourceOptions(parent=parent, delete_before_replace=one_at_a_time or None)

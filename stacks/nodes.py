@@ -1,0 +1,127 @@
+"""The machines with the GPUs."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_aws as aws
+
+from planner.plan import NodePlan, Plan
+from stacks.naming import child_of, tags_of
+
+
+class Node(pulumi.ComponentResource):
+    """One GPU node: no public address, no key pair, tokens for its metadata, an encrypted disk."""
+
+    instance_id: pulumi.Output[str]
+    private_ip: pulumi.Output[str]
+    availability_zone: pulumi.Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        plan: Plan,
+        node: NodePlan,
+        *,
+        subnet_id: pulumi.Output[str],
+        security_group_id: pulumi.Output[str],
+        instance_profile_name: pulumi.Output[str],
+        key_arn: pulumi.Output[str],
+    ) -> None:
+        super().__init__("cloister:aws:Node", name)
+        # Resolved once: the id is recorded, and a newer image does not replace a running node.
+        image = aws.ssm.get_parameter(name=node.ami_parameter)
+        template = aws.ec2.LaunchTemplate(
+            f"{name}-template",
+            name=f"cloister-{plan.stack}-{name}",
+            image_id=image.value,
+            instance_type=node.instance_type,
+            iam_instance_profile={"name": instance_profile_name},
+            metadata_options=_metadata_options(),
+            block_device_mappings=[_root_volume(node, key_arn)],
+            network_interfaces=_interfaces(node, subnet_id, security_group_id),
+            placement=self._placement(name, plan, node),
+            monitoring={"enabled": True},
+            update_default_version=True,
+            tags=tags_of(plan, f"{name}-template"),
+            tag_specifications=[
+                {"resource_type": kind, "tags": tags_of(plan, name)} for kind in ("instance", "volume", "network-interface")
+            ],
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True, ignore_changes=["imageId"]),
+            **_capacity(node),
+        )
+        instance = aws.ec2.Instance(
+            name,
+            launch_template={"id": template.id, "version": template.latest_version.apply(str)},
+            tags=tags_of(plan, name),
+            opts=child_of(self, one_at_a_time=True),
+        )
+        self.instance_id = instance.id
+        self.private_ip = instance.private_ip
+        self.availability_zone = instance.availability_zone
+        self.register_outputs({"instance_id": self.instance_id})
+
+    def _placement(self, name: str, plan: Plan, node: NodePlan) -> dict[str, pulumi.Input[str]] | None:
+        """Put nodes close together, where the plan says that it matters."""
+        if not node.placement_group:
+            return None
+        group = aws.ec2.PlacementGroup(
+            f"{name}-placement",
+            name=f"cloister-{plan.stack}-{name}",
+            strategy="cluster",
+            tags=tags_of(plan, f"{name}-placement"),
+            opts=child_of(self, one_at_a_time=True),
+        )
+        return {"group_name": group.name}
+
+
+def _metadata_options() -> dict[str, str | int]:
+    """Ask for a token, and let it travel no further than the machine itself: a proxied request cannot fetch one."""
+    return {"http_endpoint": "enabled", "http_tokens": "required", "http_put_response_hop_limit": 1}
+
+
+def _root_volume(node: NodePlan, key_arn: pulumi.Output[str]) -> dict[str, object]:
+    return {
+        "device_name": "/dev/sda1",
+        "ebs": {
+            "encrypted": "true",
+            "kms_key_id": key_arn,
+            "volume_type": "gp3",
+            "volume_size": node.root_volume_gib,
+            "delete_on_termination": "true",
+        },
+    }
+
+
+def _interfaces(
+    node: NodePlan, subnet_id: pulumi.Output[str], security_group_id: pulumi.Output[str]
+) -> list[dict[str, object]]:
+    """Return the interfaces as the plan lists them, each with its subnet and group (EC2 wants them per interface)."""
+    return [
+        {
+            "device_index": interface.device_index,
+            "network_card_index": interface.network_card_index,
+            "interface_type": interface.kind,
+            "subnet_id": subnet_id,
+            "security_groups": [security_group_id],
+            "associate_public_ip_address": "false",
+            "delete_on_termination": "true",
+        }
+        for interface in node.interfaces
+    ]
+
+
+def _capacity(node: NodePlan) -> dict[str, object]:
+    """Name the reservation or block that the node is launched into; nothing for capacity on demand."""
+    if node.capacity == "on-demand":
+        return {}
+    specification = {
+        "capacity_reservation_preference": "capacity-reservations-only",
+        "capacity_reservation_target": {"capacity_reservation_id": node.reservation_id},
+    }
+    if node.capacity == "capacity-block":
+        # A block must be named both as a market and as a target (EC2 user guide, Capacity Blocks).
+        return {
+            "capacity_reservation_specification": {"capacity_reservation_target": specification["capacity_reservation_target"]},
+            "instance_market_options": {"market_type": "capacity-block"},
+        }
+    return {"capacity_reservation_specification": specification}

@@ -1,0 +1,104 @@
+"""Who may talk to whom, group by group and rule by rule; everything else is refused."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_aws as aws
+
+from planner.plan import Plan
+from stacks.naming import child_of, tags_of
+
+HTTPS, SSH = 443, 22
+
+
+class SecurityGroups(pulumi.ComponentResource):
+    """Groups of the nodes, of the endpoints and of the SSH entrance, and the rules between them."""
+
+    node_id: pulumi.Output[str]
+    endpoints_id: pulumi.Output[str]
+    entrance_id: pulumi.Output[str]
+
+    def __init__(self, name: str, plan: Plan, vpc_id: pulumi.Output[str], s3_prefix_list_id: pulumi.Output[str]) -> None:
+        super().__init__("cloister:aws:SecurityGroups", name)
+        self._name, self._plan, self._vpc_id = name, plan, vpc_id
+        self.node_id = self._group("node", "GPU nodes")
+        self.endpoints_id = self._group("endpoints", "Endpoints of AWS services")
+        self.entrance_id = self._group("entrance", "EC2 Instance Connect Endpoint: SSH for administrators")
+        for number, cidr in enumerate(plan.network.client_cidrs):
+            self._clients(number, cidr)
+        self._between("entrance", self.entrance_id, "node", self.node_id, SSH)
+        self._between("node", self.node_id, "endpoints", self.endpoints_id, HTTPS)
+        self._to_s3(s3_prefix_list_id)
+        self.register_outputs({"node_id": self.node_id})
+
+    def _group(self, role: str, description: str) -> pulumi.Output[str]:
+        name = f"{self._name}-{role}"
+        group = aws.ec2.SecurityGroup(
+            name,
+            name=f"cloister-{self._plan.stack}-{role}",
+            description=description,
+            vpc_id=self._vpc_id,
+            # An empty list, not none: AWS gives a new group a rule that lets everything out.
+            egress=[],
+            ingress=[],
+            tags=tags_of(self._plan, name),
+            opts=pulumi.ResourceOptions(
+                parent=self, delete_before_replace=True, ignore_changes=["ingress", "egress"]
+            ),  # the rules are resources of their own
+        )
+        return group.id
+
+    def _clients(self, number: int, cidr: str) -> None:
+        """Let a named network reach the gateway's port, and nothing else."""
+        name = f"{self._name}-clients-{number}"
+        port = self._plan.network.gateway_port
+        aws.vpc.SecurityGroupIngressRule(
+            name,
+            security_group_id=self.node_id,
+            description="Clients of the endpoint",
+            ip_protocol="tcp",
+            from_port=port,
+            to_port=port,
+            cidr_ipv4=None if ":" in cidr else cidr,
+            cidr_ipv6=cidr if ":" in cidr else None,
+            tags=tags_of(self._plan, name),
+            opts=child_of(self, one_at_a_time=True),
+        )
+
+    def _between(
+        self, source: str, source_id: pulumi.Output[str], target: str, target_id: pulumi.Output[str], port: int
+    ) -> None:
+        """Let one group reach another on one port: out of the first, into the second."""
+        name = f"{self._name}-{source}-to-{target}"
+        common = {"ip_protocol": "tcp", "from_port": port, "to_port": port, "description": f"{source} to {target}"}
+        aws.vpc.SecurityGroupEgressRule(
+            f"{name}-out",
+            security_group_id=source_id,
+            referenced_security_group_id=target_id,
+            tags=tags_of(self._plan, f"{name}-out"),
+            opts=child_of(self, one_at_a_time=True),
+            **common,
+        )
+        aws.vpc.SecurityGroupIngressRule(
+            f"{name}-in",
+            security_group_id=target_id,
+            referenced_security_group_id=source_id,
+            tags=tags_of(self._plan, f"{name}-in"),
+            opts=child_of(self, one_at_a_time=True),
+            **common,
+        )
+
+    def _to_s3(self, prefix_list_id: pulumi.Output[str]) -> None:
+        """Let nodes reach S3, whose gateway endpoint is a route and has no group of its own."""
+        name = f"{self._name}-node-to-s3"
+        aws.vpc.SecurityGroupEgressRule(
+            name,
+            security_group_id=self.node_id,
+            description="S3, through its gateway endpoint",
+            ip_protocol="tcp",
+            from_port=HTTPS,
+            to_port=HTTPS,
+            prefix_list_id=prefix_list_id,
+            tags=tags_of(self._plan, name),
+            opts=child_of(self, one_at_a_time=True),
+        )
