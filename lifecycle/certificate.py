@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from lifecycle.files import make_private, write_atomically
+from lifecycle import files
 from lifecycle.home import StackHome
 
 
@@ -43,13 +43,13 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True):
 def write(home: StackHome, certificate: Certificate) -> Path:
     """Write the certificate as JSON, with a readable page beside it, into the archive; return the JSON's path."""
     stamp = certificate.ended_at.replace(":", "").replace("+0000", "Z")
-    path = make_private(home.home.archive) / f"{home.name}-{stamp}.json"
+    path = files.make_private_folder(home.home.archive) / f"{home.name}-{stamp}.json"
     number = 1
     while path.exists():
         number += 1
         path = path.with_name(f"{home.name}-{stamp}-{number}.json")
-    write_atomically(path, msgspec.json.format(msgspec.json.encode(certificate), indent=2))
-    write_atomically(path.with_suffix(".md"), page(certificate))
+    files.write(path, msgspec.json.format(msgspec.json.encode(certificate), indent=2))
+    files.write(path.with_suffix(".md"), page(certificate))
     return path
 
 

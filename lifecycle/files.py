@@ -1,47 +1,54 @@
-"""Files that survive a crash: whole or not at all, and closed to others."""
+"""Files that are either the old ones or the new ones, whatever happens in between, with modes as they must be."""
 
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from pathlib import Path
 
-PRIVATE_FILE = 0o600
-PRIVATE_FOLDER = 0o700
+PRIVATE = 0o600
+"""Only the owner reads it: keys, secrets, registers."""
+
+PUBLIC = 0o644
+"""Everybody on the host reads it: certificates, public keys."""
 
 
-def write_atomically(path: Path, content: str | bytes, mode: int = PRIVATE_FILE) -> None:
-    """Replace a file's content in one step: a reader sees the old or the new, never a part.
+def write(path: Path, content: bytes | str, mode: int = PRIVATE) -> None:
+    """Replace a file at once: a reader sees the old content or the new, and never with a looser mode.
+
+    The content is on the disk before the name points to it, so that a power cut leaves one of the two.
 
     Raises:
-        OSError: the disk is full, or the folder cannot be written; the old content is untouched.
+        OSError: the folder is missing, full or read-only; the old file is as it was.
 
     """
-    data = content.encode() if isinstance(content, str) else content
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
         with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(file.fileno(), mode)
-            file.write(data)
+            os.fchmod(descriptor, mode)  # whatever the umask
+            file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
+            os.fsync(descriptor)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
-def make_private(folder: Path) -> Path:
-    """Make a folder, and its parents, that only the owner may enter."""
-    folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
-    return folder
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename last through a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync_folder(folder: Path) -> None:
+    """Put the folder's own entries on the disk, so that a rename survives a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def make_private_folder(folder: Path) -> Path:
+    """Make a folder that only the owner enters, and its parents; one that exists is closed to others."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.stat().st_mode & 0o077:
+        folder.chmod(0o700)
+    return folder

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from lifecycle.files import make_private
+from lifecycle import files
 from planner.errors import DeployError, UsageError
 from planner.layout import Layout
 
@@ -128,7 +128,7 @@ class StackHome:
         layout = self.layout
         try:
             for folder in (layout.stack, layout.config, layout.data, layout.logs, layout.secrets, layout.tls):
-                make_private(Path(folder))
+                files.make_private_folder(Path(folder))
             self._make_run_folder(Path(layout.run))
         except OSError as error:
             raise DeployError(

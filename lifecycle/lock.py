@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from lifecycle.files import make_private, write_atomically
+from lifecycle import files
 from lifecycle.home import StackHome
 from planner.errors import LockedError
 
@@ -35,7 +35,7 @@ def hold(stack: StackHome, verb: str) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout  # noqa: PLC0415 - commands that only read need no lock
 
-    make_private(stack.lock.parent)
+    files.make_private_folder(stack.lock.parent)
     lock = FileLock(stack.lock, timeout=0, thread_local=False)
     note = stack.lock.with_suffix(".json")
     try:
@@ -44,7 +44,7 @@ def hold(stack: StackHome, verb: str) -> Iterator[None]:
         raise _locked(stack) from None
     try:
         holder = Holder(pid=os.getpid(), verb=verb, since=datetime.now(UTC).isoformat(timespec="seconds"))
-        write_atomically(note, msgspec.json.encode(holder))
+        files.write(note, msgspec.json.encode(holder))
         yield
     finally:
         note.unlink(missing_ok=True)

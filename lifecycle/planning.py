@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from lifecycle import ports
-from lifecycle.files import write_atomically
+from lifecycle import files, ports
 from lifecycle.home import StackHome
 from lifecycle.profiles import load_profile
 from lifecycle.provision import Provisioner
@@ -134,8 +133,8 @@ def remember(home: StackHome, plan: Plan, kept: Kept) -> None:
     """Keep the plan and what it was made from."""
     from planner.plan import to_json  # noqa: PLC0415
 
-    write_atomically(home.folder / "request.json", msgspec.json.encode(kept))
-    write_atomically(home.plan, to_json(plan))
+    files.write(home.folder / "request.json", msgspec.json.encode(kept))
+    files.write(home.plan, to_json(plan))
 
 
 def upstream_key(kept: Kept) -> str | None:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 
 import msgspec
 
-from lifecycle.files import write_atomically
+from lifecycle import files
 from lifecycle.home import StackHome
 
 
@@ -34,7 +34,7 @@ def choose(stack: StackHome, wanted: Mapping[str, int], *, anew: Collection[str]
         avoid = {*others, *kept.values(), *chosen.values()}
         chosen[name] = kept[name] if name in kept else _free(number, avoid if name not in anew else {*avoid, number})
     if chosen != remembered(stack):
-        write_atomically(stack.ports, msgspec.json.encode(chosen))
+        files.write(stack.ports, msgspec.json.encode(chosen))
     return chosen
 
 

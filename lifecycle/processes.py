@@ -12,8 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from lifecycle import launch
-from lifecycle.files import make_private, write_atomically
+from lifecycle import files, launch
 from lifecycle.health import is_healthy
 from lifecycle.log_files import last_lines, read_lines
 from lifecycle.marked import SERVICE_MARK, STACK_MARK, ProcessInfo, marked_processes, stop_marked
@@ -135,7 +134,7 @@ class Processes:
                 stop_marked(self.layout, [service.name])  # one of ours that a dead supervisor left behind
                 if not is_free(port.number):
                     raise PortTakenError(service.name, port.number)
-        write_atomically(started, digest)
+        files.write(started, digest)
         self.supervisor.call("startProcess", service.name, False, ignore=(ALREADY_STARTED,))  # noqa: FBT003
 
     def _is_ready(self, service: Service, known: dict[str, object], deadline: float) -> bool:
@@ -183,8 +182,8 @@ class Processes:
                     code="part_missing",
                 )
             spec = self._spec(service.name)
-            make_private(spec.parent)
-            make_private(Path(self.layout.data, service.name))
+            files.make_private_folder(spec.parent)
+            files.make_private_folder(Path(self.layout.data, service.name))
             _write_if_changed(spec, json.dumps(self._specification(service, command), indent=1))
             launcher = (sys.executable, "-I", "-S", launch.__file__, str(spec))
             programs.append(Program(name=service.name, argv=launcher))
@@ -230,4 +229,4 @@ def _scheme(service: Service) -> str:
 
 def _write_if_changed(path: Path, text: str) -> None:
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        write_atomically(path, text)
+        files.write(path, text)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lifecycle.files import write_atomically
+from lifecycle import files
 from lifecycle.home import StackHome
 from planner.errors import DeployError
 from planner.outputs import Outputs
@@ -16,8 +16,9 @@ from planner.progress import Progress
 from planner.resources import Resource
 
 if TYPE_CHECKING:
-    from sandbox.engine import Change, Engine, Preview
     from sandbox.handlers.registry import Boto3Clients
+
+    from sandbox.engine import Change, Engine, Preview
 
 PROJECT = "cloister"
 
@@ -47,7 +48,7 @@ class Provisioner:
         drifted = engine.refresh()
         result = engine.up(self._program)
         outputs = parse_outputs(result.outputs)
-        write_atomically(self.home.outputs, msgspec.json.encode(outputs))
+        files.write(self.home.outputs, msgspec.json.encode(outputs))
         gone = [change for change in drifted if change.op != "same"]
         if gone:
             self.progress.note(f"{len(gone)} resources had changed behind our back, and were repaired")
@@ -93,9 +94,10 @@ class Provisioner:
         deploy(self.plan)
 
     def _engine(self, *, connected: bool) -> Engine:
-        from sandbox.engine import Engine, StateFile  # noqa: PLC0415
         from sandbox.handlers.invokes import INVOKES  # noqa: PLC0415
         from sandbox.handlers.registry import default_registry  # noqa: PLC0415
+
+        from sandbox.engine import Engine, StateFile  # noqa: PLC0415
 
         return Engine(
             project=PROJECT,

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from lifecycle import ports
-from lifecycle.files import write_atomically
+from lifecycle import files, ports
 from lifecycle.home import StackHome
 from lifecycle.journal import Journal
 from lifecycle.lock import hold
@@ -195,9 +194,9 @@ def prepare_secrets(stack: Stack, upstream_key: str | None) -> None:
     for secret in stack.plan.secrets:
         path = folder / secret.name
         if secret.name == "engine-api-key" and not path.is_file():
-            write_atomically(path, secrets.token_urlsafe(32))
+            files.write(path, secrets.token_urlsafe(32))
         if secret.name == "upstream-api-key" and upstream_key:
-            write_atomically(path, upstream_key)
+            files.write(path, upstream_key)
     ensure_issuer(stack.plan, stack.layout)
     ensure_certificate(stack.plan.tls, stack.layout, datetime.now(UTC))
 
@@ -212,7 +211,7 @@ def render_configuration(stack: Stack) -> None:
         path = Path(stack.layout.config, name)
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_atomically(path, text)
+            files.write(path, text)
 
 
 def wait_for_endpoint(stack: Stack) -> tuple[str, ...]:
