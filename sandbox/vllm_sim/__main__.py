@@ -17,6 +17,9 @@ from sandbox.vllm_sim.options import Options, parse
 
 _log = logging.getLogger(NAME)
 
+_AT_ONCE_SECONDS = 0.001
+"""aiohttp takes a shutdown timeout of 0 for none, and would wait for the last request."""
+
 
 def main() -> int:
     """Read the command line and serve; return the exit status."""
@@ -40,7 +43,7 @@ async def _serve(options: Options) -> None:
         access_log=None,
         handler_cancellation=True,  # a client that goes away frees its slot
         keepalive_timeout=options.keep_alive_seconds,
-        shutdown_timeout=options.shutdown_seconds,
+        shutdown_timeout=max(options.shutdown_seconds, _AT_ONCE_SECONDS),
     )
     await runner.setup()
     try:

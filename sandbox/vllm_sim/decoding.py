@@ -52,6 +52,11 @@ def decode(body: bytes, content_type: str, kind: type[T]) -> T:
         raise _not_json(body, str(error)) from error
 
 
+def missing(field: str) -> ApiError:
+    """400: an object lacks a field that its type does not demand by itself."""
+    return _problem("missing", (field,), "Field required", {})
+
+
 def _not_json(body: bytes, reason: str) -> ApiError:
     """Say where, in the words of Python's own parser, which vLLM reads bodies with."""
     place = 0

@@ -6,7 +6,7 @@ import argparse
 import ipaddress
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sandbox.vllm_sim import IMITATED_VERSION, NAME
@@ -48,7 +48,7 @@ class Options:
     request_id_headers: bool
     shutdown_seconds: float
     keep_alive_seconds: float
-    api_key: str | None
+    api_key: str | None = field(repr=False)
 
 
 def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Options:

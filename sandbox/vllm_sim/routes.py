@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
+from http import HTTPStatus
 
-import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from sandbox.vllm_sim import IMITATED_VERSION
-from sandbox.vllm_sim.decoding import decode
+from sandbox.vllm_sim.decoding import decode, missing
 from sandbox.vllm_sim.docs import add_docs
 from sandbox.vllm_sim.engine import Engine
-from sandbox.vllm_sim.errors import malformed, not_imitated
+from sandbox.vllm_sim.errors import ApiError, not_imitated
 from sandbox.vllm_sim.generation import Generator
 from sandbox.vllm_sim.options import Options
 from sandbox.vllm_sim.prompts import render
@@ -132,7 +133,7 @@ class Routes:
         elif parsed.prompt is not None:
             tokens = encode(parsed.prompt)
         else:
-            raise malformed("{'type': 'missing', 'loc': 'body.prompt', 'msg': 'Field required'}", "body.prompt")
+            raise missing("prompt")
         texts = [decode_one(token) for token in tokens] if parsed.return_token_strs else None
         return json_response(Tokenized(len(tokens), self._options.max_model_len, tokens, texts))
 
@@ -144,9 +145,9 @@ class Routes:
     async def _invocations(self, request: web.Request) -> web.StreamResponse:
         """Either kind of generation, told apart by the body, and open where the API key guards."""
         try:
-            document = msgspec.json.decode(await request.read())
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise malformed(f"JSON decode error: {error}", None) from error
+            document = json.loads(await request.read())
+        except ValueError as error:
+            raise ApiError(f"JSON decode error: {error}", kind=HTTPStatus.BAD_REQUEST.phrase) from error
         if isinstance(document, dict) and "messages" in document:
             return await self._generator.chat(request)
         return await self._generator.completion(request)
