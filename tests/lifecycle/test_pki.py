@@ -27,6 +27,7 @@ from lifecycle.pki import CertificateState, ensure_certificate, renewal_due
 from planner.errors import DeployError, UsageError
 from planner.layout import Layout
 from planner.plan import TlsPlan
+from tests.lifecycle.stack import layout_in
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 NAMES = ("localhost", "127.0.0.1", "llm.example.test", "::1")
@@ -35,8 +36,7 @@ OWN = TlsPlan(mode="own-authority", hostnames=NAMES, leaf_days=30)
 
 @pytest.fixture
 def layout(tmp_path: Path) -> Layout:
-    folders = {name: str(tmp_path / "stack" / name) for name in ("config", "data", "logs", "secrets", "tls", "run")}
-    return Layout(stack=str(tmp_path / "stack"), **folders)
+    return layout_in(tmp_path)
 
 
 def mode(path: str | Path) -> int:

@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -25,8 +24,7 @@ from lifecycle.register import IssuerFiles
 from lifecycle.tokens import Token, add_key, ensure_issuer, issue, list_tokens, revoke
 from planner.errors import DeployError, LockedError, UsageError
 from planner.layout import Layout
-from planner.plan import Plan, RoutePlan
-from policies import examples
+from tests.lifecycle.stack import PLAN, layout_in, make_plan
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 HOUR = 3600
@@ -35,25 +33,6 @@ HOUR = 3600
 @pytest.fixture
 def layout(tmp_path: Path) -> Layout:
     return layout_in(tmp_path)
-
-
-def layout_in(folder: Path) -> Layout:
-    folders = {name: str(folder / "stack" / name) for name in ("config", "data", "logs", "secrets", "tls", "run")}
-    return Layout(stack=str(folder / "stack"), **folders)
-
-
-def make_plan(**identity: Any) -> Plan:
-    plan = examples.plan()
-    route = RoutePlan(path="/v1/chat/completions", methods=("POST",), scope="inference")
-    fields = {"max_lifetime_s": 24 * HOUR, "leeway_s": 30, **identity}
-    return msgspec.structs.replace(
-        plan,
-        gateway=msgspec.structs.replace(plan.gateway, routes=(route,)),
-        identity=msgspec.structs.replace(plan.identity, **fields),
-    )
-
-
-PLAN = make_plan()
 
 
 def new(layout: Layout, client: str = "alice", ttl_s: int = HOUR, now: datetime = NOW) -> Token:
