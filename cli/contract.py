@@ -6,12 +6,13 @@ from typing import Any
 
 import msgspec
 from lifecycle.backup import BackupReport, RestoreReport
-from lifecycle.tokens import IssuedToken, Token
 
 from lifecycle.doctor import Finding as DoctorFinding
 from lifecycle.down import DownReport
 from lifecycle.planning import PlanReport
+from lifecycle.register import Issued
 from lifecycle.status import ListedStack, StatusReport
+from lifecycle.tokens import Token
 from lifecycle.up import UpReport
 from lifecycle.verify import VerifyReport
 from planner.profile import Profile
@@ -40,7 +41,7 @@ class Stacks(msgspec.Struct, frozen=True, kw_only=True):
 class Tokens(msgspec.Struct, frozen=True, kw_only=True):
     """`token list`."""
 
-    tokens: tuple[IssuedToken, ...]
+    tokens: tuple[Issued, ...]
 
 
 class Revoked(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ from lifecycle.certificate import Certificate, Leftover, Removed
 from lifecycle.home import StackHome
 from lifecycle.journal import Journal, read
 from lifecycle.lock import hold
-from lifecycle.processes import marked_processes, stop_marked
+from lifecycle.marked import marked_processes, stop_marked
 from lifecycle.stack import Stack, no_such_stack
 from planner.errors import DeployError
 from planner.progress import Progress
@@ -71,7 +71,7 @@ class _Down:
         stack = self._load()
         with self.journal.step("down"):
             if stack is not None:
-                self._attempt("services that clients reach", lambda: stack.processes.stop(CLIENT_SERVICES))
+                self._attempt("services that clients reach", lambda: self._stop_services(stack))
                 self._attempt("resources", lambda: self._destroy(stack))
                 self._attempt("sweep by tag", lambda: self._sweep(stack))
             self._attempt("processes", self._stop_everything)
@@ -122,6 +122,10 @@ class _Down:
         entries, broken = read(self.home.journal)
         if broken:
             self.remarks.append(f"{broken} lines of the journal could not be read; {len(entries)} could")
+
+    def _stop_services(self, stack: Stack) -> None:
+        ended = stack.processes.stop(CLIENT_SERVICES)
+        self.removed += [Removed(kind="process", name=f"{process.name} (pid {process.pid})") for process in ended]
 
     def _destroy(self, stack: Stack) -> None:
         provisioner = stack.provisioner()

@@ -1,4 +1,4 @@
-"""Where this machine has the programs of a stack: as a wheel, as a module of ours, on PATH, or unpacked from a package."""
+"""Where this machine has the programs of a stack: in a wheel, a module of ours, on PATH, or in a package."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def absence(artefact: str) -> str:
 def obtain(artefact: str) -> str:
     """Fetch an artefact that is missing and can be had without root; return why not, or nothing when it is there.
 
-    A Debian package is downloaded with the system's own `apt-get`, which checks signatures and hashes, into lists of our
-    own, and unpacked into the user's cache: neither root nor a change to the system is needed.
+    A Debian package is downloaded with the system's own `apt-get`, which checks signatures and hashes, through lists
+    of our own, and unpacked into the user's cache: neither root nor a change to the system is needed.
     """
     if resolve(artefact) is not None:
         return ""
@@ -113,6 +113,6 @@ def _download(package: str, folder: Path) -> None:
 
 def _run(command: list[str], folder: Path) -> None:
     environment = {**os.environ, "LC_ALL": "C", "TMPDIR": str(folder)}
-    subprocess.run(
+    subprocess.run(  # noqa: S603 - commands of ours, with names from the catalogue
         command, cwd=folder, env=environment, check=True, capture_output=True, text=True, timeout=UNPACK_TIMEOUT_S
     )

@@ -19,7 +19,7 @@ from planner.profile import Profile
 from planner.progress import Progress
 
 if TYPE_CHECKING:
-    from policies.rule import Finding
+    from policies.run import Finding
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):

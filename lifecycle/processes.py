@@ -27,7 +27,7 @@ from templates.supervisor import Program, render_supervisor
 Resolve = Callable[[str], list[str] | None]
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "HOME", "TMPDIR", "SSL_CERT_FILE")
 """What services get of the caller's environment; the rest may hold secrets that are none of their business."""
-HOT = ("dynamic", "jwks.json", "revocations.json")
+HOT = ("dynamic",)
 """Rendered files and folders that their service watches: a change needs no restart."""
 ENDED = {"BACKOFF", "EXITED", "FATAL"}
 

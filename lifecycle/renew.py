@@ -29,7 +29,8 @@ def main(folder: Path) -> None:
     while True:
         try:
             state = ensure_certificate(stack.plan.tls, stack.layout, datetime.now(UTC))
-            log.info("certificate ends %s%s", state.not_after.isoformat(), ", renewed" if state.renewed else "")
+            done = "; ".join(state.changes) or "nothing to do"
+            log.info("certificate ends %s; %s", state.not_after.isoformat(), done)
         except DeployError as error:
             log.error("%s %s", error.message, error.hint)  # noqa: TRY400 - told in words; a trace would add nothing
         never.wait(LOOK_EVERY_S)

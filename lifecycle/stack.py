@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -15,9 +14,6 @@ from planner.errors import DeployError
 from planner.layout import Layout
 from planner.plan import Plan, from_json
 from planner.progress import Progress, Silent
-
-if TYPE_CHECKING:
-    from lifecycle.tokens import Issuer
 
 
 class Stack:
@@ -72,17 +68,6 @@ class Stack:
     def provisioner(self) -> Provisioner:
         """Return what makes and unmakes the resources."""
         return Provisioner(self.plan, self.home, self.progress)
-
-    def tokens(self) -> Issuer:
-        """Return the stack's own issuer.
-
-        Raises:
-            DeployError: tokens come from a foreign issuer.
-
-        """
-        from lifecycle.tokens import Issuer  # noqa: PLC0415 - signing needs libraries that most commands do not
-
-        return Issuer(self.plan, self.layout)
 
     def runs(self, service: str) -> bool:
         """Tell whether a service runs now."""

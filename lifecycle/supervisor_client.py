@@ -42,7 +42,7 @@ class Supervisor:
         if self.answers():
             return
         Path(socket_path(self.layout)).unlink(missing_ok=True)
-        subprocess.run(
+        subprocess.run(  # noqa: S603 - our own interpreter and our own file
             [sys.executable, "-P", "-m", "supervisor.supervisord", "-c", str(self.configuration)],
             env={**os.environ, STACK_MARK: self.layout.stack},
             cwd=self.layout.stack,

@@ -102,7 +102,7 @@ def issue(plan: Plan, layout: Layout, *, client: str, ttl_s: int, scopes: tuple[
         issued_at = _issued_at(plan, read_revocations(paths), client, now)
         expires_at = int(now.timestamp()) + ttl_s
         record = Issued(
-            jti=secrets.token_urlsafe(16),
+            jti=secrets.token_hex(16),
             client=client,
             scopes=scopes,
             issued_at=utc(issued_at),

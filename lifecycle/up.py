@@ -15,6 +15,7 @@ from lifecycle import files, ports
 from lifecycle.home import StackHome
 from lifecycle.journal import Journal
 from lifecycle.lock import hold
+from lifecycle.own_token import own_token
 from lifecycle.planning import Kept, PlanReport, Request, decide, judge, plan_with_ports, refuse_violations, remember
 from lifecycle.planning import upstream_key as read_upstream_key
 from lifecycle.processes import PortTakenError
@@ -188,6 +189,7 @@ def prepare_secrets(stack: Stack, upstream_key: str | None) -> None:
     from pathlib import Path  # noqa: PLC0415
 
     from lifecycle.pki import ensure_certificate  # noqa: PLC0415
+    from lifecycle.register import IssuerFiles, Revocations, write_revocations  # noqa: PLC0415
     from lifecycle.tokens import ensure_issuer  # noqa: PLC0415
 
     folder = Path(stack.layout.secrets)
@@ -197,7 +199,12 @@ def prepare_secrets(stack: Stack, upstream_key: str | None) -> None:
             files.write(path, secrets.token_urlsafe(32))
         if secret.name == "upstream-api-key" and upstream_key:
             files.write(path, upstream_key)
-    ensure_issuer(stack.plan, stack.layout)
+    issuer_files = IssuerFiles.of(stack.layout)
+    if stack.plan.identity.built_in:
+        ensure_issuer(stack.plan, stack.layout)
+    elif not issuer_files.revocations.exists():
+        files.make_private_folder(issuer_files.revocations.parent)
+        write_revocations(issuer_files, Revocations())
     ensure_certificate(stack.plan.tls, stack.layout, datetime.now(UTC))
 
 
@@ -225,7 +232,7 @@ def wait_for_endpoint(stack: Stack) -> tuple[str, ...]:
 
     from lifecycle.probes.base import Subject  # noqa: PLC0415
 
-    token = stack.tokens().issue("up", 60).token if stack.plan.identity.built_in else None
+    token = own_token(stack, "up", ENDPOINT_TIMEOUT_S + 60) if stack.plan.identity.built_in else None
     subject = Subject(plan=stack.plan, layout=stack.layout, host="127.0.0.1", token=lambda: token)
     deadline = time.monotonic() + ENDPOINT_TIMEOUT_S
     last: Any = None

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 import msgspec
 
 from lifecycle.journal import Journal
+from lifecycle.own_token import own_token
 from lifecycle.probes import auth, inference, observe, ports, routes, stored, tls
 from lifecycle.probes.base import Check, Subject
 from lifecycle.stack import Stack
@@ -85,7 +86,7 @@ def _token_source(stack: Stack, given: str | None) -> Callable[[], str | None]:
 
     def source() -> str:
         if not issued:
-            issued.append(stack.tokens().issue("verify", VERIFY_TOKEN_S).token)
+            issued.append(own_token(stack, "verify", VERIFY_TOKEN_S))
         return issued[0]
 
     return source

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pulumi
 import pulumi_aws as aws
 
@@ -44,7 +46,8 @@ class Node(pulumi.ComponentResource):
             update_default_version=True,
             tags=tags_of(plan, f"{name}-template"),
             tag_specifications=[
-                {"resource_type": kind, "tags": tags_of(plan, name)} for kind in ("instance", "volume", "network-interface")
+                {"resource_type": kind, "tags": tags_of(plan, name)}
+                for kind in ("instance", "volume", "network-interface")
             ],
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True, ignore_changes=["imageId"]),
             **_capacity(node),
@@ -60,7 +63,7 @@ class Node(pulumi.ComponentResource):
         self.availability_zone = instance.availability_zone
         self.register_outputs({"instance_id": self.instance_id})
 
-    def _placement(self, name: str, plan: Plan, node: NodePlan) -> dict[str, pulumi.Input[str]] | None:
+    def _placement(self, name: str, plan: Plan, node: NodePlan) -> Any:
         """Put nodes close together, where the plan says that it matters."""
         if not node.placement_group:
             return None
@@ -74,12 +77,12 @@ class Node(pulumi.ComponentResource):
         return {"group_name": group.name}
 
 
-def _metadata_options() -> dict[str, str | int]:
+def _metadata_options() -> Any:
     """Ask for a token, and let it travel no further than the machine itself: a proxied request cannot fetch one."""
     return {"http_endpoint": "enabled", "http_tokens": "required", "http_put_response_hop_limit": 1}
 
 
-def _root_volume(node: NodePlan, key_arn: pulumi.Output[str]) -> dict[str, object]:
+def _root_volume(node: NodePlan, key_arn: pulumi.Output[str]) -> Any:
     return {
         "device_name": "/dev/sda1",
         "ebs": {
@@ -94,7 +97,7 @@ def _root_volume(node: NodePlan, key_arn: pulumi.Output[str]) -> dict[str, objec
 
 def _interfaces(
     node: NodePlan, subnet_id: pulumi.Output[str], security_group_id: pulumi.Output[str]
-) -> list[dict[str, object]]:
+) -> Any:
     """Return the interfaces as the plan lists them, each with its subnet and group (EC2 wants them per interface)."""
     return [
         {
@@ -110,7 +113,7 @@ def _interfaces(
     ]
 
 
-def _capacity(node: NodePlan) -> dict[str, object]:
+def _capacity(node: NodePlan) -> dict[str, Any]:
     """Name the reservation or block that the node is launched into; nothing for capacity on demand."""
     if node.capacity == "on-demand":
         return {}
@@ -121,7 +124,9 @@ def _capacity(node: NodePlan) -> dict[str, object]:
     if node.capacity == "capacity-block":
         # A block must be named both as a market and as a target (EC2 user guide, Capacity Blocks).
         return {
-            "capacity_reservation_specification": {"capacity_reservation_target": specification["capacity_reservation_target"]},
+            "capacity_reservation_specification": {
+                "capacity_reservation_target": specification["capacity_reservation_target"]
+            },
             "instance_market_options": {"market_type": "capacity-block"},
         }
     return {"capacity_reservation_specification": specification}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pulumi
 import pulumi_aws as aws
 
@@ -18,7 +20,9 @@ class SecurityGroups(pulumi.ComponentResource):
     endpoints_id: pulumi.Output[str]
     entrance_id: pulumi.Output[str]
 
-    def __init__(self, name: str, plan: Plan, vpc_id: pulumi.Output[str], s3_prefix_list_id: pulumi.Output[str]) -> None:
+    def __init__(
+        self, name: str, plan: Plan, vpc_id: pulumi.Output[str], s3_prefix_list_id: pulumi.Output[str]
+    ) -> None:
         super().__init__("cloister:aws:SecurityGroups", name)
         self._name, self._plan, self._vpc_id = name, plan, vpc_id
         self.node_id = self._group("node", "GPU nodes")
@@ -70,7 +74,7 @@ class SecurityGroups(pulumi.ComponentResource):
     ) -> None:
         """Let one group reach another on one port: out of the first, into the second."""
         name = f"{self._name}-{source}-to-{target}"
-        common = {"ip_protocol": "tcp", "from_port": port, "to_port": port, "description": f"{source} to {target}"}
+        common: dict[str, Any] = {"ip_protocol": "tcp", "from_port": port, "to_port": port, "description": f"{source} to {target}"}
         aws.vpc.SecurityGroupEgressRule(
             f"{name}-out",
             security_group_id=source_id,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from cli.options import DEFAULT_STACK, Json, Stack
 
 
@@ -13,15 +15,14 @@ def ca(stack: Stack = DEFAULT_STACK, as_json: Json = False) -> None:
       deploy ca
       curl --cacert "$(deploy ca --json | jq -r .ca_file)" ...
     """
-    from lifecycle.pki import fingerprint
-
     from cli.show import emit_json, emit_text
     from cli.views import trust_advice
+    from lifecycle.certificates import certificates_of, fingerprint
     from lifecycle.home import Home
     from lifecycle.stack import Stack as Made
 
     made = Made.load(Home.of_user().stack(stack))
-    sha256 = fingerprint(made.ca_file)
+    sha256 = fingerprint(certificates_of(Path(made.ca_file).read_bytes())[0])
     if as_json:
         emit_json({"stack": stack, "ca_file": made.ca_file, "sha256": sha256})
     else:

@@ -26,15 +26,18 @@ def issue(
       export OPENAI_API_KEY=$(deploy token issue --client me --ttl 1h)
       deploy token issue --client grafana --ttl 7d --observe
     """
-    from lifecycle.tokens import parse_duration
+    from datetime import UTC, datetime
 
     from cli.show import emit_json, emit_text
+    from lifecycle import tokens
+    from lifecycle.durations import parse_duration
     from lifecycle.home import Home
     from lifecycle.stack import Stack as Made
 
     made = Made.load(Home.of_user().stack(stack))
     scope = made.plan.gateway.observe_scope if observe else made.plan.gateway.routes[0].scope
-    token = made.tokens().issue(client, parse_duration(ttl), (scope,))
+    now, ttl_s = datetime.now(UTC), parse_duration(ttl)
+    token = tokens.issue(made.plan, made.layout, client=client, ttl_s=ttl_s, scopes=(scope,), now=now)
     if as_json:
         emit_json(token)
     else:
@@ -49,15 +52,20 @@ def list_(stack: Stack = DEFAULT_STACK, as_json: Json = False) -> None:
     Example:
       deploy token list --json
     """
+    from datetime import UTC, datetime
+
     from cli.show import emit_json, show, table
+    from lifecycle import tokens
     from lifecycle.home import Home
     from lifecycle.stack import Stack as Made
 
-    issued = Made.load(Home.of_user().stack(stack)).tokens().list()
+    made = Made.load(Home.of_user().stack(stack))
+    issued, now = tokens.list_tokens(made.plan, made.layout), datetime.now(UTC)
     if as_json:
         emit_json({"tokens": issued})
         return
-    show(table(["client", "jti", "scopes", "state", "expires"], [t.row() for t in issued]))
+    rows = [(t.client, t.jti, " ".join(t.scopes), t.state(now), f"{t.expires_at:%Y-%m-%d %H:%M} UTC") for t in issued]
+    show(table(["client", "jti", "scopes", "state", "expires"], rows))
 
 
 @app.command("revoke")
@@ -74,15 +82,19 @@ def revoke(
       deploy token revoke 01J9Z3K8QG
       deploy token revoke --client me
     """
+    from datetime import UTC, datetime
+
     from cli.show import emit_json, show
+    from lifecycle import tokens
     from lifecycle.home import Home
     from lifecycle.stack import Stack as Made
     from planner.errors import UsageError
 
     if bool(jti) == bool(client):
         raise UsageError("name a token's id, or a client with --client", hint="`deploy token list` shows both.")
-    issuer = Made.load(Home.of_user().stack(stack)).tokens()
-    revoked = issuer.revoke(jti=jti or None, client=client or None)
+    made = Made.load(Home.of_user().stack(stack))
+    ended = tokens.revoke(made.plan, made.layout, jti=jti, client=client, now=datetime.now(UTC))
+    revoked = [token.jti for token in ended]
     if as_json:
         emit_json({"revoked": revoked})
     else:

@@ -8,11 +8,13 @@ import hmac
 import json
 import time
 import uuid
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
+from lifecycle import signing
 from lifecycle.probes.base import Check, Subject
-from lifecycle.tokens import sign_claims
+from lifecycle.register import IssuerFiles
 
 PATH = "/v1/models"
 
@@ -66,7 +68,15 @@ def _claims(subject: Subject) -> dict[str, Any]:
 
 
 def _signed(subject: Subject, *, kid: str | None = None, **changes: Any) -> str:
-    return sign_claims(subject.layout, {**_claims(subject), **changes}, kid=kid)
+    """Sign with the issuer's real key: what is wrong with the token is what is tried, and nothing else."""
+    from joserfc import jwt  # noqa: PLC0415
+
+    key = signing.load(IssuerFiles.of(subject.layout).keys)[-1]
+    algorithm = str(key.get("alg"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # RFC 9864 deprecates the name EdDSA, not the algorithm
+        header = {"alg": algorithm, "typ": "at+jwt", "kid": kid or key.kid}
+        return jwt.encode(header, {**_claims(subject), **changes}, key, algorithms=[algorithm])
 
 
 def _segment(value: bytes) -> str:
@@ -80,9 +90,7 @@ def _unsigned(claims: dict[str, Any]) -> str:
 
 def _hs256(subject: Subject) -> str:
     """Sign with the issuer's public key as if it were a shared secret (the key-confusion attack)."""
-    from pathlib import Path  # noqa: PLC0415
-
-    keys = Path(subject.layout.config, "gateway", "jwks.json")
+    keys = IssuerFiles.of(subject.layout).key_set
     known = json.loads(keys.read_text(encoding="utf-8"))["keys"][0] if keys.is_file() else {"kid": "any"}
     header = json.dumps({"alg": "HS256", "typ": "at+jwt", "kid": known.get("kid", "any")}).encode()
     signed = f"{_segment(header)}.{_segment(json.dumps(_claims(subject)).encode())}"

@@ -1,0 +1,169 @@
+"""Passing a request on and its answer back, piece by piece as it comes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+import aiohttp
+from aiohttp import web
+from multidict import CIMultiDict
+
+from gateway.config import Config, Route
+from gateway.errors import RefusalError, too_large, upstream_failed
+from gateway.jwt_verifier import Caller
+from gateway.metrics import GatewayMetrics
+from gateway.usage import UsageReader
+
+CONNECT_TIMEOUT_S = 5.0
+PASSED_ON = ("Content-Type", "Accept", "User-Agent", "OpenAI-Organization", "OpenAI-Project")
+"""Request headers that the engine gets; credentials, claimed identities and hop-by-hop ones are not among them."""
+PASSED_BACK = ("Content-Type", "Retry-After", "OpenAI-Processing-Ms", "X-Served-By")
+"""Response headers that the client gets; a cookie or a redirect of the engine is not among them."""
+MAX_MODELS = 64
+"""Most model names that metrics tell apart."""
+JSON_TYPES = ("application/json", "text/event-stream")
+
+
+class Proxy:
+    """Serves one request at a time for many callers."""
+
+    def __init__(self, config: Config, session: aiohttp.ClientSession, metrics: GatewayMetrics) -> None:
+        self._config = config
+        self._session = session
+        self._metrics = metrics
+        self._base = config.upstream.url.rstrip("/")
+        key_file = config.upstream.api_key_file
+        self._key = Path(key_file).read_text(encoding="utf-8").strip() if key_file else ""
+        self._models: set[str] = set()
+
+    async def serve(self, request: web.Request, route: Route, caller: Caller) -> web.StreamResponse:
+        """Ask the engine, and stream its answer.
+
+        Raises:
+            RefusalError: the request is too large, or the engine gives no answer that can be passed on.
+
+        """
+        started = time.monotonic()
+        request_id = str(uuid.uuid4())
+        body = await self._body(request)
+        try:
+            async with (
+                asyncio.timeout(self._config.limits.request_timeout_s),
+                self._session.request(
+                    request.method,
+                    f"{self._base}{route.path}",
+                    data=body or None,
+                    headers=self._headers(request, caller, request_id),
+                    allow_redirects=False,
+                ) as answer,
+            ):
+                _check_answer(answer)
+                reader = UsageReader(streamed=answer.content_type == "text/event-stream")
+                response = _begin(answer, request_id)
+                first_after = await _pass_on(request, response, answer, reader, started)
+                self._count(caller, route, answer.status, reader)
+                model = self._model_label(reader, answer.status)
+                self._metrics.ttft.labels(caller.client, model).observe(first_after)
+                self._metrics.seconds.labels(caller.client, model).observe(time.monotonic() - started)
+                return response
+        except aiohttp.ServerTimeoutError:
+            raise upstream_failed(504, "could not be connected to in time") from None
+        except TimeoutError:
+            raise upstream_failed(504, f"gave no answer within {self._config.limits.request_timeout_s} s") from None
+        except aiohttp.ClientError:
+            raise upstream_failed(502, "refused the connection or closed it") from None
+
+    async def _body(self, request: web.Request) -> bytes:
+        """Read the whole request; it is bounded, and the engine needs all of it before it can begin."""
+        limit = self._config.limits.max_body_bytes
+        if (request.content_length or 0) > limit:
+            raise too_large(limit)
+        body = bytearray()
+        async for chunk in request.content.iter_chunked(65536):
+            body += chunk
+            if len(body) > limit:
+                raise too_large(limit)
+        return bytes(body)
+
+    def _headers(self, request: web.Request, caller: Caller, request_id: str) -> Mapping[str, str]:
+        headers: CIMultiDict[str] = CIMultiDict()
+        for name in PASSED_ON:
+            if name in request.headers:
+                headers[name] = request.headers[name]
+        headers["Accept-Encoding"] = "identity"
+        headers["X-Request-Id"] = request_id
+        headers["X-Cloister-Client"] = caller.client
+        if self._key:
+            headers["Authorization"] = f"Bearer {self._key}"
+        return headers
+
+    def _count(self, caller: Caller, route: Route, status: int, reader: UsageReader) -> None:
+        model = self._model_label(reader, status)
+        self._metrics.requests.labels(caller.client, model, route.path, str(status)).inc()
+        self._metrics.tokens.labels(caller.client, model, "prompt").inc(reader.prompt_tokens)
+        self._metrics.tokens.labels(caller.client, model, "completion").inc(reader.completion_tokens)
+
+    def _model_label(self, reader: UsageReader, status: int) -> str:
+        """Return the model's name once it has answered; `other` before: requests may name anything."""
+        if status < 300 and reader.model and len(self._models) < MAX_MODELS:
+            self._models.add(reader.model)
+        return reader.model if reader.model in self._models else "other"
+
+
+def _check_answer(answer: aiohttp.ClientResponse) -> None:
+    """Refuse what no OpenAI-compatible server answers."""
+    if 300 <= answer.status < 400:
+        raise upstream_failed(502, "answered with a redirect, which is not followed")
+    if answer.status in {401, 403}:
+        raise upstream_failed(502, "does not accept the gateway's key")
+    if answer.status < 300 and answer.content_type not in JSON_TYPES:
+        raise upstream_failed(502, f"answered {answer.content_type}: is it an OpenAI-compatible server?")
+
+
+def _begin(answer: aiohttp.ClientResponse, request_id: str) -> web.StreamResponse:
+    """Return the client's answer, with the headers that may be passed back."""
+    response = web.StreamResponse(status=answer.status, headers={"X-Request-Id": request_id})
+    for name in PASSED_BACK:
+        if name in answer.headers:
+            response.headers[name] = answer.headers[name]
+    if answer.content_type == "text/event-stream":
+        response.headers["Cache-Control"] = "no-cache"
+    return response
+
+
+async def _pass_on(
+    request: web.Request,
+    response: web.StreamResponse,
+    answer: aiohttp.ClientResponse,
+    reader: UsageReader,
+    started: float,
+) -> float:
+    """Write each piece as it comes; return the seconds to the first.
+
+    A client that reads slowly slows the reading here (`write` waits), and so the engine's sending. A client that has
+    left cancels this, and with it the request to the engine. When the engine breaks off, the connection is cut: a
+    client must not take half an answer for a whole one.
+    """
+    first_after = -1.0
+    try:
+        async for chunk in answer.content.iter_any():
+            if first_after < 0:
+                first_after = time.monotonic() - started
+                await response.prepare(request)
+            reader.feed(chunk)
+            await response.write(chunk)
+    except (aiohttp.ClientError, TimeoutError):
+        if not response.prepared:
+            raise
+        if request.transport is not None:
+            request.transport.abort()
+        raise RefusalError(502, "the inference engine broke off", "upstream_error") from None
+    reader.end()
+    if not response.prepared:
+        await response.prepare(request)
+    await response.write_eof()
+    return max(first_after, 0.0)

@@ -1,0 +1,20 @@
+"""Tokens that the toolkit asks its own endpoint with."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from lifecycle.stack import Stack
+
+
+def own_token(stack: Stack, client: str, ttl_s: int) -> str:
+    """Return a token for inference, from the stack's own issuer.
+
+    Raises:
+        UsageError: the stack has a foreign issuer.
+
+    """
+    from lifecycle.tokens import issue  # noqa: PLC0415 - signing needs libraries that most commands do not
+
+    scope = stack.plan.gateway.routes[0].scope
+    return issue(stack.plan, stack.layout, client=client, ttl_s=ttl_s, scopes=(scope,), now=datetime.now(UTC)).token

@@ -1,0 +1,135 @@
+"""Looking through a whole account for what carries a stack's tag, and deleting it: the net below the state file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from sandbox.handlers.base import Clients
+
+TAG = "cloister:stack"
+EC2_TYPES = {
+    "instance": "aws:ec2/instance:Instance",
+    "instance-connect-endpoint": "aws:ec2transitgateway/instanceConnectEndpoint:InstanceConnectEndpoint",
+    "vpc-endpoint": "aws:ec2/vpcEndpoint:VpcEndpoint",
+    "launch-template": "aws:ec2/launchTemplate:LaunchTemplate",
+    "placement-group": "aws:ec2/placementGroup:PlacementGroup",
+    "capacity-reservation": "aws:ec2/capacityReservation:CapacityReservation",
+    "vpc-flow-log": "aws:ec2/flowLog:FlowLog",
+    "security-group": "aws:ec2/securityGroup:SecurityGroup",
+    "subnet": "aws:ec2/subnet:Subnet",
+    "route-table": "aws:ec2/routeTable:RouteTable",
+    "vpc": "aws:ec2/vpc:Vpc",
+}
+"""Resource type of DescribeTags -> ours, in the order in which they can be deleted."""
+GOES_WITH_ITS_OWNER = {"security-group-rule", "network-interface", "volume", "key-pair"}
+"""Tagged things that end with what they belong to."""
+ROLE, PROFILE = "aws:iam/role:Role", "aws:iam/instanceProfile:InstanceProfile"
+LOG_GROUP, KEY = "aws:cloudwatch/logGroup:LogGroup", "aws:kms/key:Key"
+ORDER = (*EC2_TYPES.values(), PROFILE, ROLE, LOG_GROUP, KEY)
+CALLS = (
+    "ec2:DescribeTags",
+    "iam:ListInstanceProfiles",
+    "iam:ListRoles",
+    "logs:DescribeLogGroups",
+    "tag:GetResources",
+)
+"""What is asked: together they list every kind of resource that a stack makes."""
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that carries the stack's tag."""
+
+    kind: str
+    id: str
+
+
+def tagged(clients: Clients, stack: str) -> tuple[Found, ...]:
+    """Return everything in the account and region that carries the stack's tag and still lives, in deletion order."""
+    found = {*_ec2(clients, stack), *_iam(clients, stack), *_log_groups(clients, stack), *_keys(clients, stack)}
+    return tuple(sorted(found, key=lambda item: (_rank(item.kind), item.id)))
+
+
+def delete(clients: Clients, found: Iterable[Found]) -> tuple[Found, ...]:
+    """Delete what can be deleted, in order; return what was. What refuses is found again by the next look."""
+    from botocore.exceptions import ClientError  # noqa: PLC0415
+
+    from sandbox.handlers.registry import default_registry  # noqa: PLC0415
+
+    registry, gone = default_registry(), []
+    for item in found:
+        if item.kind in registry:
+            try:
+                registry[item.kind].delete(clients, item.id, {})
+            except ClientError:
+                continue
+            gone.append(item)
+    return tuple(gone)
+
+
+def _rank(kind: str) -> int:
+    return ORDER.index(kind) if kind in ORDER else len(ORDER)
+
+
+def _ec2(clients: Clients, stack: str) -> Iterator[Found]:
+    """List EC2's own: DescribeTags knows every kind of resource."""
+    filters = [{"Name": f"tag:{TAG}", "Values": [stack]}]
+    ids = {}
+    for page in clients.client("ec2").get_paginator("describe_tags").paginate(Filters=filters):
+        ids |= {tag["ResourceId"]: tag["ResourceType"] for tag in page["Tags"]}
+    dead = _terminated(clients, [i for i, kind in ids.items() if kind == "instance"])
+    for resource_id, kind in ids.items():
+        if kind not in GOES_WITH_ITS_OWNER and resource_id not in dead:
+            yield Found(kind=EC2_TYPES.get(kind, f"ec2:{kind}"), id=resource_id)
+
+
+def _terminated(clients: Clients, ids: list[str]) -> set[str]:
+    """Return the instances that have ended: EC2 shows them, tags and all, for about an hour."""
+    if not ids:
+        return set()
+    answer: Any = clients.client("ec2").describe_instances(Filters=[{"Name": "instance-id", "Values": ids}])
+    instances = [instance for group in answer["Reservations"] for instance in group["Instances"]]
+    living = {instance["InstanceId"] for instance in instances if instance["State"]["Name"] != "terminated"}
+    return set(ids) - living
+
+
+def _iam(clients: Clients, stack: str) -> Iterator[Found]:
+    """List roles and instance profiles by name, then by tag: IAM's lists leave tags out."""
+    iam = clients.client("iam")
+    prefix = f"cloister-{stack}-"
+    for page in iam.get_paginator("list_instance_profiles").paginate():
+        for profile in page["InstanceProfiles"]:
+            name = profile["InstanceProfileName"]
+            if name.startswith(prefix) and _has_tag(iam.list_instance_profile_tags(InstanceProfileName=name), stack):
+                yield Found(kind=PROFILE, id=name)
+    for page in iam.get_paginator("list_roles").paginate():
+        for role in page["Roles"]:
+            name = role["RoleName"]
+            if name.startswith(prefix) and _has_tag(iam.list_role_tags(RoleName=name), stack):
+                yield Found(kind=ROLE, id=name)
+
+
+def _log_groups(clients: Clients, stack: str) -> Iterator[Found]:
+    logs = clients.client("logs")
+    for page in logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=f"/cloister/{stack}/"):
+        for group in page["logGroups"]:
+            yield Found(kind=LOG_GROUP, id=group["logGroupName"])
+
+
+def _keys(clients: Clients, stack: str) -> Iterator[Found]:
+    """List keys by tag; a key that waits for its deletion is as good as gone: nobody can use it."""
+    tagging, kms = clients.client("resourcegroupstaggingapi"), clients.client("kms")
+    filters = [{"Key": TAG, "Values": [stack]}]
+    pages = tagging.get_paginator("get_resources").paginate(TagFilters=filters, ResourceTypeFilters=["kms:key"])
+    for page in pages:
+        for mapping in page["ResourceTagMappingList"]:
+            key_id = mapping["ResourceARN"].rsplit("/", 1)[-1]
+            if kms.describe_key(KeyId=key_id)["KeyMetadata"]["KeyState"] != "PendingDeletion":
+                yield Found(kind=KEY, id=key_id)
+
+
+def _has_tag(answer: dict[str, Any], stack: str) -> bool:
+    return {"Key": TAG, "Value": stack} in answer["Tags"]
