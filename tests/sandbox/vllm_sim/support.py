@@ -22,16 +22,22 @@ FAST = ("--served-model-name", "tiny", "--max-model-len", "1024", "--port", "0")
 
 
 class VirtualClock:
-    """Time passes as soon as somebody waits for it."""
+    """Time passes as soon as somebody waits for it.
 
-    def __init__(self) -> None:
+    Args:
+        late: seconds by which every wait is too long.
+
+    """
+
+    def __init__(self, *, late: float = 0.0) -> None:
         self._now = 0.0
+        self._late = late
 
     def now(self) -> float:
         return self._now
 
     async def sleep_until(self, moment: float) -> None:
-        self._now = max(self._now, moment)
+        self._now = max(self._now, moment + self._late)
         await asyncio.sleep(0)
 
 

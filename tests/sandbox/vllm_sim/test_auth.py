@@ -50,6 +50,8 @@ async def test_over_http() -> None:
                 assert answer.status == 401
                 assert await answer.text() == '{"error":"Unauthorized"}'
                 assert answer.headers["X-Served-By"] == "vllm_sim"
+        with pytest.raises(LookupError):
+            await sim.metric("http_requests_total", method="GET", status="4xx", handler="/v1/models")
         async with sim.client.get(f"{sim.url}/v1/models", headers={"Authorization": f"Bearer {KEY}"}) as answer:
             assert answer.status == 200
         # The holes that a proxy must close: a whole answer without a key.

@@ -69,6 +69,13 @@ async def test_tokens_arrive_when_they_are_ready() -> None:
             assert (await reading)["object"] == "text_completion"
 
 
+async def test_late_wakes_do_not_add_up() -> None:
+    """Each of 101 waits ends 5 ms late; the last token is not later than that."""
+    async with simulator(*RATES, clock=VirtualClock(late=0.005)) as sim:
+        await sim.post("/v1/completions", prompt(100, max_tokens=101))
+        assert await sim.metric("vllm:e2e_request_latency_seconds_sum") == pytest.approx(51, abs=0.006)
+
+
 async def next_event(answer: aiohttp.ClientResponse) -> Any:
     line = await answer.content.readline()
     await answer.content.readline()

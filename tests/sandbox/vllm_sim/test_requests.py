@@ -60,6 +60,15 @@ async def test_a_prompt_that_just_fits() -> None:
         }
 
 
+async def test_token_ids_that_do_not_fit() -> None:
+    """Unlike a text, which is cut while it is read, token ids are counted."""
+    async with simulator() as sim:
+        _, said = await sim.post("/v1/completions", {"prompt": [300] * 2000})
+        assert "your prompt contains 2000 input tokens" in said["error"]["message"]
+        _, said = await sim.post("/v1/completions", {"prompt": "a" * 6145})
+        assert "your prompt contains 6145 characters (more than 6144 characters" in said["error"]["message"]
+
+
 async def test_any_served_name_will_do() -> None:
     async with simulator("--served-model-name", "first", "second") as sim:
         _, said = await sim.post("/v1/completions", {"prompt": "x", "model": "second"})
@@ -104,8 +113,14 @@ async def test_routing_errors_are_those_of_fastapi() -> None:
         async with sim.client.head(f"{sim.url}/health") as answer:
             assert answer.status == 405
         assert await sim.metric("http_requests_total", method="GET", status="4xx", handler="none") == 2
-        with pytest.raises(LookupError):
-            await sim.metric("http_requests_total", method="HEAD", status="4xx", handler="/health")
+
+
+async def test_probes_are_not_counted() -> None:
+    async with simulator() as sim:
+        for path in ("/health", "/metrics", "/load", "/ping", "/version"):
+            assert (await sim.get(path))[0] == 200
+        _, text = await sim.get("/metrics")
+    assert "http_requests_total{" not in text
 
 
 async def test_too_large_a_body() -> None:

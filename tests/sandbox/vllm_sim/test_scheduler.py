@@ -184,6 +184,19 @@ def test_time_between_tokens_grows_with_the_batch(batch: int) -> None:
     assert gaps == [pytest.approx(0.1 + (batch - 1) * 0.01)] * (3 * batch)
 
 
+@pytest.mark.parametrize("decoding", [False, True])
+def test_a_sequence_aborted_in_mid_step_says_nothing_more(decoding: bool) -> None:
+    scheduler = Scheduler(USUAL)
+    sequences = [_sequence(index, Arrival(0.0, 10, 5)) for index in range(2)]
+    for sequence in sequences:
+        scheduler.submit(sequence)
+    if decoding:
+        scheduler.complete(scheduler.plan(0.0), 1.0)
+    step = scheduler.plan(1.0)
+    assert scheduler.abort(sequences[0])
+    assert [emission.sequence for emission in scheduler.complete(step, 2.0)] == [sequences[1]]
+
+
 def test_aborting_twice_or_after_the_end_does_nothing() -> None:
     scheduler = Scheduler(USUAL)
     sequence = _sequence(0, Arrival(0.0, 10, 1))
