@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
-from lifecycle.backup import BackupReport, RestoreReport
 
 from lifecycle.doctor import Finding as DoctorFinding
 from lifecycle.down import DownReport
@@ -93,6 +93,23 @@ class Profiles(msgspec.Struct, frozen=True, kw_only=True):
     """`profiles`."""
 
     profiles: tuple[ListedProfile, ...]
+
+
+class BackupReport(msgspec.Struct, frozen=True, kw_only=True):
+    """`backup`: what is in the file."""
+
+    stack: str
+    path: str
+    files: tuple[str, ...]
+    created_at: datetime
+
+
+class RestoreReport(msgspec.Struct, frozen=True, kw_only=True):
+    """`restore`: what was in the file."""
+
+    stack: str
+    files: tuple[str, ...]
+    created_at: datetime
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):

@@ -73,6 +73,12 @@ def restore(file: Path, into: Path, *, key: Passphrase | Identity, replace: bool
     except OSError as error:
         raise UsageError(f"the backup cannot be read: {error}", hint="Check its path.", code="no_backup") from error
     manifest, contents = unpack(unseal(sealed, key))
+    if manifest.stack != into.name:
+        raise UsageError(
+            f"this is a backup of stack {manifest.stack!r}, not of {into.name!r}",
+            hint=f"Plan and tokens name the stack: restore it with --stack {manifest.stack}.",
+            code="another_stack",
+        )
     staging = into.with_name(f".{into.name}.restoring.{secrets.token_hex(8)}")
     try:
         _write_all(staging, manifest, contents)

@@ -105,9 +105,9 @@ class _Down:
         try:
             with self.progress.step(title), self.journal.step(title):
                 work()
-        except DeployError as error:
-            self.remarks.append(f"{title}: {error.message}")
-            self.progress.warn(f"{title}: {error.message}")
+        except Exception as error:  # noqa: BLE001 - whatever fails here, the steps after it still have work to do
+            self.remarks.append(f"{title}: {type(error).__name__}: {error}")
+            self.progress.warn(f"{title}: {error}")
 
     def _load(self) -> Stack | None:
         """Read the stack; a damaged one is taken down by what its processes and its folder tell."""
@@ -162,6 +162,8 @@ class _Down:
 
     def _prove(self) -> None:
         alive = marked_processes(self.home.layout)
+        if not any(process.name == "aws" for process in alive):
+            self.looked.append("the emulated account: stopped, and whatever it still held ended with it")
         self.leftovers += [Leftover(kind="process", id=str(p.pid), where=p.name) for p in alive]
         self.looked.append(f"processes marked with this stack's folder in their environment: {len(alive)} left")
         busy = [(name, number) for name, number in self.numbers.items() if not ports.is_free(number)]

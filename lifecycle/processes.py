@@ -29,6 +29,10 @@ PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "HOME", "TMPDIR", "SSL_CERT_FILE")
 """What services get of the caller's environment; the rest may hold secrets that are none of their business."""
 HOT = ("dynamic",)
 """Rendered files and folders that their service watches: a change needs no restart."""
+STARTED_WITHIN_S = 10.0
+"""How long a service without a health path may take to run."""
+PATIENCE_S = 4.0
+"""How long a service that ends at once is tried again while somebody waits for it; the supervisor goes on trying."""
 ENDED = {"BACKOFF", "EXITED", "FATAL"}
 
 
@@ -79,15 +83,15 @@ class Processes:
         self.supervisor.start()
         self.supervisor.reload()
         waiting = {service.name: service for service in wanted}
-        deadlines: dict[str, float] = {}
+        began: dict[str, float] = {}
         while waiting:
             for service in list(waiting.values()):
-                if service.name not in deadlines and not set(service.after) & set(waiting):
+                if service.name not in began and not set(service.after) & set(waiting):
                     self._launch(service)
-                    deadlines[service.name] = time.monotonic() + (service.health.timeout_s if service.health else 10)
+                    began[service.name] = time.monotonic()
             known = self.supervisor.processes()
-            for name in [name for name in waiting if name in deadlines]:
-                if self._is_ready(waiting[name], known[name], deadlines[name]):
+            for name in [name for name in waiting if name in began]:
+                if self._is_ready(waiting[name], known[name], began[name]):
                     del waiting[name]
             if waiting:
                 time.sleep(0.03)
@@ -137,7 +141,7 @@ class Processes:
         files.write(started, digest)
         self.supervisor.call("startProcess", service.name, False, ignore=(ALREADY_STARTED,))  # noqa: FBT003
 
-    def _is_ready(self, service: Service, known: dict[str, object], deadline: float) -> bool:
+    def _is_ready(self, service: Service, known: dict[str, object], began: float) -> bool:
         """Tell whether a service is up; raise when it never will be."""
         state = str(known["statename"])
         if state == "RUNNING" and (service.health is None or is_healthy(service)):
@@ -146,9 +150,9 @@ class Processes:
             for port in service.ports:
                 if not is_free(port.number):
                     raise PortTakenError(service.name, port.number)
-            if state != "BACKOFF":
-                raise self._failed(service, "ended")
-        if time.monotonic() > deadline:
+            if state != "BACKOFF" or time.monotonic() > began + PATIENCE_S:
+                raise self._failed(service, "ends as soon as it starts")
+        if time.monotonic() > began + (service.health.timeout_s if service.health else STARTED_WITHIN_S):
             raise self._failed(service, "did not become healthy in time")
         return False
 

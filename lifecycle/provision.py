@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,16 +13,16 @@ from lifecycle import files
 from lifecycle.home import StackHome
 from planner.errors import DeployError
 from planner.outputs import Outputs
-from planner.plan import Plan
+from planner.plan import Plan, to_json
 from planner.progress import Progress
 from planner.resources import Resource
 
 if TYPE_CHECKING:
+    from sandbox.engine import Change, Engine, Preview
     from sandbox.handlers.registry import Boto3Clients
 
-    from sandbox.engine import Change, Engine, Preview
-
 PROJECT = "cloister"
+PROGRAM = Path(__file__).resolve().parent.parent / "stacks"
 
 
 class Provisioner:
@@ -32,8 +34,18 @@ class Provisioner:
         self.progress = progress
 
     def preview(self) -> Preview:
-        """Return what the program would register and change, touching nothing."""
-        return self._engine(connected=False).preview(self._program)
+        """Return what the program would register and change, touching nothing.
+
+        A settled stack is answered from its state: the program would register the same again.
+        """
+        from sandbox.engine import Change, Preview  # noqa: PLC0415
+
+        engine = self._engine(connected=False)
+        if not self._is_settled():
+            return engine.preview(self._program)
+        resources = engine.resources()
+        changes = (Change(op="same", type=r.type, name=r.name, urn=r.urn) for r in resources if r.id)
+        return Preview(resources=resources, changes=tuple(changes))
 
     def up(self) -> tuple[Outputs, tuple[Change, ...]]:
         """Bring the account to what the program says, and keep its outputs.
@@ -46,16 +58,20 @@ class Provisioner:
 
         engine = self._engine(connected=True)
         drifted = engine.refresh()
+        if not drifted and self._is_settled():
+            return msgspec.json.decode(self.home.outputs.read_bytes(), type=Outputs), self.preview().changes
+        if drifted:
+            self.progress.note(f"{len(drifted)} resources had changed behind our back, and are repaired")
+        self._settled.unlink(missing_ok=True)
         result = engine.up(self._program)
         outputs = parse_outputs(result.outputs)
         files.write(self.home.outputs, msgspec.json.encode(outputs))
-        gone = [change for change in drifted if change.op != "same"]
-        if gone:
-            self.progress.note(f"{len(gone)} resources had changed behind our back, and were repaired")
+        files.write(self._settled, self._fingerprint())
         return outputs, result.changes
 
     def destroy(self) -> tuple[Change, ...]:
         """Delete everything the state knows, in reverse order."""
+        self._settled.unlink(missing_ok=True)
         return self._engine(connected=True).destroy().changes
 
     def resources(self) -> tuple[Resource, ...]:
@@ -88,16 +104,35 @@ class Provisioner:
         """URL of the emulated account."""
         return f"http://127.0.0.1:{self.plan.port('aws', 'http')}"
 
+    @property
+    def _settled(self) -> Path:
+        """The file that names the program and the plan which the account was last brought to, if it was."""
+        return self.home.folder / "settled"
+
+    def _is_settled(self) -> bool:
+        """Tell whether the last run ended well with this very plan and this very program."""
+        try:
+            return self._settled.read_text(encoding="utf-8") == self._fingerprint() and self.home.outputs.is_file()
+        except OSError:
+            return False
+
+    def _fingerprint(self) -> str:
+        """Return a hash of all that the program's registrations depend on."""
+        digest = hashlib.sha256(to_json(self.plan).encode())
+        for path in sorted(PROGRAM.glob("*.py")):
+            digest.update(path.name.encode() + b"\0" + path.read_bytes())
+        return digest.hexdigest()
+
     def _program(self) -> None:
         from stacks.deploy import deploy  # noqa: PLC0415
 
         deploy(self.plan)
 
     def _engine(self, *, connected: bool) -> Engine:
+        from sandbox.engine import Engine, StateFile  # noqa: PLC0415
+        from sandbox.engine.offline import offline_answers  # noqa: PLC0415
         from sandbox.handlers.invokes import INVOKES  # noqa: PLC0415
         from sandbox.handlers.registry import default_registry  # noqa: PLC0415
-
-        from sandbox.engine import Engine, StateFile  # noqa: PLC0415
 
         return Engine(
             project=PROJECT,
@@ -105,5 +140,6 @@ class Provisioner:
             state=StateFile(self.home.resources),
             registry=default_registry(),
             invokes=INVOKES,
+            offline=offline_answers(self.plan.network.region),
             clients=self.clients() if connected else None,
         )

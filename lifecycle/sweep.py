@@ -77,7 +77,7 @@ def _rank(kind: str) -> int:
 def _ec2(clients: Clients, stack: str) -> Iterator[Found]:
     """List EC2's own: DescribeTags knows every kind of resource."""
     filters = [{"Name": f"tag:{TAG}", "Values": [stack]}]
-    ids = {}
+    ids: dict[str, str] = {}
     for page in clients.client("ec2").get_paginator("describe_tags").paginate(Filters=filters):
         ids |= {tag["ResourceId"]: tag["ResourceType"] for tag in page["Tags"]}
     dead = _terminated(clients, [i for i, kind in ids.items() if kind == "instance"])
@@ -103,7 +103,7 @@ def _iam(clients: Clients, stack: str) -> Iterator[Found]:
     for page in iam.get_paginator("list_instance_profiles").paginate():
         for profile in page["InstanceProfiles"]:
             name = profile["InstanceProfileName"]
-            if name.startswith(prefix) and _has_tag(iam.list_instance_profile_tags(InstanceProfileName=name), stack):
+            if name.startswith(prefix) and _has_tag(iam.get_instance_profile(InstanceProfileName=name), stack):
                 yield Found(kind=PROFILE, id=name)
     for page in iam.get_paginator("list_roles").paginate():
         for role in page["Roles"]:
@@ -132,4 +132,6 @@ def _keys(clients: Clients, stack: str) -> Iterator[Found]:
 
 
 def _has_tag(answer: dict[str, Any], stack: str) -> bool:
-    return {"Key": TAG, "Value": stack} in answer["Tags"]
+    """Look in an answer that holds tags, or the thing that has them."""
+    tags = answer.get("Tags") or answer.get("InstanceProfile", {}).get("Tags", [])
+    return {"Key": TAG, "Value": stack} in tags

@@ -19,7 +19,6 @@ class Outputs(msgspec.Struct, frozen=True, kw_only=True):
 
     vpc_id: str
     private_subnet_ids: tuple[str, ...]
-    gateway_security_group_id: str
     node_security_group_id: str
     kms_key_arn: str
     instance_connect_endpoint_id: str

@@ -73,7 +73,7 @@ class InterfaceEndpoints(pulumi.ComponentResource):
 
 
 def endpoint_policy(account: Account) -> dict[str, object]:
-    """Let this account's principals reach this account's resources: stolen keys of another account are of no use here."""
+    """Let this account's principals reach this account's resources, so that nothing is carried to another account."""
     return {
         "Version": "2012-10-17",
         "Statement": [

@@ -31,7 +31,7 @@ class Node(pulumi.ComponentResource):
     ) -> None:
         super().__init__("cloister:aws:Node", name)
         # Resolved once: the id is recorded, and a newer image does not replace a running node.
-        image = aws.ssm.get_parameter(name=node.ami_parameter)
+        image = aws.ssm.get_parameter_output(name=node.ami_parameter)
         template = aws.ec2.LaunchTemplate(
             f"{name}-template",
             name=f"cloister-{plan.stack}-{name}",
@@ -95,9 +95,7 @@ def _root_volume(node: NodePlan, key_arn: pulumi.Output[str]) -> Any:
     }
 
 
-def _interfaces(
-    node: NodePlan, subnet_id: pulumi.Output[str], security_group_id: pulumi.Output[str]
-) -> Any:
+def _interfaces(node: NodePlan, subnet_id: pulumi.Output[str], security_group_id: pulumi.Output[str]) -> Any:
     """Return the interfaces as the plan lists them, each with its subnet and group (EC2 wants them per interface)."""
     return [
         {

@@ -74,14 +74,15 @@ class SecurityGroups(pulumi.ComponentResource):
     ) -> None:
         """Let one group reach another on one port: out of the first, into the second."""
         name = f"{self._name}-{source}-to-{target}"
-        common: dict[str, Any] = {"ip_protocol": "tcp", "from_port": port, "to_port": port, "description": f"{source} to {target}"}
+        rule: dict[str, Any] = {"ip_protocol": "tcp", "from_port": port, "to_port": port}
+        rule["description"] = f"{source} to {target}"
         aws.vpc.SecurityGroupEgressRule(
             f"{name}-out",
             security_group_id=source_id,
             referenced_security_group_id=target_id,
             tags=tags_of(self._plan, f"{name}-out"),
             opts=child_of(self, one_at_a_time=True),
-            **common,
+            **rule,
         )
         aws.vpc.SecurityGroupIngressRule(
             f"{name}-in",
@@ -89,7 +90,7 @@ class SecurityGroups(pulumi.ComponentResource):
             referenced_security_group_id=source_id,
             tags=tags_of(self._plan, f"{name}-in"),
             opts=child_of(self, one_at_a_time=True),
-            **common,
+            **rule,
         )
 
     def _to_s3(self, prefix_list_id: pulumi.Output[str]) -> None:

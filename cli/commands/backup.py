@@ -32,15 +32,24 @@ def backup(
       deploy backup stack.age --recipient age1...
       deploy backup stack.age --passphrase-env BACKUP_PASSPHRASE
     """
-    from lifecycle.backup import backup as write
+    from datetime import UTC, datetime
+    from importlib.metadata import version
 
+    from cli.contract import BackupReport
     from cli.secrets_input import passphrase_from
     from cli.show import emit_json, show
+    from lifecycle.backup import backup as write
     from lifecycle.home import Home
+    from lifecycle.lock import hold
+    from lifecycle.sealing import Passphrase, Recipients
+    from lifecycle.stack import Stack as Made
 
-    passphrase = None if recipient else passphrase_from(passphrase_env, confirm=True)
-    report = write(Home.of_user().stack(stack), out, recipients=tuple(recipient or ()), passphrase=passphrase)
+    made = Made.load(Home.of_user().stack(stack))
+    lock = Recipients(tuple(recipient)) if recipient else Passphrase(passphrase_from(passphrase_env, confirm=True))
+    with hold(made.home, "backup"):
+        kept = write(made.layout, out, lock=lock, tool_version=version("cloister"), now=datetime.now(UTC))
+    report = BackupReport(stack=kept.stack, path=str(out), files=tuple(kept.files), created_at=kept.created_at)
     if as_json:
         emit_json(report)
     else:
-        show(f"{report.files} files of stack {report.stack} are in {report.path} ({report.bytes} bytes, encrypted)")
+        show(f"{len(report.files)} files of stack {report.stack} are in {report.path}, encrypted")

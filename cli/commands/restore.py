@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from cli.options import Json
+from cli.options import DEFAULT_STACK, Json, Stack
 
 
 def restore(
     file: Annotated[Path, typer.Argument(help="A file that `deploy backup` wrote.")],
-    stack: Annotated[str, typer.Option("--stack", "-s", help="Name to restore it under; its own by default.")] = "",
+    stack: Stack = DEFAULT_STACK,
     identity: Annotated[
         Path | None, typer.Option("--identity", "-i", help="File with the age or SSH private key.")
     ] = None,
@@ -28,16 +28,21 @@ def restore(
       deploy restore stack.age
       deploy restore stack.age --identity ~/.ssh/id_ed25519
     """
-    from lifecycle.backup import restore as read
-
+    from cli.contract import RestoreReport
     from cli.secrets_input import passphrase_from
     from cli.show import emit_json, show
     from cli.views import flags
+    from lifecycle.backup import restore as read
     from lifecycle.home import Home
+    from lifecycle.lock import hold
+    from lifecycle.sealing import Identity, Passphrase
 
-    passphrase = None if identity else passphrase_from(passphrase_env, confirm=False)
-    report = read(Home.of_user(), file, stack=stack, identity=identity, passphrase=passphrase)
+    place = Home.of_user().stack(stack)
+    key = Identity(identity.read_text()) if identity else Passphrase(passphrase_from(passphrase_env, confirm=False))
+    with hold(place, "restore"):
+        kept = read(file, place.folder, key=key)
+    report = RestoreReport(stack=kept.stack, files=tuple(kept.files), created_at=kept.created_at)
     if as_json:
         emit_json(report)
     else:
-        show(f"stack {report.stack} is restored ({report.files} files); now: deploy up{flags(report.stack)}")
+        show(f"stack {report.stack} is restored ({len(report.files)} files); now: deploy up{flags(report.stack)}")

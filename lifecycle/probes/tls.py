@@ -72,7 +72,9 @@ def _plain_http_refused(subject: Subject) -> Check:
         status = ""
     except OSError as error:
         return Check(id="tls.plain_http", ok=False, detail=f"no connection: {error}")
-    refused = not status or " 400 " in f"{status} "
+    # Traefik answers plain HTTP on a TLS port itself, by 400 or 404. The gateway would answer this request by 401:
+    # anything but those two means that plain HTTP leads somewhere.
+    refused = not status or any(code in f"{status} " for code in (" 400 ", " 404 "))
     return Check(id="tls.plain_http", ok=refused, detail=f"answered {status!r}" if status else "connection closed")
 
 

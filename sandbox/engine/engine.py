@@ -13,8 +13,10 @@ from sandbox.engine.ordering import PARALLEL
 from sandbox.engine.state import StateFile
 from sandbox.handlers.base import Clients, Registry
 
-Invokes = Mapping[str, Callable[[Clients | None, dict[str, Any]], dict[str, Any]]]
-"""Data source token -> what answers it; without clients, with UNKNOWN for what only the account knows."""
+Invokes = Mapping[str, Callable[[Clients, dict[str, Any]], dict[str, Any]]]
+"""Data source token -> what asks the account."""
+Offline = Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]]
+"""Data source token -> what is known without an account."""
 Program = Callable[[], None]
 
 
@@ -29,6 +31,7 @@ class Engine:
         state: StateFile,
         registry: Registry,
         invokes: Invokes,
+        offline: Offline,
         clients: Clients | None,
         listener: Callable[[Event], None] = lambda _: None,
     ) -> None:
@@ -37,6 +40,7 @@ class Engine:
         self.state = state
         self.registry = registry
         self.invokes = invokes
+        self.offline = offline
         self.clients = clients
         self.listener = listener
 
@@ -128,9 +132,10 @@ class Engine:
             DeployError: nothing answers this one.
 
         """
-        if token not in self.invokes:
+        offline = self.offline if self.clients is None else {}
+        if token not in (offline or self.invokes):
             raise DeployError(f"nothing answers the data source {token}", code="unknown_data_source")
-        return self.invokes[token](self.clients, arguments)
+        return self.invokes[token](self.clients, arguments) if self.clients else offline[token](arguments)
 
     def _run(self, program: Program, carrier: Any, *, preview: bool) -> dict[str, Any]:
         from sandbox.engine.failures import explain  # noqa: PLC0415

@@ -50,10 +50,6 @@ class Carrier(Protocol):
         """Answer a data source."""
 
 
-class SkippedError(Exception):
-    """Something that a resource depends on failed: it was not tried."""
-
-
 class _NoMocks(mocks.Mocks):
     """The base class wants one; every call comes to the monitor itself."""
 
@@ -64,7 +60,7 @@ class _NoMocks(mocks.Mocks):
         raise NotImplementedError
 
 
-class Monitor(mocks.MockMonitor):  # type: ignore[misc]  # the SDK's class is untyped
+class Monitor(mocks.MockMonitor):
     """Receives registrations. A failure is kept, and what depends on it is skipped; the rest goes on."""
 
     def __init__(self, carrier: Carrier) -> None:
@@ -83,13 +79,9 @@ class Monitor(mocks.MockMonitor):  # type: ignore[misc]  # the SDK's class is un
         _ensure_event_loop()
         try:
             registration = _read(request, urn)
-            if broken := self._broken(registration):
-                raise SkippedError(broken)
+            if self._waits_for_a_failure(registration):
+                return resource_pb2.RegisterResourceResponse(urn=urn, result=resource_pb2.Result.FAIL)
             answer = self.carrier.register(registration)
-        except SkippedError:
-            with self._lock:
-                self.skipped.add(urn)
-            return resource_pb2.RegisterResourceResponse(urn=urn, result=resource_pb2.Result.FAIL)
         except Exception as error:  # noqa: BLE001 - kept, and raised when the program has ended
             with self._lock:
                 self.failures[urn] = error
@@ -114,10 +106,14 @@ class Monitor(mocks.MockMonitor):  # type: ignore[misc]  # the SDK's class is un
         """Refuse: nothing of ours adopts what it did not make."""
         raise DeployError(f"reading existing resources is not supported: {request.type}", code="unsupported")
 
-    def _broken(self, registration: Registration) -> str:
+    def _waits_for_a_failure(self, registration: Registration) -> bool:
+        """Tell whether something that a resource needs has failed; then it is not tried."""
         with self._lock:
             broken = {*self.failures, *self.skipped}
-        return next((urn for urn in (*registration.dependencies, registration.parent) if urn in broken), "")
+            if not broken & {*registration.dependencies, registration.parent}:
+                return False
+            self.skipped.add(registration.urn)
+        return True
 
 
 def _read(request: Any, urn: str) -> Registration:

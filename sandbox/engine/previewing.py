@@ -64,7 +64,7 @@ class Previewing:
                 code="unknown_resource_type",
             )
         old = self.existing.get(registration.urn)
-        common = {"type": registration.type, "name": registration.name, "urn": registration.urn}
+        common: Any = {"type": registration.type, "name": registration.name, "urn": registration.urn}
         if old is None:
             return Change(op="create", **common), Registered(id="", outputs={})
         kept = {key: old.inputs.get(key) for key in registration.ignore_changes if key in old.inputs}

@@ -23,7 +23,7 @@ def plain(value: Any) -> Any:
     """Return a deserialized property as JSON, with UNKNOWN for what is decided later.
 
     Raises:
-        SecretInProgramError: secrets' values belong neither in programs nor in state; they are named, and live elsewhere.
+        SecretInProgramError: a secret's value belongs neither in a program nor in its state.
 
     """
     if isinstance(value, dict):

@@ -1,0 +1,40 @@
+"""What data sources answer at preview, when there is no account to ask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+EMULATED_ACCOUNT = "123456789012"
+"""The account of the emulation, known beforehand."""
+DECIDED_AT_APPLY = "decided-at-apply"
+
+
+def offline_answers(region: str) -> Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]]:
+    """Return what is known without asking, by token. The SDK wants text where text is declared, so that
+    what only the account knows is a word that says so."""
+    return {
+        "aws:index/getCallerIdentity:getCallerIdentity": lambda _: {
+            "accountId": EMULATED_ACCOUNT,
+            "arn": f"arn:aws:sts::{EMULATED_ACCOUNT}:assumed-role/preview/preview",
+            "id": EMULATED_ACCOUNT,
+            "userId": "preview",
+        },
+        "aws:index/getPartition:getPartition": lambda _: {
+            "id": "aws",
+            "partition": "aws",
+            "dnsSuffix": "amazonaws.com",
+            "reverseDnsPrefix": "com.amazonaws",
+        },
+        "aws:index/getRegion:getRegion": lambda _: {"id": region, "name": region, "region": region},
+        "aws:ssm/getParameter:getParameter": lambda arguments: {
+            "id": arguments["name"],
+            "name": arguments["name"],
+            "arn": "",
+            "type": "String",
+            "region": region,
+            "insecureValue": "",
+            "version": 0,
+            "value": DECIDED_AT_APPLY,
+        },
+    }
