@@ -205,7 +205,18 @@ def _terminate(call: Call) -> object:
     return {"TerminatingInstances": changes}
 
 
+def _modify_attribute(call: Call) -> object:
+    """Change an attribute; new security groups are those of the primary interface."""
+    response = call.forward()
+    groups = call.parameters.get("Groups")
+    if groups and response.status == 200:
+        instance = call.region.ec2.get_instance(call.parameters["InstanceId"])
+        call.region.ec2.modify_network_interface_attribute(instance.nics[0].id, groups)
+    return response
+
+
 OPERATIONS: dict[tuple[str, str], Operation] = {
+    ("ec2", "ModifyInstanceAttribute"): _modify_attribute,
     ("ec2", "RunInstances"): _run,
     ("ec2", "TerminateInstances"): _terminate,
 }

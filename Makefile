@@ -1,0 +1,45 @@
+# Everything a developer runs. `make test` is all that CI runs.
+.DEFAULT_GOAL := help
+PYTHON := .venv/bin/python
+UV := $(shell command -v uv || echo .venv-tools/bin/uv)
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+
+.PHONY: help up-demo dev parts lint test test-fast bench docs lock
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+
+up-demo: ## a stack in the sandbox
+	./deploy up --profile 2xh200
+
+dev: ## .venv with everything that tests and checks need
+	sh tools/make-venv.sh dev
+
+parts: dev ## programs that tests need and that come from the distribution
+	$(PYTHON) -c "from lifecycle.parts import obtain; import sys; sys.exit(obtain('prometheus'))"
+
+lint: dev ## style, types, import directions, spelling, generated pages
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy .
+	.venv/bin/lint-imports
+	.venv/bin/codespell
+	$(PYTHON) -m cli.documents --check
+
+test: parts lint ## everything proven
+	$(PYTHON) -m pytest -n 2 --dist loadgroup
+
+test-fast: dev ## what takes no real services: under a minute
+	$(PYTHON) -m pytest -n 2 -m "not slow"
+
+bench: dev ## figures, each printed with how it was measured
+	$(PYTHON) -m tests.bench.commands
+	$(PYTHON) -m tests.bench.first_run
+
+docs: dev ## pages that come from the code, and the picture of a real run
+	$(PYTHON) -m cli.documents
+	$(PYTHON) -m cli.picture docs/up.svg
+
+lock: dev ## newer versions of everything
+	$(COMPILE) --upgrade pyproject.toml -o requirements.lock
+	$(COMPILE) --upgrade --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
