@@ -97,6 +97,9 @@ link_project() {
         fail "the toolkit could not be linked into .venv" "Run the same command again."
 }
 
+# Trust what the system trusts: a company's own authority is there, and not in uv's own list. (Older uv: the second name.)
+export UV_SYSTEM_CERTS=1 UV_NATIVE_TLS=1
+
 [ -w "$root" ] || fail "the folder $root cannot be written, and .venv belongs there" "Clone it to a place that you own."
 python=$(find_python) ||
     fail "no Python 3.11 or later was found" "On Debian: apt-get install python3; or name one with PYTHON=/path/to/python."
