@@ -311,6 +311,22 @@ RULE = Rule(
         Example("a role that reads one bundle", _role_policy("s3:GetObject", _BUNDLE)),
         Example("a role that asks for what IAM cannot narrow", _role_policy("ecr:GetAuthorizationToken", "*")),
         Example(
+            "a role that stops what carries the stack's tag",
+            (
+                examples.resource(
+                    ROLE_POLICY,
+                    "node",
+                    policy=_policy(
+                        {
+                            "Action": "ec2:StopInstances",
+                            "Resource": "arn:aws:ec2:us-east-2:123456789012:instance/*",
+                            "Condition": {"StringEquals": {"aws:ResourceTag/stack": "example"}},
+                        }
+                    ),
+                ),
+            ),
+        ),
+        Example(
             "a key that the account manages and one log group uses",
             (
                 examples.resource(

@@ -120,6 +120,7 @@ UNDECIDED: list[tuple[str, Resource, Plan | None]] = [
         examples.resource(TEMPLATE, "t", metadataOptions=UNKNOWN),
         None,
     ),
+    ("instance-metadata-v2", examples.resource("aws:ec2/instance:Instance", "i", launchTemplate={"id": UNKNOWN}), None),
     ("encrypted-at-rest", examples.resource("aws:ssm/parameter:Parameter", "p", type=UNKNOWN, keyId=UNKNOWN), None),
     ("no-internet-path", examples.resource("aws:ec2/vpcEndpoint:VpcEndpoint", "e", serviceName=UNKNOWN), None),
     ("encrypted-at-rest", examples.resource("aws:cloudwatch/logGroup:LogGroup", "l", kmsKeyId=UNKNOWN), None),
