@@ -147,7 +147,8 @@ def test_certificate_is_the_stacks_own_under_each_of_its_names(edge: Edge, name:
 
 
 @pytest.mark.parametrize(
-    ("method", "target"), [("POST", CHAT), ("POST", "/v1/completions"), ("GET", "/v1/models"), ("GET", "/v1/models?a=%2Fb&a")]
+    ("method", "target"),
+    [("POST", CHAT), ("POST", "/v1/completions"), ("GET", "/v1/models"), ("GET", "/v1/models?a=%2Fb&a")],
 )
 def test_listed_path_arrives_as_it_was_sent(edge: Edge, method: str, target: str) -> None:
     body = b'{"model": "m"}'
@@ -224,7 +225,17 @@ def test_encoded_ways_around_the_list_are_closed(edge: Edge, target: str) -> Non
 
 @pytest.mark.parametrize(
     "target",
-    ["//v1/models", "/v1//models", "/./v1/models", "/x/../v1/models", "/v1/models/.", "/v1/%2e%2e/v1/models", "//x/..//v1/models", "/v1/%6Dodels", "/v1/./%6d%6fdels"],
+    [
+        "//v1/models",
+        "/v1//models",
+        "/./v1/models",
+        "/x/../v1/models",
+        "/v1/models/.",
+        "/v1/%2e%2e/v1/models",
+        "//x/..//v1/models",
+        "/v1/%6Dodels",
+        "/v1/./%6d%6fdels",
+    ],
 )
 def test_untidy_paths_do_not_reach_the_gateway_untidy(edge: Edge, target: str) -> None:
     """Traefik tidies a path before its rules see it: the gateway gets what the rules saw, or nothing."""
