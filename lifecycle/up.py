@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from lifecycle.home import StackHome
 from lifecycle.journal import Journal
 from lifecycle.lock import hold
 from lifecycle.own_token import own_token
+from lifecycle.parts import obtain
 from lifecycle.planning import Kept, PlanReport, Request, decide, judge, plan_with_ports, refuse_violations, remember
 from lifecycle.planning import upstream_key as read_upstream_key
 from lifecycle.processes import PortTakenError
@@ -88,6 +89,8 @@ class _Up:
         self.agree = agree
         self.journal = Journal(home.journal, "up")
         self.resources_s = 0.0
+        self.pool = ThreadPoolExecutor(1)
+        self.obtained: dict[str, Future[str]] = {}
 
     def run(self, started: float) -> UpReport:
         with self.progress.step("plan"):
@@ -148,6 +151,8 @@ class _Up:
     def _side_by_side(self, stack: Stack) -> tuple[Change, ...]:
         with self.progress.step("emulated account"), self.journal.step("start aws"):
             stack.processes.start(["aws"])
+        # What the endpoint does not wait for may have to be fetched first: that begins now.
+        self.obtained = {s.name: self.pool.submit(obtain, s.artefact) for s in stack.plan.services if s.optional}
         with ThreadPoolExecutor(1) as pool:
             services = pool.submit(contextvars.copy_context().run, self._services, stack)
             try:
@@ -171,13 +176,11 @@ class _Up:
 
     def _start_late(self, stack: Stack) -> None:
         """Start what the endpoint does not wait for; what cannot be had here is said, and the rest runs."""
-        from lifecycle.parts import absence  # noqa: PLC0415
-
         for service in stack.plan.services:
             if not service.optional:
                 continue
             with self.progress.step(service.name), self.journal.step(f"start {service.name}"):
-                if why := absence(service.artefact):
+                if why := self.obtained[service.name].result():
                     self.progress.warn(f"{service.name} is not to be had on this machine: {why}")
                 else:
                     stack.processes.start([service.name])
