@@ -25,6 +25,7 @@ lint: dev ## style, types, import directions, spelling, generated pages
 	.venv/bin/lint-imports
 	.venv/bin/codespell
 	$(PYTHON) -m cli.documents --check
+	.venv/bin/cog -P --check README.md
 
 test: parts lint ## everything proven
 	$(PYTHON) -m pytest -n 2 --dist loadgroup
@@ -38,6 +39,7 @@ bench: dev ## figures, each printed with how it was measured
 
 docs: dev ## pages that come from the code, and the picture of a real run
 	$(PYTHON) -m cli.documents
+	.venv/bin/cog -P -r README.md
 	$(PYTHON) -m cli.picture docs/up.svg
 
 lock: dev ## newer versions of everything
