@@ -40,7 +40,7 @@ bench: dev ## figures, each printed with how it was measured
 docs: dev ## pages that come from the code, and the picture of a real run
 	$(PYTHON) -m cli.documents
 	.venv/bin/cog -P -r README.md
-	$(PYTHON) -m cli.picture docs/up.svg
+	$(PYTHON) -m cli.picture 2xh200 docs/up.svg
 
 lock: dev ## newer versions of everything
 	$(COMPILE) --upgrade pyproject.toml -o requirements.lock

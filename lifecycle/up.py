@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from sandbox.engine import Change
 
 ENDPOINT_TIMEOUT_S = 60
-PORT_TRIES = 3
+UPSTREAM_TIMEOUT_S = 15
+"""A server that somebody else runs is there already, or it is not."""
+PORT_TRIES = 5
 """How often ports are chosen anew when somebody takes one between choice and bind."""
 
 
@@ -143,10 +145,21 @@ class _Up:
                 if attempt == PORT_TRIES - 1:
                     raise
                 self.progress.warn(f"port {error.port} of {error.service} was taken meanwhile: choosing another")
-                taken = tuple(f"{error.service}.{port.name}" for port in plan.service(error.service).ports)
+                taken = self._taken(stack)
                 plan, kept = self._plan(anew=taken)
                 remember(self.home, plan, kept)
         raise AssertionError  # the loop returns or raises
+
+    @staticmethod
+    def _taken(stack: Stack) -> tuple[str, ...]:
+        """Return every port that somebody else has by now: whoever took one may have taken its neighbours too."""
+        running = {state.name for state in stack.processes.status() if state.state == "RUNNING"}
+        return tuple(
+            f"{service.name}.{port.name}"
+            for service in stack.plan.services
+            for port in service.ports
+            if service.name not in running and not ports.is_free(port.number)
+        )
 
     def _side_by_side(self, stack: Stack) -> tuple[Change, ...]:
         with self.progress.step("emulated account"), self.journal.step("start aws"):
@@ -237,7 +250,7 @@ def wait_for_endpoint(stack: Stack) -> tuple[str, ...]:
 
     token = own_token(stack, "up", ENDPOINT_TIMEOUT_S + 60) if stack.plan.identity.built_in else None
     subject = Subject(plan=stack.plan, layout=stack.layout, host="127.0.0.1", token=lambda: token)
-    deadline = time.monotonic() + ENDPOINT_TIMEOUT_S
+    deadline = time.monotonic() + (UPSTREAM_TIMEOUT_S if stack.plan.upstream else ENDPOINT_TIMEOUT_S)
     last: Any = None
     with subject.client(token) as client:
         while time.monotonic() < deadline:

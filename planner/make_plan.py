@@ -237,7 +237,11 @@ def _tls(section: TlsSection, stack: str) -> TlsPlan:
     mode: Literal["own-authority", "given-authority", "given-certificate"]
     mode = "given-authority" if section.ca_key else "own-authority"
     if section.certificate:
-        mode, names = "given-certificate", section.hostnames or ("localhost",)
+        if not section.hostnames:
+            raise PlanError(
+                "`tls.hostnames` is needed with `tls.certificate`", hint="Name what the certificate is valid for."
+            )
+        mode, names = "given-certificate", section.hostnames
     return TlsPlan(
         mode=mode,
         hostnames=names,
