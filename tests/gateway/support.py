@@ -158,8 +158,8 @@ class StandInEngine:
 class Running:
     """A gateway with its engine and files."""
 
-    public: BaseTestServer[Any]
-    admin: BaseTestServer[Any]
+    public: BaseTestServer
+    admin: BaseTestServer
     engine: StandInEngine
     folder: Path
     client: aiohttp.ClientSession
