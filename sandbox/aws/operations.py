@@ -13,6 +13,7 @@ from sandbox.aws import (
     parameters,
     placement_groups,
     quotas,
+    security_groups,
     tagging,
     vpc_endpoints,
 )
@@ -28,6 +29,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     **parameters.OPERATIONS,
     **placement_groups.OPERATIONS,
     **quotas.OPERATIONS,
+    **security_groups.OPERATIONS,
     **tagging.OPERATIONS,
     **vpc_endpoints.OPERATIONS,
 }

@@ -1,0 +1,145 @@
+"""Data sources: what a program may ask the account before it makes anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sandbox.handlers.base import Clients, Properties
+from sandbox.handlers.names import to_api
+
+Invoke = Callable[[Clients, Properties], Properties]
+"""Answers a data source: arguments in, results out, both under the provider's names."""
+
+
+def _parameter(clients: Clients, arguments: Properties) -> Properties:
+    decrypt = arguments.get("withDecryption", True)
+    found = clients.client("ssm").get_parameter(Name=arguments["name"], WithDecryption=decrypt)["Parameter"]
+    return {
+        "arn": found["ARN"],
+        "id": found["Name"],
+        "name": found["Name"],
+        "region": clients.region,
+        "type": found["Type"],
+        "value": found["Value"],
+        "insecureValue": "" if found["Type"] == "SecureString" else found["Value"],
+        "version": found["Version"],
+        "withDecryption": decrypt,
+    }
+
+
+def _filters(arguments: Properties) -> dict[str, Any]:
+    filters = arguments.get("filters")
+    return {"Filters": to_api(filters)} if filters else {}
+
+
+def _instance_type_offerings(clients: Clients, arguments: Properties) -> Properties:
+    kind = arguments.get("locationType") or "region"
+    pages = clients.client("ec2").get_paginator("describe_instance_type_offerings")
+    offerings = [
+        offering
+        for page in pages.paginate(LocationType=kind, **_filters(arguments))
+        for offering in page["InstanceTypeOfferings"]
+    ]
+    return {
+        "id": clients.region,
+        "region": clients.region,
+        "filters": arguments.get("filters"),
+        "locationType": arguments.get("locationType"),
+        "instanceTypes": [offering["InstanceType"] for offering in offerings],
+        "locationTypes": [offering["LocationType"] for offering in offerings],
+        "locations": [offering["Location"] for offering in offerings],
+    }
+
+
+def _caller_identity(clients: Clients, _arguments: Properties) -> Properties:
+    found = clients.client("sts").get_caller_identity()
+    return {
+        "accountId": found["Account"],
+        "arn": found["Arn"],
+        "id": found["Account"],
+        "userId": found["UserId"],
+    }
+
+
+def _region(clients: Clients, arguments: Properties) -> Properties:
+    name = arguments.get("region") or arguments.get("name") or clients.region
+    found = clients.client("ec2").describe_regions(RegionNames=[name])["Regions"][0]
+    return {
+        "id": name,
+        "name": name,
+        "region": name,
+        "endpoint": found["Endpoint"],
+        "description": name,
+    }
+
+
+def _partition(_clients: Clients, _arguments: Properties) -> Properties:
+    return {"id": "aws", "partition": "aws", "dnsSuffix": "amazonaws.com", "reverseDnsPrefix": "com.amazonaws"}
+
+
+def _availability_zones(clients: Clients, arguments: Properties) -> Properties:
+    found = clients.client("ec2").describe_availability_zones(**_filters(arguments))["AvailabilityZones"]
+    excluded_names, excluded_ids = arguments.get("excludeNames") or [], arguments.get("excludeZoneIds") or []
+    state = arguments.get("state")
+    zones = [
+        zone
+        for zone in sorted(found, key=lambda zone: str(zone["ZoneName"]))
+        if zone["ZoneName"] not in excluded_names
+        and zone["ZoneId"] not in excluded_ids
+        and (state is None or zone["State"] == state)
+    ]
+    return {
+        **arguments,
+        "id": clients.region,
+        "region": clients.region,
+        "groupNames": sorted({str(zone.get("GroupName") or clients.region) for zone in zones}),
+        "names": [zone["ZoneName"] for zone in zones],
+        "zoneIds": [zone["ZoneId"] for zone in zones],
+    }
+
+
+def _prefix_list(clients: Clients, arguments: Properties) -> Properties:
+    filters = list(to_api(arguments.get("filters") or []))
+    if arguments.get("name"):
+        filters.append({"Name": "prefix-list-name", "Values": [arguments["name"]]})
+    ids = {"PrefixListIds": [arguments["prefixListId"]]} if arguments.get("prefixListId") else {}
+    pages = clients.client("ec2").get_paginator("describe_prefix_lists").paginate(Filters=filters, **ids)
+    found = [one for page in pages for one in page["PrefixLists"]]
+    if len(found) != 1:
+        raise LookupError(f"{len(found)} prefix lists match {arguments}; one must")
+    return {
+        "id": found[0]["PrefixListId"],
+        "name": found[0]["PrefixListName"],
+        "prefixListId": found[0]["PrefixListId"],
+        "cidrBlocks": found[0]["Cidrs"],
+        "region": clients.region,
+    }
+
+
+INVOKES: Mapping[str, Invoke] = {
+    "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings": _instance_type_offerings,
+    "aws:ec2/getPrefixList:getPrefixList": _prefix_list,
+    "aws:index/getAvailabilityZones:getAvailabilityZones": _availability_zones,
+    "aws:index/getCallerIdentity:getCallerIdentity": _caller_identity,
+    "aws:index/getPartition:getPartition": _partition,
+    "aws:index/getRegion:getRegion": _region,
+    "aws:ssm/getParameter:getParameter": _parameter,
+}
+"""Data sources by token. One that is not here is an error, never answered with nothing."""
+
+
+def invoke(clients: Clients, token: str, arguments: Properties) -> Properties:
+    """Answer a data source.
+
+    Raises:
+        LookupError: nothing answers this token.
+        botocore.exceptions.ClientError: the account refused.
+
+    """
+    try:
+        answer = INVOKES[token]
+    except KeyError:
+        known = ", ".join(sorted(INVOKES))
+        raise LookupError(f"nothing answers the data source {token!r}; known: {known}") from None
+    return answer(clients, arguments)

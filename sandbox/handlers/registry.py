@@ -1,0 +1,58 @@
+"""All handlers, by the types they carry out."""
+
+from __future__ import annotations
+
+from sandbox.handlers.base import Handler, Registry
+from sandbox.handlers.capacity import CapacityReservation, PlacementGroup
+from sandbox.handlers.clients import Boto3Clients
+from sandbox.handlers.connect_endpoint import InstanceConnectEndpoint
+from sandbox.handlers.gateways import Eip, InternetGateway, NatGateway
+from sandbox.handlers.iam import InstanceProfile, Role, RolePolicy
+from sandbox.handlers.instance import Instance
+from sandbox.handlers.kms import Alias, Key
+from sandbox.handlers.launch_template import LaunchTemplate
+from sandbox.handlers.logs import FlowLog, LogGroup
+from sandbox.handlers.routes import Route, RouteTable, RouteTableAssociation
+from sandbox.handlers.secret import Secret
+from sandbox.handlers.security_group_rules import SecurityGroupEgressRule, SecurityGroupIngressRule
+from sandbox.handlers.security_groups import DefaultSecurityGroup, SecurityGroup
+from sandbox.handlers.vpc import Subnet, Vpc
+from sandbox.handlers.vpc_endpoint import VpcEndpoint
+
+__all__ = ["SERVICES", "Boto3Clients", "default_registry"]
+
+SERVICES = ("ec2", "iam", "kms", "logs", "resourcegroupstaggingapi", "secretsmanager", "ssm", "sts")
+"""Services whose clients the handlers use: `Boto3Clients.warm(SERVICES)` makes them ahead of time."""
+
+
+def default_registry() -> Registry:
+    """Return the handlers of every type that a stack may register."""
+    handlers: tuple[Handler, ...] = (
+        Alias(),
+        CapacityReservation(),
+        DefaultSecurityGroup(),
+        Eip(),
+        FlowLog(),
+        Instance(),
+        InstanceConnectEndpoint(),
+        InstanceProfile(),
+        InternetGateway(),
+        Key(),
+        LaunchTemplate(),
+        LogGroup(),
+        NatGateway(),
+        PlacementGroup(),
+        Role(),
+        RolePolicy(),
+        Route(),
+        RouteTable(),
+        RouteTableAssociation(),
+        Secret(),
+        SecurityGroup(),
+        SecurityGroupEgressRule(),
+        SecurityGroupIngressRule(),
+        Subnet(),
+        Vpc(),
+        VpcEndpoint(),
+    )
+    return Registry({handler.type: handler for handler in handlers})
