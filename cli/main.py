@@ -20,7 +20,9 @@ def run(arguments: list[str]) -> int:
 
     as_json = "--json" in arguments
     try:
-        return int(app(args=arguments, prog_name="deploy", standalone_mode=False) or 0)
+        code = int(app(args=arguments, prog_name="deploy", standalone_mode=False) or 0)
+        # The parser turns Ctrl-C into this code and says nothing.
+        return _report(_interrupted(), as_json=as_json) if code == ExitCode.INTERRUPTED else code
     except DeployError as error:
         return _report(error, as_json=as_json)
     except KeyboardInterrupt:

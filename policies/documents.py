@@ -19,6 +19,10 @@ class MalformedError(ValueError):
     """The text is no policy document; the message says why."""
 
 
+class UndecidedError(ValueError):
+    """A part without which nothing can be said is not known yet; the message names it."""
+
+
 Word = str | Unknown
 """A text of the document, or UNKNOWN where it is not decided yet."""
 
@@ -52,6 +56,7 @@ def read(document: Any) -> tuple[Statement, ...]:
 
     Raises:
         MalformedError: it is not a policy document.
+        UndecidedError: it, a statement or a condition is not known yet.
 
     """
     if isinstance(document, str):
@@ -59,9 +64,7 @@ def read(document: Any) -> tuple[Statement, ...]:
             document = json.loads(document, object_pairs_hook=_no_duplicates)
         except (ValueError, RecursionError) as error:
             raise MalformedError(f"the policy document is not JSON: {error}") from error
-    if not isinstance(document, Mapping):
-        raise MalformedError("the policy document is not an object")
-    statements = _list(document.get("Statement"))
+    statements = _list(_mapping(document, "the policy document").get("Statement"))
     if not statements:
         raise MalformedError("the policy document has no statement")
     return tuple(_statement(statement, place) for place, statement in enumerate(statements))
@@ -76,8 +79,7 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _statement(statement: Any, place: int) -> Statement:
-    if not isinstance(statement, Mapping):
-        raise MalformedError(f"statement {place} is not an object")
+    statement = _mapping(statement, f"statement {place}")
     strange = sorted(set(statement) - ELEMENTS)
     if strange:
         raise MalformedError(f"statement {place} has an element that IAM does not know: {strange[0]}")
@@ -120,18 +122,16 @@ def _principals(value: Any) -> Iterator[tuple[str, Word]]:
 
 
 def _conditions(value: Any) -> Iterator[tuple[str, str, Word]]:
-    if value is UNKNOWN:
-        raise MalformedError("a condition that is not decided yet cannot be judged")
-    for operator, tests in _mapping(value).items():
-        for key, wanted in _mapping(tests).items():
+    for operator, tests in _mapping({} if value is None else value, "a condition").items():
+        for key, wanted in _mapping(tests, "a condition").items():
             # Numbers and booleans are allowed here, and compare as the text that they are written as.
             words = (word if isinstance(word, Unknown) else str(word) for word in _list(wanted))
             yield from ((operator, key, word) for word in words)
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
-    if value is None:
-        return {}
+def _mapping(value: Any, what: str) -> Mapping[str, Any]:
+    if value is UNKNOWN:
+        raise UndecidedError(what)
     if not isinstance(value, Mapping):
-        raise MalformedError("a condition is not an object")
+        raise MalformedError(f"{what} is not an object")
     return value

@@ -103,6 +103,7 @@ def _resource(resource: PolicyResource) -> Resource:
         name=resource.name,
         urn=resource.urn,
         inputs=properties,
+        outputs=properties,
         id=known_id if isinstance(known_id, str) else "",
         parent=resource.parent.urn if resource.parent else "",
         dependencies=tuple(dependency.urn for dependency in resource.dependencies),

@@ -65,15 +65,19 @@ class Stack:
         return (resource for resource in self.resources if resource.type in types)
 
     def contains(self, value: object, type_: str, *, seen_from: Resource) -> bool | None:
-        """Tell whether an id names a resource of this stack; None when that is not known yet.
+        """Tell whether an id, ARN or name is that of a resource of this stack; None when not known yet.
 
-        An id that is known is compared with those of the stack's resources: what does not exist yet has none, so that
-        a literal id is then somebody else's. For one that is not known, the dependencies of `seen_from` decide.
+        One that is known is compared with those of the stack's resources: what does not exist yet has none, so that a
+        literal id is then somebody else's. For one that is not known, the dependencies of `seen_from` decide.
         """
         candidates = tuple(self.of_type(type_))
         if value is UNKNOWN:
             return any(candidate.urn in seen_from.dependencies for candidate in candidates) or None
-        return value in {candidate.id for candidate in candidates if candidate.id}
+        return any(
+            value in (candidate.id or None, candidate.outputs.get("arn"), candidate.inputs.get("name"))
+            for candidate in candidates
+            if value
+        )
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from planner.resources import UNKNOWN, Unknown
-from policies.rule import Answer, NotKnown, Violated
+from planner.resources import UNKNOWN, Resource, Unknown
+from policies.rule import Answer, NotKnown, Stack, Violated
 
 
 def at(properties: Any, *path: str) -> Any:
@@ -67,3 +67,22 @@ def require(value: Any, holds: Callable[[Any], bool], path: str, otherwise: str)
         yield NotKnown(path)
     elif not holds(value):
         yield Violated(otherwise)
+
+
+def must_be_own(stack: Stack, resource: Resource, path: str, type_: str) -> Iterator[Answer]:
+    """Yield `Violated` when the property at a dotted path names something that is not of this stack.
+
+    What stands outside of the stack is judged by nobody.
+    """
+    value = at(resource.inputs, *path.split("."))
+    yield from own_value(stack, resource, path, value, type_)
+
+
+def own_value(stack: Stack, resource: Resource, path: str, value: Any, type_: str) -> Iterator[Answer]:
+    """Do the same for a value that is at hand already."""
+    own = stack.contains(value, type_, seen_from=resource)
+    if own is None:
+        yield NotKnown(path, resource)
+    elif not own:
+        kind = type_.rpartition(":")[2]
+        yield Violated(f"`{path}` names a {kind} that is not part of this stack: {value}", resource)

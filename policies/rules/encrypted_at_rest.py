@@ -1,4 +1,4 @@
-"""Whatever is written to a disk, a log or a bucket is encrypted with a key of the customer's own."""
+"""Whatever is written to a disk or a log is encrypted with a key of the customer's own."""
 
 from __future__ import annotations
 
@@ -7,18 +7,12 @@ from typing import Any
 
 from planner.resources import UNKNOWN, Resource
 from policies import examples
-from policies.rule import Answer, Example, NotKnown, Rule, Stack, Violated
+from policies.rule import Answer, Example, NotKnown, Rule, Violated
 from policies.values import at, each, is_on, is_set, require
 
 KEY = "aws:kms/key:Key"
 INSTANCE = "aws:ec2/instance:Instance"
 LAUNCH_TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
-BUCKETS = ("aws:s3/bucket:Bucket", "aws:s3/bucketV2:BucketV2")
-BUCKET_ENCRYPTION = (
-    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
-    "aws:s3/bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfigurationV2",
-)
-
 KEYED = {
     "aws:cloudwatch/logGroup:LogGroup": ("the log group", "kmsKeyId"),
     "aws:secretsmanager/secret:Secret": ("the secret", "kmsKeyId"),
@@ -36,19 +30,6 @@ def on_resource(resource: Resource) -> Iterator[Answer]:
         yield from _customer_key(resource, at(resource.inputs, name), name, what)
     elif resource.type in _JUDGES:
         yield from _JUDGES[resource.type](resource)
-
-
-def on_stack(stack: Stack) -> Iterator[Answer]:
-    """Judge buckets, whose encryption is a resource of its own."""
-    configurations = tuple(stack.of_type(*BUCKET_ENCRYPTION))
-    for bucket in stack.of_type(*BUCKETS):
-        names = {bucket.id, at(bucket.inputs, "bucket")} - {"", None, UNKNOWN}
-        described = any(
-            bucket.urn in configuration.dependencies or at(configuration.inputs, "bucket") in names
-            for configuration in configurations
-        )
-        if not described:
-            yield Violated("the bucket has no encryption configuration that names a key of the customer's", bucket)
 
 
 def _customer_key(resource: Resource, key: Any, path: str, what: str) -> Iterator[Answer]:
@@ -105,18 +86,10 @@ def _key(key: Resource) -> Iterator[Answer]:
         yield from require(at(key.inputs, "enableKeyRotation"), is_on, "enableKeyRotation", message)
 
 
-def _bucket_rules(configuration: Resource) -> Iterator[Answer]:
-    rules = tuple(each(configuration.inputs, "rules"))
-    if not rules:
-        yield Violated("the encryption configuration has no rule")
-    for path, rule in rules:
-        default = at(rule, "applyServerSideEncryptionByDefault")
-        name = f"{path}.applyServerSideEncryptionByDefault"
-        message = "objects are encrypted with S3's own key, not the customer's"
-        kms = ("aws:kms", "aws:kms:dsse")
-        yield from require(at(default, "sseAlgorithm"), kms.__contains__, f"{name}.sseAlgorithm", message)
-        key = at(default, "kmsMasterKeyId")
-        yield from _customer_key(configuration, key, f"{name}.kmsMasterKeyId", "the bucket")
+def _flow_log(flow_log: Resource) -> Iterator[Answer]:
+    kind = at(flow_log.inputs, "logDestinationType")
+    message = "traffic is recorded outside of the stack's log groups, where no rule looks (`logDestinationType`)"
+    yield from require(kind, (None, "cloud-watch-logs").__contains__, "logDestinationType", message)
 
 
 _JUDGES = {
@@ -125,7 +98,7 @@ _JUDGES = {
     LAUNCH_TEMPLATE: _mappings,
     "aws:ebs/volume:Volume": _lone_volume,
     "aws:ssm/parameter:Parameter": _parameter,
-    **dict.fromkeys(BUCKET_ENCRYPTION, _bucket_rules),
+    "aws:ec2/flowLog:FlowLog": _flow_log,
 }
 
 _KEY = examples.resource(KEY, "main", enableKeyRotation=True)
@@ -193,8 +166,6 @@ RULE = Rule(
         Example("a root disk that nobody mentions", (examples.resource(LAUNCH_TEMPLATE, "node"),)),
         Example("a log group without a key", (examples.resource("aws:cloudwatch/logGroup:LogGroup", "flow"),)),
         Example("a key that never rotates", (examples.resource(KEY, "main"),)),
-        Example("a bucket that names no encryption", (examples.resource("aws:s3/bucket:Bucket", "bundle"),)),
     ),
     on_resource=on_resource,
-    on_stack=on_stack,
 )

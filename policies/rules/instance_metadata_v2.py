@@ -7,8 +7,8 @@ from typing import Any
 
 from planner.resources import UNKNOWN, Resource
 from policies import examples
-from policies.rule import Answer, Example, NotKnown, Rule, Stack, Violated
-from policies.values import at, is_set, require
+from policies.rule import Answer, Example, Rule, Stack
+from policies.values import at, is_set, must_be_own, require
 
 INSTANCE = "aws:ec2/instance:Instance"
 LAUNCH_TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
@@ -33,11 +33,7 @@ def on_stack(stack: Stack) -> Iterator[Answer]:
         template = at(instance.inputs, "launchTemplate")
         if not is_set(template) or is_set(at(instance.inputs, "metadataOptions")):
             continue
-        own = stack.contains(at(template, "id"), LAUNCH_TEMPLATE, seen_from=instance)
-        if own is None:
-            yield NotKnown("launchTemplate.id", instance)
-        elif not own:
-            yield Violated("the node is made from a launch template that is not part of this stack", instance)
+        yield from must_be_own(stack, instance, "launchTemplate.id", LAUNCH_TEMPLATE)
 
 
 def _options(resource: Resource) -> Iterator[Answer]:

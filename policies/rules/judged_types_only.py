@@ -17,13 +17,18 @@ JUDGED = {
     "aws:ebs/volume:Volume": "encrypted-at-rest",
     "aws:ec2/defaultRouteTable:DefaultRouteTable": "no-internet-path",
     "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": "only-named-networks",
-    "aws:ec2/instance:Instance": "no-internet-path, only-named-networks, instance-metadata-v2, encrypted-at-rest",
-    "aws:ec2/launchTemplate:LaunchTemplate": (
-        "no-internet-path, only-named-networks, instance-metadata-v2, encrypted-at-rest"
+    "aws:ec2/flowLog:FlowLog": "encrypted-at-rest",
+    "aws:ec2/instance:Instance": (
+        "no-internet-path, only-named-networks, instance-metadata-v2, encrypted-at-rest, least-privilege"
     ),
+    "aws:ec2/launchTemplate:LaunchTemplate": (
+        "no-internet-path, only-named-networks, instance-metadata-v2, encrypted-at-rest, least-privilege"
+    ),
+    "aws:ec2/mainRouteTableAssociation:MainRouteTableAssociation": "no-internet-path",
     "aws:ec2/networkInterface:NetworkInterface": "no-internet-path, only-named-networks",
     "aws:ec2/route:Route": "no-internet-path",
     "aws:ec2/routeTable:RouteTable": "no-internet-path",
+    "aws:ec2/routeTableAssociation:RouteTableAssociation": "no-internet-path",
     "aws:ec2/securityGroup:SecurityGroup": "only-named-networks",
     "aws:ec2/securityGroupRule:SecurityGroupRule": "only-named-networks",
     "aws:ec2/subnet:Subnet": "no-internet-path",
@@ -31,16 +36,13 @@ JUDGED = {
     "aws:ec2/vpcEndpoint:VpcEndpoint": "no-internet-path, only-named-networks, least-privilege",
     "aws:ec2/vpcEndpointPolicy:VpcEndpointPolicy": "least-privilege",
     "aws:ec2transitgateway/instanceConnectEndpoint:InstanceConnectEndpoint": "only-named-networks",
+    "aws:iam/instanceProfile:InstanceProfile": "least-privilege",
     "aws:iam/policy:Policy": "least-privilege",
     "aws:iam/role:Role": "least-privilege",
     "aws:iam/rolePolicy:RolePolicy": "least-privilege",
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": "least-privilege",
     "aws:kms/key:Key": "encrypted-at-rest, least-privilege",
     "aws:kms/keyPolicy:KeyPolicy": "least-privilege",
-    "aws:lb/loadBalancer:LoadBalancer": "no-internet-path",
-    "aws:s3/bucket:Bucket": "encrypted-at-rest",
-    "aws:s3/bucketPolicy:BucketPolicy": "least-privilege",
-    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": "encrypted-at-rest",
     "aws:secretsmanager/secret:Secret": "encrypted-at-rest",
     "aws:secretsmanager/secretPolicy:SecretPolicy": "least-privilege",
     "aws:ssm/parameter:Parameter": "encrypted-at-rest",
@@ -50,20 +52,9 @@ JUDGED = {
 """Types that rules judge, and which rules."""
 
 HARMLESS = {
-    "aws:autoscaling/group:Group": "starts nodes from a launch template, which is judged",
-    "aws:autoscaling/schedule:Schedule": "changes the size of a group",
-    "aws:cloudwatch/metricAlarm:MetricAlarm": "watches a metric",
     "aws:ec2/capacityReservation:CapacityReservation": "holds machines, and holds no data",
-    "aws:ec2/flowLog:FlowLog": "records traffic into a log group, which is judged",
-    "aws:ec2/mainRouteTableAssociation:MainRouteTableAssociation": "ties a VPC to a route table, which is judged",
     "aws:ec2/placementGroup:PlacementGroup": "says where nodes stand",
-    "aws:ec2/routeTableAssociation:RouteTableAssociation": "ties a subnet to a route table, which is judged",
-    "aws:ec2/vpcEndpointRouteTableAssociation:VpcEndpointRouteTableAssociation": "ties an endpoint to a route table",
-    "aws:iam/instanceProfile:InstanceProfile": "hands a node its role, which is judged",
     "aws:kms/alias:Alias": "is a name of a key",
-    "aws:s3/bucketOwnershipControls:BucketOwnershipControls": "takes access lists away",
-    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": "closes a bucket",
-    "aws:s3/bucketVersioning:BucketVersioning": "keeps older versions in the same bucket",
 }
 """Types that open nothing whatever their properties say, and why."""
 

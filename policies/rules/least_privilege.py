@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from planner.resources import UNKNOWN, Resource
+from planner.resources import UNKNOWN, Resource, Unknown
 from policies import examples
-from policies.documents import MalformedError, Statement, Word, read
+from policies.documents import MalformedError, Statement, UndecidedError, Word, read
 from policies.rule import Answer, Example, NotKnown, Rule, Stack, Violated
-from policies.values import at, each, is_set
+from policies.values import at, each, is_set, must_be_own, own_value
 
 ROLE = "aws:iam/role:Role"
 POLICY = "aws:iam/policy:Policy"
@@ -19,6 +19,9 @@ ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy"
 ATTACHMENT = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
 KEY = "aws:kms/key:Key"
 ENDPOINT = "aws:ec2/vpcEndpoint:VpcEndpoint"
+PROFILE = "aws:iam/instanceProfile:InstanceProfile"
+INSTANCE = "aws:ec2/instance:Instance"
+LAUNCH_TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
 
 DOCUMENTS = {
     ROLE_POLICY: ("policy", "identity"),
@@ -26,7 +29,6 @@ DOCUMENTS = {
     ROLE: ("assumeRolePolicy", "trust"),
     KEY: ("policy", "resource"),
     "aws:kms/keyPolicy:KeyPolicy": ("policy", "resource"),
-    "aws:s3/bucketPolicy:BucketPolicy": ("policy", "resource"),
     "aws:secretsmanager/secretPolicy:SecretPolicy": ("policy", "resource"),
     ENDPOINT: ("policy", "endpoint"),
     "aws:ec2/vpcEndpointPolicy:VpcEndpointPolicy": ("policy", "endpoint"),
@@ -59,11 +61,19 @@ ACTION_FAMILIES = {
 NARROWING = ("aws:ResourceTag/", "ec2:ResourceTag/", "cloudwatch:namespace")
 """Condition keys that narrow a permission as a named resource would, when compared for equality."""
 
-ACCOUNT_KEYS = frozenset({"aws:PrincipalAccount", "aws:ResourceAccount", "kms:CallerAccount"})
-"""Condition keys that, compared for equality with an account number, keep a statement inside that account."""
+CALLER_KEYS = frozenset({"aws:PrincipalAccount", "kms:CallerAccount"})
+"""Condition keys that, compared for equality with an account number, let in callers of that account alone."""
 
-SOURCE_KEYS = frozenset({"aws:SourceAccount", "aws:SourceArn", "kms:EncryptionContext:aws:logs:arn"}) | ACCOUNT_KEYS
+ENDPOINT_KEYS = CALLER_KEYS | {"aws:ResourceAccount"}
+"""The same for endpoints, where the account of the thing that is called narrows as well."""
+
+SOURCE_KEYS = frozenset(
+    {"aws:SourceAccount", "aws:SourceArn", "kms:EncryptionContext:aws:logs:arn", "kms:CallerAccount"}
+)
 """Condition keys that say on whose behalf a service may act."""
+
+SOURCE_OPERATORS = frozenset({"StringEquals", "StringLike", "ArnEquals", "ArnLike"})
+"""How they may be compared; the value must hold an account number, whatever else is a wildcard."""
 
 AWS_BUCKETS = {
     re.compile(r"arn:aws[a-z-]*:s3:::prod-[a-z0-9-]+-starport-layer-bucket/\*"): "layers of images in ECR",
@@ -94,7 +104,19 @@ def on_resource(resource: Resource) -> Iterator[Answer]:
 
 
 def on_stack(stack: Stack) -> Iterator[Answer]:
-    """Judge all documents together: they know one account."""
+    """Judge what belongs together: documents know one account, and nodes have roles of this stack."""
+    yield from _one_account(stack)
+    for profile in stack.of_type(PROFILE):
+        yield from must_be_own(stack, profile, "role", ROLE)
+    for resource in stack.of_type(INSTANCE, LAUNCH_TEMPLATE):
+        profile = at(resource.inputs, "iamInstanceProfile")
+        values = profile if isinstance(profile, Mapping) else {"": profile}
+        for name, value in values.items():
+            if is_set(value):
+                yield from own_value(stack, resource, f"iamInstanceProfile.{name}".rstrip("."), value, PROFILE)
+
+
+def _one_account(stack: Stack) -> Iterator[Answer]:
     first = ""
     for resource in stack.of_type(*DOCUMENTS):
         for account in sorted(_accounts(at(resource.inputs, DOCUMENTS[resource.type][0]))):
@@ -111,6 +133,8 @@ def _document(document: Any, kind: str, path: str) -> Iterator[Answer]:
             statements = read(document)
         except MalformedError as error:
             yield Violated(f"`{path}`: {error}")
+        except UndecidedError as error:
+            yield NotKnown(f"{path}: {error}")
         else:
             for statement in statements:
                 yield from _statement(statement, kind, path)
@@ -164,23 +188,39 @@ def _resource(statement: Statement) -> Iterator[Answer]:
         yield from _actions(statement)
     yield from _principals(statement)
     services = any(kind == "Service" for kind, _ in statement.principals)
-    if services and not any(key in SOURCE_KEYS for _, key, _ in statement.conditions):
+    if services and not _says_on_whose_behalf(statement):
         yield Violated("a service may act for any customer of AWS: no condition says on whose behalf")
 
 
 def _endpoint(statement: Statement) -> Iterator[Answer]:
     if statement.actions == ("s3:GetObject",) and _only_aws_buckets(statement.resources):
         return
-    limits = [
-        value for operator, key, value in statement.conditions if operator == "StringEquals" and key in ACCOUNT_KEYS
-    ]
-    if not limits:
-        yield Violated("any account's data may pass: no `StringEquals` on aws:PrincipalAccount or aws:ResourceAccount")
-    for limit in limits:
-        if limit is UNKNOWN:
-            yield NotKnown("Condition")
-        elif not ACCOUNT.fullmatch(str(limit)):
-            yield Violated(f"{limit} is not an account number")
+    limited = _limited_to_accounts(statement, ENDPOINT_KEYS)
+    if limited is UNKNOWN:
+        yield NotKnown("Condition")
+    elif not limited:
+        yield Violated(
+            "any account's data may pass: no `StringEquals` compares aws:PrincipalAccount or aws:ResourceAccount with "
+            "an account number"
+        )
+
+
+def _limited_to_accounts(statement: Statement, keys: frozenset[str]) -> bool | Unknown:
+    """Tell whether a condition compares one of the keys with account numbers, and with nothing else.
+
+    A policy variable in their place (`${aws:PrincipalAccount}`) compares a caller with itself.
+    """
+    values = [value for operator, key, value in statement.conditions if operator == "StringEquals" and key in keys]
+    if UNKNOWN in values:
+        return UNKNOWN
+    return bool(values) and all(ACCOUNT.fullmatch(str(value)) for value in values)
+
+
+def _says_on_whose_behalf(statement: Statement) -> bool:
+    values = [(operator, value) for operator, key, value in statement.conditions if key in SOURCE_KEYS]
+    return bool(values) and all(
+        operator in SOURCE_OPERATORS and (value is UNKNOWN or ACCOUNT.search(str(value))) for operator, value in values
+    )
 
 
 def _actions(statement: Statement) -> Iterator[Answer]:
@@ -192,12 +232,14 @@ def _actions(statement: Statement) -> Iterator[Answer]:
 
 
 def _principals(statement: Statement) -> Iterator[Answer]:
-    own = any(operator == "StringEquals" and key in ACCOUNT_KEYS for operator, key, _ in statement.conditions)
+    own = _limited_to_accounts(statement, CALLER_KEYS)
     if not statement.principals and not statement.negated:
         yield Violated("nobody is named (`Principal` is missing)")
-    for _, who in statement.principals:
-        if who is UNKNOWN:
+    for kind, who in statement.principals:
+        if who is UNKNOWN or own is UNKNOWN:
             yield NotKnown("Principal")
+        elif kind not in ("AWS", "Service", "*"):
+            yield Violated(f"the principal {who} stands outside of the account ({kind})")
         elif isinstance(who, str) and WILDCARD.search(who) and not own:
             yield Violated(f"the principal {who} lets in more than the account's own identities")
 
@@ -248,12 +290,12 @@ def _accounts(document: Any) -> set[str]:
         return set()
     try:
         statements = [statement for statement in read(document) if statement.allows]
-    except MalformedError:
+    except (MalformedError, UndecidedError):
         return set()
     words: list[Word] = []
     for statement in statements:
         words += [who for _, who in statement.principals]
-        words += [value for _, key, value in statement.conditions if key in SOURCE_KEYS]
+        words += [value for _, key, value in statement.conditions if key in SOURCE_KEYS | ENDPOINT_KEYS]
     return {account for word in words for account in ACCOUNT.findall(str(word))}
 
 
@@ -310,6 +352,22 @@ RULE = Rule(
     good=(
         Example("a role that reads one bundle", _role_policy("s3:GetObject", _BUNDLE)),
         Example("a role that asks for what IAM cannot narrow", _role_policy("ecr:GetAuthorizationToken", "*")),
+        Example(
+            "a role that stops what carries the stack's tag",
+            (
+                examples.resource(
+                    ROLE_POLICY,
+                    "node",
+                    policy=_policy(
+                        {
+                            "Action": "ec2:StopInstances",
+                            "Resource": "arn:aws:ec2:us-east-2:123456789012:instance/*",
+                            "Condition": {"StringEquals": {"aws:ResourceTag/stack": "example"}},
+                        }
+                    ),
+                ),
+            ),
+        ),
         Example(
             "a key that the account manages and one log group uses",
             (

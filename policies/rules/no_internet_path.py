@@ -10,12 +10,21 @@ from planner.resources import UNKNOWN, Properties, Resource
 from policies import examples
 from policies.networks import is_private
 from policies.rule import Answer, Example, NotKnown, Rule, Stack, Violated
-from policies.values import at, each, is_off, is_on, is_set, require
+from policies.values import at, each, is_off, is_set, must_be_own, own_value, require
 
+VPC = "aws:ec2/vpc:Vpc"
 SUBNET = "aws:ec2/subnet:Subnet"
+ROUTE_TABLE = "aws:ec2/routeTable:RouteTable"
 INSTANCE = "aws:ec2/instance:Instance"
 LAUNCH_TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
-NETWORK_INTERFACE = "aws:ec2/networkInterface:NetworkInterface"
+
+PLACED = (
+    (SUBNET, "vpcId", VPC),
+    ("aws:ec2/networkInterface:NetworkInterface", "subnetId", SUBNET),
+    ("aws:ec2/routeTableAssociation:RouteTableAssociation", "routeTableId", ROUTE_TABLE),
+    ("aws:ec2/mainRouteTableAssociation:MainRouteTableAssociation", "routeTableId", ROUTE_TABLE),
+)
+"""Types, and the property that must name something of this stack: what is elsewhere may lead anywhere."""
 
 FORBIDDEN = {
     "aws:ec2/internetGateway:InternetGateway": "an internet gateway",
@@ -48,19 +57,16 @@ def on_resource(resource: Resource) -> Iterator[Answer]:
 
 
 def on_stack(stack: Stack) -> Iterator[Answer]:
-    """Judge where nodes are placed: a subnet from elsewhere may lead anywhere."""
+    """Judge where things are placed."""
+    for type_, path, target in PLACED:
+        for resource in stack.of_type(type_):
+            yield from must_be_own(stack, resource, path, target)
     for instance in stack.of_type(INSTANCE):
-        subnet = at(instance.inputs, "subnetId")
-        if subnet is not None:
-            yield from _own_subnet(stack, instance, "subnetId", subnet)
-        elif not is_set(at(instance.inputs, "primaryNetworkInterface")) and not _placed_by_template(stack, instance):
-            yield Violated("the node names no subnet, so it lands in the default VPC, which is public", instance)
-    for interface in stack.of_type(NETWORK_INTERFACE):
-        yield from _own_subnet(stack, interface, "subnetId", at(interface.inputs, "subnetId"))
+        yield from _node_placed(stack, instance)
     for template in stack.of_type(LAUNCH_TEMPLATE):
-        for path, item in each(template.inputs, "networkInterfaces"):
-            if is_set(at(item, "subnetId")):
-                yield from _own_subnet(stack, template, f"{path}.subnetId", at(item, "subnetId"))
+        for path, interface in each(template.inputs, "networkInterfaces"):
+            if is_set(at(interface, "subnetId")):
+                yield from own_value(stack, template, f"{path}.subnetId", at(interface, "subnetId"), SUBNET)
 
 
 def on_plan(plan: Plan) -> Iterator[Answer]:
@@ -99,17 +105,11 @@ def _template(template: Properties) -> Iterator[Answer]:
             yield from require(at(interface, name), is_off, f"{path}.{name}", message)
 
 
-def _balancer(balancer: Properties) -> Iterator[Answer]:
-    message = "the load balancer faces the internet: `internal` is not true"
-    return require(at(balancer, "internal"), is_on, "internal", message)
-
-
-def _own_subnet(stack: Stack, resource: Resource, path: str, subnet: Any) -> Iterator[Answer]:
-    own = stack.contains(subnet, SUBNET, seen_from=resource)
-    if own is None:
-        yield NotKnown(path, resource)
-    elif not own:
-        yield Violated(f"`{path}` names a subnet that is not part of this stack: {subnet}", resource)
+def _node_placed(stack: Stack, node: Resource) -> Iterator[Answer]:
+    if at(node.inputs, "subnetId") is not None:
+        yield from must_be_own(stack, node, "subnetId", SUBNET)
+    elif not is_set(at(node.inputs, "primaryNetworkInterface")) and not _placed_by_template(stack, node):
+        yield Violated("the node names no subnet, so it lands in the default VPC, which is public", node)
 
 
 def _placed_by_template(stack: Stack, instance: Resource) -> bool:
@@ -157,20 +157,17 @@ def _is_aws_service(name: Any) -> bool:
 
 
 _JUDGES = {
-    "aws:ec2/vpc:Vpc": _vpc,
+    VPC: _vpc,
     SUBNET: _subnet,
     INSTANCE: _instance,
     LAUNCH_TEMPLATE: _template,
     "aws:ec2/vpcEndpoint:VpcEndpoint": _endpoint,
     "aws:ec2/route:Route": _single_route,
-    "aws:ec2/routeTable:RouteTable": _route_table,
+    ROUTE_TABLE: _route_table,
     "aws:ec2/defaultRouteTable:DefaultRouteTable": _route_table,
-    "aws:lb/loadBalancer:LoadBalancer": _balancer,
-    "aws:alb/loadBalancer:LoadBalancer": _balancer,
-    "aws:elb/loadBalancer:LoadBalancer": _balancer,
 }
 
-_VPC = examples.resource("aws:ec2/vpc:Vpc", "main", cidrBlock="10.42.0.0/16")
+_VPC = examples.resource(VPC, "main", cidrBlock="10.42.0.0/16")
 _SUBNET = examples.resource(
     SUBNET, "private-a", after=(_VPC,), vpcId=UNKNOWN, cidrBlock="10.42.0.0/20", mapPublicIpOnLaunch=False
 )
@@ -225,7 +222,11 @@ RULE = Rule(
             "an internet gateway", (examples.resource("aws:ec2/internetGateway:InternetGateway", "igw", vpcId=UNKNOWN),)
         ),
         Example(
-            "a subnet that gives public addresses", (examples.resource(SUBNET, "public-a", mapPublicIpOnLaunch=True),)
+            "a subnet that gives public addresses",
+            (
+                _VPC,
+                examples.resource(SUBNET, "public-a", after=(_VPC,), vpcId=UNKNOWN, mapPublicIpOnLaunch=True),
+            ),
         ),
         Example(
             "a launch template that asks for one, in the text form of the wire",

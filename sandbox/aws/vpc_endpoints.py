@@ -33,6 +33,9 @@ def settle(region: Region) -> None:
     asked_at = region.part(Deletions).asked_at
     for endpoint_id, when in list(asked_at.items()):
         if region.now() >= when + SETTLES_IN:
+            endpoint = region.ec2.vpc_end_points[endpoint_id]
+            # A table that was deleted meanwhile took its route along; moto would look for it in vain.
+            endpoint.route_table_ids = [one for one in endpoint.route_table_ids if one in region.ec2.route_tables]
             region.ec2.delete_vpc_endpoints([endpoint_id])
             del region.ec2.vpc_end_points[endpoint_id], asked_at[endpoint_id]
             region.forget_tags(endpoint_id)

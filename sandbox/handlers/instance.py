@@ -303,4 +303,9 @@ class Instance(Ec2Resource):
             for name in ("DisableApiStop", "DisableApiTermination"):
                 target.ec2.modify_instance_attribute(InstanceId=target.id, **{name: {"Value": False}})
         target.ec2.terminate_instances(InstanceIds=[target.id])
-        self._wait(target, "terminated")
+        wait_until(lambda: self._ended(target), f"{target.id} is terminated", _PAST_S)
+
+    def _ended(self, target: Target) -> bool:
+        """Tell whether the instance is terminated: EC2 still shows it for a while, or shows it no more."""
+        record = self._any_state(target)
+        return record is None or record["State"]["Name"] == "terminated"

@@ -119,9 +119,9 @@ class Key(Resource):
         return {
             "arn": record["Arn"],
             "keyId": record["KeyId"],
-            "keyUsage": record["KeyUsage"],
+            "keyUsage": record.get("KeyUsage", "ENCRYPT_DECRYPT"),
             "customerMasterKeySpec": record["KeySpec"],
-            "multiRegion": record["MultiRegion"],
+            "multiRegion": record.get("MultiRegion", False),
             "description": record["Description"],
             "isEnabled": record["Enabled"],
             "enableKeyRotation": kms.get_key_rotation_status(KeyId=target.id)["KeyRotationEnabled"],

@@ -80,7 +80,7 @@ class _Rule(Ec2Resource):
         if record["IpProtocol"] != "-1":
             seen.update(fromPort=record["FromPort"], toPort=record["ToPort"])
         return {
-            "arn": self.arn(target, record["GroupOwnerId"]),
+            "arn": self.arn(target, record.get("GroupOwnerId", "123456789012")),
             "securityGroupId": record["GroupId"],
             "securityGroupRuleId": target.id,
             "ipProtocol": record["IpProtocol"],

@@ -110,9 +110,8 @@ class VpcEndpoint(Ec2Resource):
         }
 
     def _gone(self, target: Target) -> bool:
-        filters = [{"Name": "vpc-endpoint-id", "Values": [target.id]}]
-        records = target.ec2.describe_vpc_endpoints(Filters=filters)["VpcEndpoints"]
-        return all(record["State"].lower() == "deleted" for record in records)
+        record = self.describe(target)
+        return record is None or record["State"].lower() == "deleted"
 
     def remove(self, target: Target) -> None:
         """Delete the endpoint and wait until its interfaces are gone, too."""

@@ -20,7 +20,7 @@ def text_prompt(text: str, max_model_len: int) -> list[int]:
     """Tokens of a text.
 
     Raises:
-        ApiError: 400, it is longer than the context.
+        ApiError: 400, it is empty or longer than the context.
 
     """
     rules.check_text_length(text, max_model_len)
@@ -33,7 +33,7 @@ def completion_prompts(prompt: str | list[Any], max_model_len: int) -> list[list
     """Tokens of each prompt of a completion request: a text, texts, token ids, or lists of token ids.
 
     Raises:
-        ApiError: 400, it is none of these, or longer than the context.
+        ApiError: 400, it is none of these, or one is empty or longer than the context.
 
     """
     if isinstance(prompt, str):
@@ -49,7 +49,7 @@ def completion_prompts(prompt: str | list[Any], max_model_len: int) -> list[list
 
 
 def _are_tokens(tokens: object) -> bool:
-    return isinstance(tokens, list) and bool(tokens) and all(isinstance(t, int) and t >= 0 for t in tokens)
+    return isinstance(tokens, list) and all(isinstance(t, int) and t >= 0 for t in tokens)
 
 
 def _content(message: ChatMessage) -> str:

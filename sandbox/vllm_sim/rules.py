@@ -81,7 +81,7 @@ def check_text_length(text: str, max_model_len: int) -> None:
 
 
 def check_prompt_length(tokens: int, max_model_len: int, *, at_least: bool) -> None:
-    """Raise ApiError if a prompt is longer than the context.
+    """Raise ApiError if a prompt is empty or longer than the context.
 
     Args:
         tokens: its length.
@@ -89,6 +89,8 @@ def check_prompt_length(tokens: int, max_model_len: int, *, at_least: bool) -> N
         at_least: it was cut to one token too many, as vLLM cuts text; its real length is not told.
 
     """
+    if not tokens:
+        raise bad_parameter("The decoder prompt cannot be empty")
     if tokens > max_model_len:
         shown = max_model_len + 1 if at_least else tokens
         raise bad_parameter(

@@ -47,10 +47,10 @@ def change(inputs: Record, path: str, value: Any) -> None:
         change(document, rest, value)
         inputs[name] = json.dumps(document)
         return
-    *way, last = path.split(".")
+    *way, last = (int(key) if key.isdigit() else key for key in path.split("."))
     target: Any = inputs
     for key in way:
-        target = target[int(key)] if isinstance(target, list) else target[key]
+        target = target[key]
     if value is None:
         del target[last]
     else:

@@ -15,7 +15,7 @@ from typing import Any
 
 import grpc  # type: ignore[import-untyped]  # comes without types
 import pytest
-from google.protobuf import empty_pb2, struct_pb2  # type: ignore[import-untyped]  # comes without types
+from google.protobuf import empty_pb2, struct_pb2
 from pulumi.runtime.config import CONFIG
 from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
 from pulumi_policy import EnforcementLevel

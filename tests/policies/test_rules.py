@@ -87,11 +87,45 @@ TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
 ATTACHMENT = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
 
 UNDECIDED: list[tuple[str, Resource, Plan | None]] = [
-    ("no-internet-path", examples.resource("aws:ec2/subnet:Subnet", "a", mapPublicIpOnLaunch=UNKNOWN), None),
+    (
+        "no-internet-path",
+        examples.resource("aws:ec2/subnet:Subnet", "a", vpcId=UNKNOWN, mapPublicIpOnLaunch=UNKNOWN),
+        None,
+    ),
     ("no-internet-path", examples.resource("aws:ec2/routeTable:RouteTable", "t", routes=UNKNOWN), None),
     ("no-internet-path", examples.resource("aws:ec2/routeTable:RouteTable", "t", routes=[UNKNOWN]), None),
     ("no-internet-path", examples.resource("aws:ec2/route:Route", "r", destinationCidrBlock=UNKNOWN), None),
     ("no-internet-path", examples.resource("aws:ec2/instance:Instance", "i", subnetId=UNKNOWN), None),
+    ("least-privilege", examples.resource("aws:ec2/instance:Instance", "i", iamInstanceProfile=UNKNOWN), None),
+    ("least-privilege", examples.resource("aws:iam/instanceProfile:InstanceProfile", "i", role=UNKNOWN), None),
+    ("encrypted-at-rest", examples.resource("aws:ec2/flowLog:FlowLog", "f", logDestinationType=UNKNOWN), None),
+    ("least-privilege", examples.resource("aws:iam/rolePolicy:RolePolicy", "p", policy={"Statement": UNKNOWN}), None),
+    (
+        "least-privilege",
+        examples.resource(
+            "aws:kms/key:Key",
+            "p",
+            policy={
+                "Statement": {"Effect": "Allow", "Principal": UNKNOWN, "Action": "kms:Decrypt", "Condition": UNKNOWN}
+            },
+        ),
+        None,
+    ),
+    (
+        "least-privilege",
+        examples.resource(
+            "aws:ec2/vpcEndpoint:VpcEndpoint",
+            "p",
+            policy={
+                "Statement": {
+                    "Effect": "Allow",
+                    "Action": "*",
+                    "Condition": {"StringEquals": {"aws:PrincipalAccount": UNKNOWN}},
+                }
+            },
+        ),
+        None,
+    ),
     ("only-named-networks", examples.resource("aws:ec2/securityGroup:SecurityGroup", "g", ingress=UNKNOWN), None),
     (
         "only-named-networks",
@@ -120,6 +154,7 @@ UNDECIDED: list[tuple[str, Resource, Plan | None]] = [
         examples.resource(TEMPLATE, "t", metadataOptions=UNKNOWN),
         None,
     ),
+    ("instance-metadata-v2", examples.resource("aws:ec2/instance:Instance", "i", launchTemplate={"id": UNKNOWN}), None),
     ("encrypted-at-rest", examples.resource("aws:ssm/parameter:Parameter", "p", type=UNKNOWN, keyId=UNKNOWN), None),
     ("no-internet-path", examples.resource("aws:ec2/vpcEndpoint:VpcEndpoint", "e", serviceName=UNKNOWN), None),
     ("encrypted-at-rest", examples.resource("aws:cloudwatch/logGroup:LogGroup", "l", kmsKeyId=UNKNOWN), None),

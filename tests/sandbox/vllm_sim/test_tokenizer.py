@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sandbox.vllm_sim.tokenizer import EOS, MAX_CHARS_PER_TOKEN, decode, decode_one, encode
@@ -11,6 +11,7 @@ from sandbox.vllm_sim.tokenizer import EOS, MAX_CHARS_PER_TOKEN, decode, decode_
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 
 
+@settings(deadline=None)
 @given(TEXT)
 def test_round_trip(text: str) -> None:
     tokens = encode(text)
@@ -18,11 +19,13 @@ def test_round_trip(text: str) -> None:
     assert len(tokens) * MAX_CHARS_PER_TOKEN >= len(text)
 
 
+@settings(deadline=None)
 @given(TEXT)
 def test_ids_are_exact_in_json_of_every_client(text: str) -> None:
     assert all(EOS < token < 2**53 for token in encode(text))
 
 
+@settings(deadline=None)
 @given(TEXT, TEXT)
 def test_ids_are_stable(before: str, after: str) -> None:
     """The same piece has the same id wherever it stands."""
@@ -30,6 +33,7 @@ def test_ids_are_stable(before: str, after: str) -> None:
     assert set(encode("!")) <= set(encode(f"{before}.endpoint!{after}"))
 
 
+@settings(deadline=None)
 @given(st.integers(min_value=0, max_value=2**63 - 1))
 def test_any_number_decodes(token: int) -> None:
     assert len(decode_one(token)) <= 7
@@ -39,7 +43,7 @@ def test_any_number_decodes(token: int) -> None:
     ("text", "pieces"),
     [
         ("Hello there", ["Hello", " there"]),
-        ("a private endpoint", ["a", " priva", "te", " endpo", "int"]),
+        ("a scheduler waits", ["a", " sched", "uler", " waits"]),
         ("in 2026, 12345 tokens", ["in", " 202", "6", ",", " 123", "45", " token", "s"]),
         ("if x:\n    y", ["if", " x", ":", "\n    ", "y"]),
         ("é€😀", ["é", "€", "😀"]),
