@@ -64,7 +64,7 @@ class Checkout:
         self, *arguments: str, command: Path | None = None, cwd: Path | str = "/", stdin: str = "", **env: str
     ) -> subprocess.CompletedProcess[str]:
         """Run the launcher to its end."""
-        process = self.start(*arguments, command=command, cwd=cwd, **env)
+        process = self.start(*arguments, command=command, cwd=cwd, user=None, **env)
         out, err = process.communicate(stdin, timeout=100)
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 

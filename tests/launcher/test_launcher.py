@@ -74,7 +74,8 @@ def test_runs_through_a_chain_of_links_from_anywhere(ready: Checkout, tmp_path: 
     links.mkdir()
     (links / "second").symlink_to(Path("..") / ready.root.name / "deploy")
     (links / "first").symlink_to("second")
-    done = ready.run("x", command=links / "first", cwd={"/": "/", "clone": ready.root, "links": links}[cwd])
+    folders = {"/": Path("/"), "clone": ready.root, "links": links}
+    done = ready.run("x", command=links / "first", cwd=folders[cwd])
     assert done.stdout.startswith("argument: -P")
     assert not ready.log.exists()
 
