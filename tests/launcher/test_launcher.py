@@ -74,7 +74,8 @@ def test_runs_through_a_chain_of_links_from_anywhere(ready: Checkout, tmp_path: 
     links.mkdir()
     (links / "second").symlink_to(Path("..") / ready.root.name / "deploy")
     (links / "first").symlink_to("second")
-    done = ready.run("x", command=links / "first", cwd={"/": "/", "clone": ready.root, "links": links}[cwd])
+    folders = {"/": Path("/"), "clone": ready.root, "links": links}
+    done = ready.run("x", command=links / "first", cwd=folders[cwd])
     assert done.stdout.startswith("argument: -P")
     assert not ready.log.exists()
 
@@ -214,7 +215,7 @@ def test_pips_index_is_used_where_uv_has_none_of_its_own(checkout: Checkout) -> 
     )
     (bin_folder / "uv").chmod(0o755)
     checkout.path = str(bin_folder)
-    checkout.run(PIP_INDEX_URL="https://packages.example/simple")
+    checkout.run(PIP_INDEX_URL="https://packages.example/simple", UV_DEFAULT_INDEX="")
     assert "index https://packages.example/simple" in checkout.log.read_text()
     shutil.rmtree(checkout.venv)
     checkout.log.unlink()
