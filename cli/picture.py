@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 import tempfile
 from pathlib import Path
 
+from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 
 from cli.progress_view import TreeView
@@ -24,7 +26,7 @@ def main(profile: str, path: Path) -> None:
     """Bring a stack up in a folder of its own, take it down, and write the picture."""
     with tempfile.TemporaryDirectory(prefix="cloister-picture-") as folder:
         home = Home(Path(folder)).stack("default")
-        console = Console(record=True, width=COLUMNS, force_terminal=True, file=io.StringIO())
+        console = Console(record=True, width=COLUMNS, force_terminal=True, highlight=False, file=io.StringIO())
         view = TreeView(console)
 
         def agree(report: PlanReport) -> bool:
@@ -37,7 +39,9 @@ def main(profile: str, path: Path) -> None:
     console.print(f"[bold]$ ./deploy up --profile {profile}[/]")
     console.print(view)
     console.print(card(f"stack {report.stack} is up ({report.seconds:.1f} s)", rows))
-    console.save_svg(str(path), title="deploy up")
+    # Without rich's web fonts: whoever looks at the picture asks nobody else for anything.
+    svg = re.sub(r"@font-face \{\{.*?\n    \}\}\n", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+    console.save_svg(str(path), title="deploy up", code_format=svg)
 
 
 def view_of_nothing() -> TreeView:

@@ -28,12 +28,13 @@ EC2_TYPES = {
 GOES_WITH_ITS_OWNER = {"security-group-rule", "network-interface", "volume", "key-pair"}
 """Tagged things that end with what they belong to."""
 ROLE, PROFILE = "aws:iam/role:Role", "aws:iam/instanceProfile:InstanceProfile"
-LOG_GROUP, KEY = "aws:cloudwatch/logGroup:LogGroup", "aws:kms/key:Key"
-ORDER = (*EC2_TYPES.values(), PROFILE, ROLE, LOG_GROUP, KEY)
+LOG_GROUP, KEY, ALIAS = "aws:cloudwatch/logGroup:LogGroup", "aws:kms/key:Key", "aws:kms/alias:Alias"
+ORDER = (*EC2_TYPES.values(), PROFILE, ROLE, LOG_GROUP, ALIAS, KEY)
 CALLS = (
     "ec2:DescribeTags",
     "iam:ListInstanceProfiles",
     "iam:ListRoles",
+    "kms:ListAliases",
     "logs:DescribeLogGroups",
     "tag:GetResources",
 )
@@ -62,6 +63,7 @@ def delete(clients: Clients, found: Iterable[Found]) -> tuple[Found, ...]:
     registry, gone = default_registry(), []
     found = tuple(found)
     _empty_groups(clients, [item.id for item in found if item.kind == EC2_TYPES["security-group"]])
+    _free_tables(clients, [item.id for item in found if item.kind == EC2_TYPES["route-table"]])
     for item in found:
         if item.kind in registry:
             try:
@@ -118,6 +120,17 @@ def _empty_groups(clients: Clients, ids: list[str]) -> None:
         revoke(GroupId=rule["GroupId"], SecurityGroupRuleIds=[rule["SecurityGroupRuleId"]])
 
 
+def _free_tables(clients: Clients, ids: list[str]) -> None:
+    """Take route tables from their subnets: a table in use cannot be deleted."""
+    if not ids:
+        return
+    ec2 = clients.client("ec2")
+    for table in ec2.describe_route_tables(RouteTableIds=ids)["RouteTables"]:
+        for association in table["Associations"]:
+            if not association["Main"]:
+                ec2.disassociate_route_table(AssociationId=association["RouteTableAssociationId"])
+
+
 def _iam(clients: Clients, stack: str) -> Iterator[Found]:
     """List roles and instance profiles by name, then by tag: IAM's lists leave tags out."""
     iam = clients.client("iam")
@@ -142,8 +155,15 @@ def _log_groups(clients: Clients, stack: str) -> Iterator[Found]:
 
 
 def _keys(clients: Clients, stack: str) -> Iterator[Found]:
-    """List keys by tag; a key that waits for its deletion is as good as gone: nobody can use it."""
+    """List keys by tag; a key that waits for its deletion is as good as gone: nobody can use it.
+
+    Aliases take no tags: the stack's has the stack's name.
+    """
     tagging, kms = clients.client("resourcegroupstaggingapi"), clients.client("kms")
+    for page in kms.get_paginator("list_aliases").paginate():
+        for alias in page["Aliases"]:
+            if alias["AliasName"] == f"alias/cloister-{stack}":
+                yield Found(kind=ALIAS, id=alias["AliasName"])
     filters = [{"Key": TAG, "Values": [stack]}]
     pages = tagging.get_paginator("get_resources").paginate(TagFilters=filters, ResourceTypeFilters=["kms:key"])
     for page in pages:

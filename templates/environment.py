@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,11 +12,12 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 FOLDER = Path(__file__).parent
+NOT_PLAIN = re.compile(r"[^ -~]")
 
 
 @cache
 def environment() -> Environment:
-    """Return the environment. Values pass through `quoted`, which suits YAML, TOML and JSON alike."""
+    """Return the environment. Values pass through `quoted`, which suits YAML and TOML alike."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415
 
     made = Environment(  # noqa: S701 - no HTML is rendered; quoting is the filters' work
@@ -27,17 +29,30 @@ def environment() -> Environment:
     )
     made.filters["quoted"] = quoted
     made.filters["method_rule"] = method_rule
+    made.filters["no_pattern"] = no_pattern
     return made
 
 
 def quoted(value: Any) -> str:
-    """Return a value as JSON in ASCII, which YAML reads as it is, and TOML too (for text, numbers and lists of these).
+    """Return text, a number or a list of these in ASCII, as YAML and TOML both read it.
 
-    DEL is escaped as well: JSON lets it stand, TOML and YAML do not.
+    That is JSON but for three things. DEL is escaped, which neither language lets stand. What lies beyond the basic
+    plane is one escape, where JSON has two halves that TOML and Go's YAML refuse. And no `{{` is left: Traefik runs its
+    dynamic files through Go's templates first.
     """
-    return json.dumps(value, ensure_ascii=True).replace("\x7f", "\\u007f")
+    text = NOT_PLAIN.sub(lambda match: _escaped(ord(match[0])), json.dumps(value, ensure_ascii=False))
+    return text.replace("{{", "\\u007b\\u007b")
+
+
+def no_pattern(path: str) -> str:
+    """Return a path as the pattern that matches it alone, by the rules of Go's `filepath.Match`."""
+    return re.sub(r"([\\\[?])", r"\\\1", path)
 
 
 def method_rule(method: str) -> str:
     """Return Traefik's matcher of an HTTP method."""
     return f"Method(`{method}`)"
+
+
+def _escaped(code: int) -> str:
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

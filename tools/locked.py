@@ -16,8 +16,8 @@ def main(path: str, *command: str) -> None:
     except BlockingIOError:
         sys.stderr.write("deploy: waiting for another run that is making .venv\n")
         fcntl.flock(lock, fcntl.LOCK_EX)
-    os.set_inheritable(lock, True)  # noqa: FBT003 - the function takes no keyword
-    os.execvp(command[0], command)  # noqa: S606 - its arguments are the launcher's own
+    os.set_inheritable(lock, True)  # noqa: FBT003 - the standard library's own signature
+    os.execvp(command[0], command)  # noqa: S606 - the launcher's own words, with no shell between
 
 
 main(*sys.argv[1:])

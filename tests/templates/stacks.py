@@ -1,0 +1,24 @@
+"""Plans and folders that the tests of the templates render."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from lifecycle.profiles import load_profile
+from planner.catalogue import load_catalogue
+from planner.layout import Layout
+from planner.make_plan import Site, make_plan
+from planner.plan import Plan, UpstreamPlan
+
+ROLES = ("config", "data", "logs", "secrets", "tls", "run")
+
+
+def plan_of(profile: str, *, ports: Mapping[str, int] | None = None, upstream: UpstreamPlan | None = None) -> Plan:
+    """Return the plan of a shipped profile."""
+    return make_plan(load_profile(profile), load_catalogue(), Site(stack="s", ports=ports or {}, upstream=upstream))
+
+
+def layout_below(folder: str | Path) -> Layout:
+    """Return the names of a stack's folders; none is made."""
+    return Layout(stack=str(folder), **{role: f"{folder}/{role}" for role in ROLES})
