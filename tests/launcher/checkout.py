@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +20,8 @@ LAUNCHER_FILES = (
     "requirements-dev.lock",
     "requirements-uv.lock",
 )
+NEEDED = {"sh", "dirname", "readlink", "cmp", "rm", "mkdir", "cp", "mv", "grep", "sed", "sleep"}
+"""All that the launcher calls when uv is there, and what the stand-ins call."""
 NOT_COPIED = shutil.ignore_patterns(".git", ".venv*", "__pycache__", ".*_cache", ".hypothesis", "tests", "build")
 
 
@@ -71,7 +74,8 @@ class Checkout:
 
 def with_fakes(folder: Path) -> Checkout:
     """Copy what the launcher needs, with the stand-in for uv first on PATH."""
-    checkout = Checkout(folder / "a clone", folder / "home", f"{FAKES}:{tools(folder)}")
+    checkout = Checkout(folder / "a clone", folder / "home", f"{FAKES}:{tools(folder, NEEDED)}")
+    checkout.env = {"UV_DEFAULT_INDEX": "https://index.example/simple"}  # so that pip is not asked for its own
     checkout.root.mkdir()
     checkout.home.mkdir()
     for name in LAUNCHER_FILES:
@@ -89,15 +93,14 @@ def whole(folder: Path) -> Checkout:
     return checkout
 
 
-def tools(folder: Path) -> str:
-    """Return a PATH that holds the system's tools and one Python, and no uv."""
+def tools(folder: Path, names: Iterable[str] | None = None) -> str:
+    """Return a PATH that holds the system's tools (all, or these) and one Python, and no uv."""
     system = folder / "bin"
     system.mkdir()
-    for directory in ("/usr/local/bin", "/bin", "/usr/bin"):
-        for program in Path(directory).glob("*"):
-            link = system / program.name
-            if not link.is_symlink() and not program.name.startswith(("python", "pip", "uv")):
-                link.symlink_to(program)
+    for program in [path for directory in ("/bin", "/usr/bin") for path in Path(directory).glob("*")]:
+        wanted = program.name in names if names else not program.name.startswith(("python", "pip", "uv"))
+        if wanted and not (system / program.name).is_symlink():
+            (system / program.name).symlink_to(program)
     (system / "python3").symlink_to(os.path.realpath(sys.executable))
     return str(system)
 

@@ -215,7 +215,7 @@ def test_pips_index_is_used_where_uv_has_none_of_its_own(checkout: Checkout) -> 
     )
     (bin_folder / "uv").chmod(0o755)
     checkout.path = str(bin_folder)
-    checkout.run(PIP_INDEX_URL="https://packages.example/simple")
+    checkout.run(PIP_INDEX_URL="https://packages.example/simple", UV_DEFAULT_INDEX="")
     assert "index https://packages.example/simple" in checkout.log.read_text()
     shutil.rmtree(checkout.venv)
     checkout.log.unlink()
