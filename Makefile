@@ -16,7 +16,7 @@ dev: ## .venv with everything that tests and checks need
 	sh tools/make-venv.sh dev
 
 parts: dev ## programs that tests need and that come from the distribution
-	$(PYTHON) -c "from lifecycle.parts import obtain; import sys; sys.exit(obtain('prometheus'))"
+	$(PYTHON) -c "from lifecycle.parts import obtain; import sys; sys.exit(obtain('prometheus') or 0)"
 
 lint: dev ## style, types, import directions, spelling, generated pages
 	.venv/bin/ruff check .
@@ -25,6 +25,7 @@ lint: dev ## style, types, import directions, spelling, generated pages
 	.venv/bin/lint-imports
 	.venv/bin/codespell
 	$(PYTHON) -m cli.documents --check
+	.venv/bin/cog -P --check README.md
 
 test: parts lint ## everything proven
 	$(PYTHON) -m pytest -n 2 --dist loadgroup
@@ -38,7 +39,8 @@ bench: dev ## figures, each printed with how it was measured
 
 docs: dev ## pages that come from the code, and the picture of a real run
 	$(PYTHON) -m cli.documents
-	$(PYTHON) -m cli.picture docs/up.svg
+	.venv/bin/cog -P -r README.md
+	$(PYTHON) -m cli.picture 2xh200 docs/up.svg
 
 lock: dev ## newer versions of everything
 	$(COMPILE) --upgrade pyproject.toml -o requirements.lock

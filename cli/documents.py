@@ -77,10 +77,16 @@ def profiles_page() -> str:
     meanings = _meanings()
     lines = ["# Profiles", "", PROFILES_INTRODUCTION, ""]
     for struct, title in _sections():
-        lines += [f"## {title}", "", (inspect.getdoc(struct) or "").splitlines()[0], ""]
+        lines += [
+            f"## {title}",
+            "",
+            (inspect.getdoc(struct) or "").partition(": ")[2] or inspect.getdoc(struct) or "",
+            "",
+        ]
         lines += ["| field | type | default | meaning |", "|---|---|---|---|"]
         for field in msgspec.structs.fields(struct):
-            if (isinstance(field.type, type) and issubclass(field.type, msgspec.Struct)) or field.name == "name":
+            is_section = isinstance(field.type, type) and issubclass(field.type, msgspec.Struct)
+            if is_section or (struct is Profile and field.name == "name"):  # a profile's name is its file's
                 continue
             meaning = meanings.get((struct.__name__, field.name), "").replace("\n", " ").replace("|", "\\|")
             lines.append(f"| `{field.name}` | {_type(field.type)} | {_default(field)} | {meaning} |")

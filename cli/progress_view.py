@@ -25,9 +25,8 @@ class Step:
     started: float = field(default_factory=time.monotonic)
     seconds: float | None = None
     failed: bool = False
-    remarks: list[tuple[str, str]] = field(default_factory=list)
-    """(style, text)"""
-    children: list[Step] = field(default_factory=list)
+    inside: list[Step | tuple[str, str]] = field(default_factory=list)
+    """Steps below this one, and remarks (style, text), in order of appearance."""
 
 
 _current: ContextVar[Step | None] = ContextVar("current step", default=None)
@@ -46,7 +45,7 @@ class _Steps:
         parent = _current.get() or self.root
         step = Step(title, depth=parent.depth + 1)
         with self._lock:
-            parent.children.append(step)
+            parent.inside.append(step)
         token = _current.set(step)
         self._began(step)
         try:
@@ -70,7 +69,7 @@ class _Steps:
     def _remark(self, style: str, text: str) -> None:
         step = _current.get() or self.root
         with self._lock:
-            step.remarks.append((style, text))
+            step.inside.append((style, text))
         self._remarked(step, text)
 
     def _began(self, step: Step) -> None: ...
@@ -115,9 +114,11 @@ class TreeView(_Steps):
     def _draw(self, step: Step, branch: Tree) -> None:
         from rich.markup import escape
 
-        for style, text in step.remarks:
-            branch.add(f"[{style}]{escape(text)}[/]")
-        for child in step.children:
+        for child in step.inside:
+            if isinstance(child, tuple):
+                style, text = child
+                branch.add(f"[{style}]{escape(text)}[/]")
+                continue
             if child.seconds is None:
                 mark, seconds = "[cyan]…[/]", time.monotonic() - child.started
             else:

@@ -94,12 +94,11 @@ def python_example(stack: Stack) -> str:
     return "\n".join(
         [
             "import ssl",
-            "import httpx",
-            "from openai import OpenAI",
+            "from openai import DefaultHttpxClient, OpenAI",
             "",
             f"trust = ssl.create_default_context(cafile={stack.ca_file!r})",
             "# OPENAI_API_KEY holds the token",
-            f'client = OpenAI(base_url="{stack.url}/v1", http_client=httpx.Client(verify=trust))',
+            f'client = OpenAI(base_url="{stack.url}/v1", http_client=DefaultHttpxClient(verify=trust))',
             "stream = client.chat.completions.create(",
             f'    model="{stack.plan.model.served_name}", stream=True, messages={question}',
             ")",

@@ -7,12 +7,13 @@ import json
 import logging
 import ssl
 import time
+import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import aiohttp
-from joserfc.errors import JoseError
+from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import ECKey, JWKRegistry, OKPKey, RSAKey
 
 from gateway.watched import WatchedFile
@@ -71,7 +72,9 @@ def _usable(entries: Iterable[Any]) -> Iterable[tuple[str, Key]]:
         if not isinstance(entry, dict) or not isinstance(entry.get("kid"), str) or entry.get("use", "sig") != "sig":
             continue
         try:
-            key = JWKRegistry.import_key(entry)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", SecurityWarning)  # a weak key is left out below, not warned of
+                key = JWKRegistry.import_key(entry)
         except (JoseError, ValueError, TypeError, KeyError):
             continue
         if isinstance(key, RSAKey) and key.raw_value.key_size < MIN_RSA_BITS:

@@ -58,12 +58,12 @@ def restore(file: Path, into: Path, *, key: Passphrase | Identity, replace: bool
 
     Args:
         file: the backup.
-        into: the stack's folder.
+        into: the stack's folder, called as the stack is.
         key: what opens it.
         replace: a stack that is there already gives way.
 
     Raises:
-        UsageError: the file is no backup, the key does not open it, or a stack is in the way.
+        UsageError: the file is no backup, the key does not open it, it is of another stack, or one is in the way.
         DeployError: the file is damaged, was tampered with, or was made by a newer version; or the disk is full.
 
     """
@@ -112,7 +112,7 @@ def _check_place(into: Path, *, replace: bool) -> None:
     if not replace and into.exists() and any(into.iterdir()):
         raise UsageError(
             f"there is a stack already: {into}",
-            hint="Take it down first, restore under another name, or say that it may be replaced.",
+            hint="Take it down first: `deploy down`.",
             code="stack_exists",
         )
 

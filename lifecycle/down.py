@@ -166,9 +166,10 @@ class _Down:
             self.looked.append("the emulated account: stopped, and whatever it still held ended with it")
         self.leftovers += [Leftover(kind="process", id=str(p.pid), where=p.name) for p in alive]
         self.looked.append(f"processes marked with this stack's folder in their environment: {len(alive)} left")
-        busy = [(name, number) for name, number in self.numbers.items() if not ports.is_free(number)]
-        self.leftovers += [Leftover(kind="port", id=str(number), where=name) for name, number in busy]
-        self.looked.append(f"ports {', '.join(map(str, sorted(self.numbers.values()))) or 'none'}: {len(busy)} in use")
+        # Every process of the stack carries its mark: a port that is still in use is somebody else's by now.
+        busy = [f"{number} ({name})" for name, number in self.numbers.items() if not ports.is_free(number)]
+        others = f"{len(busy)} in use by other programs: {', '.join(busy)}" if busy else "none in use"
+        self.looked.append(f"ports {', '.join(map(str, sorted(self.numbers.values()))) or 'none'}: {others}")
 
     def _remove_files(self) -> None:
         """Remove the folders; the plan goes first, so that a stack that is half removed is known as such."""

@@ -25,6 +25,19 @@ PROJECT = "cloister"
 PROGRAM = Path(__file__).resolve().parent.parent / "stacks"
 
 
+def refuse_resource(resource: Resource) -> None:
+    """Judge a resource just before it is made: some values (a role's policy) are known only now.
+
+    Raises:
+        PolicyRefusedError: a mandatory rule is violated by what is asked for.
+
+    """
+    from lifecycle.planning import refuse_violations  # noqa: PLC0415
+    from policies.run import evaluate_resource  # noqa: PLC0415
+
+    refuse_violations(evaluate_resource(resource))
+
+
 class Provisioner:
     """Runs the program in-process. Its imports are heavy (Pulumi, boto3) and happen when it is used."""
 
@@ -142,4 +155,5 @@ class Provisioner:
             invokes=INVOKES,
             offline=offline_answers(self.plan.network.region),
             clients=self.clients() if connected else None,
+            gate=refuse_resource,
         )

@@ -53,7 +53,9 @@ class Stack:
     @property
     def url(self) -> str:
         """Where clients reach the endpoint (OpenAI's base URL without `/v1`)."""
-        return f"https://127.0.0.1:{self.plan.port('traefik', 'https')}"
+        names = self.plan.tls.hostnames
+        name = "127.0.0.1" if "127.0.0.1" in names else names[0]
+        return f"https://{name}:{self.plan.port('traefik', 'https')}"
 
     @property
     def ca_file(self) -> str:

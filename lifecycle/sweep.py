@@ -28,12 +28,13 @@ EC2_TYPES = {
 GOES_WITH_ITS_OWNER = {"security-group-rule", "network-interface", "volume", "key-pair"}
 """Tagged things that end with what they belong to."""
 ROLE, PROFILE = "aws:iam/role:Role", "aws:iam/instanceProfile:InstanceProfile"
-LOG_GROUP, KEY = "aws:cloudwatch/logGroup:LogGroup", "aws:kms/key:Key"
-ORDER = (*EC2_TYPES.values(), PROFILE, ROLE, LOG_GROUP, KEY)
+LOG_GROUP, KEY, ALIAS = "aws:cloudwatch/logGroup:LogGroup", "aws:kms/key:Key", "aws:kms/alias:Alias"
+ORDER = (*EC2_TYPES.values(), PROFILE, ROLE, LOG_GROUP, ALIAS, KEY)
 CALLS = (
     "ec2:DescribeTags",
     "iam:ListInstanceProfiles",
     "iam:ListRoles",
+    "kms:ListAliases",
     "logs:DescribeLogGroups",
     "tag:GetResources",
 )
@@ -60,11 +61,14 @@ def delete(clients: Clients, found: Iterable[Found]) -> tuple[Found, ...]:
     from sandbox.handlers.registry import default_registry  # noqa: PLC0415
 
     registry, gone = default_registry(), []
+    found = tuple(found)
+    _empty_groups(clients, [item.id for item in found if item.kind == EC2_TYPES["security-group"]])
+    _free_tables(clients, [item.id for item in found if item.kind == EC2_TYPES["route-table"]])
     for item in found:
         if item.kind in registry:
             try:
                 registry[item.kind].delete(clients, item.id, {})
-            except ClientError:
+            except (ClientError, TimeoutError):
                 continue
             gone.append(item)
     return tuple(gone)
@@ -80,9 +84,10 @@ def _ec2(clients: Clients, stack: str) -> Iterator[Found]:
     ids: dict[str, str] = {}
     for page in clients.client("ec2").get_paginator("describe_tags").paginate(Filters=filters):
         ids |= {tag["ResourceId"]: tag["ResourceType"] for tag in page["Tags"]}
-    dead = _terminated(clients, [i for i, kind in ids.items() if kind == "instance"])
+    passed_over = _terminated(clients, [i for i, kind in ids.items() if kind == "instance"])
+    passed_over |= _default_groups(clients, [i for i, kind in ids.items() if kind == "security-group"])
     for resource_id, kind in ids.items():
-        if kind not in GOES_WITH_ITS_OWNER and resource_id not in dead:
+        if kind not in GOES_WITH_ITS_OWNER and resource_id not in passed_over:
             yield Found(kind=EC2_TYPES.get(kind, f"ec2:{kind}"), id=resource_id)
 
 
@@ -94,6 +99,36 @@ def _terminated(clients: Clients, ids: list[str]) -> set[str]:
     instances = [instance for group in answer["Reservations"] for instance in group["Instances"]]
     living = {instance["InstanceId"] for instance in instances if instance["State"]["Name"] != "terminated"}
     return set(ids) - living
+
+
+def _default_groups(clients: Clients, ids: list[str]) -> set[str]:
+    """Return the groups that go with their VPC, and not before."""
+    if not ids:
+        return set()
+    groups = clients.client("ec2").describe_security_groups(GroupIds=ids)["SecurityGroups"]
+    return {group["GroupId"] for group in groups if group["GroupName"] == "default"}
+
+
+def _empty_groups(clients: Clients, ids: list[str]) -> None:
+    """Take all rules out of groups: two that name each other could not be deleted, whichever comes first."""
+    if not ids:
+        return
+    ec2 = clients.client("ec2")
+    rules = ec2.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": ids}])["SecurityGroupRules"]
+    for rule in rules:
+        revoke = ec2.revoke_security_group_egress if rule["IsEgress"] else ec2.revoke_security_group_ingress
+        revoke(GroupId=rule["GroupId"], SecurityGroupRuleIds=[rule["SecurityGroupRuleId"]])
+
+
+def _free_tables(clients: Clients, ids: list[str]) -> None:
+    """Take route tables from their subnets: a table in use cannot be deleted."""
+    if not ids:
+        return
+    ec2 = clients.client("ec2")
+    for table in ec2.describe_route_tables(RouteTableIds=ids)["RouteTables"]:
+        for association in table["Associations"]:
+            if not association["Main"]:
+                ec2.disassociate_route_table(AssociationId=association["RouteTableAssociationId"])
 
 
 def _iam(clients: Clients, stack: str) -> Iterator[Found]:
@@ -120,8 +155,15 @@ def _log_groups(clients: Clients, stack: str) -> Iterator[Found]:
 
 
 def _keys(clients: Clients, stack: str) -> Iterator[Found]:
-    """List keys by tag; a key that waits for its deletion is as good as gone: nobody can use it."""
+    """List keys by tag; a key that waits for its deletion is as good as gone: nobody can use it.
+
+    Aliases take no tags: the stack's has the stack's name.
+    """
     tagging, kms = clients.client("resourcegroupstaggingapi"), clients.client("kms")
+    for page in kms.get_paginator("list_aliases").paginate():
+        for alias in page["Aliases"]:
+            if alias["AliasName"] == f"alias/cloister-{stack}":
+                yield Found(kind=ALIAS, id=alias["AliasName"])
     filters = [{"Key": TAG, "Values": [stack]}]
     pages = tagging.get_paginator("get_resources").paginate(TagFilters=filters, ResourceTypeFilters=["kms:key"])
     for page in pages:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from lifecycle.home import StackHome
 from lifecycle.journal import Journal
 from lifecycle.lock import hold
 from lifecycle.own_token import own_token
+from lifecycle.parts import obtain
 from lifecycle.planning import Kept, PlanReport, Request, decide, judge, plan_with_ports, refuse_violations, remember
 from lifecycle.planning import upstream_key as read_upstream_key
 from lifecycle.processes import PortTakenError
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
     from sandbox.engine import Change
 
 ENDPOINT_TIMEOUT_S = 60
-PORT_TRIES = 3
+UPSTREAM_TIMEOUT_S = 15
+"""A server that somebody else runs is there already, or it is not."""
+PORT_TRIES = 5
 """How often ports are chosen anew when somebody takes one between choice and bind."""
 
 
@@ -88,6 +91,8 @@ class _Up:
         self.agree = agree
         self.journal = Journal(home.journal, "up")
         self.resources_s = 0.0
+        self.pool = ThreadPoolExecutor(1)
+        self.obtained: dict[str, Future[str]] = {}
 
     def run(self, started: float) -> UpReport:
         with self.progress.step("plan"):
@@ -140,14 +145,27 @@ class _Up:
                 if attempt == PORT_TRIES - 1:
                     raise
                 self.progress.warn(f"port {error.port} of {error.service} was taken meanwhile: choosing another")
-                taken = tuple(f"{error.service}.{port.name}" for port in plan.service(error.service).ports)
+                taken = self._taken(stack)
                 plan, kept = self._plan(anew=taken)
                 remember(self.home, plan, kept)
         raise AssertionError  # the loop returns or raises
 
+    @staticmethod
+    def _taken(stack: Stack) -> tuple[str, ...]:
+        """Return every port that somebody else has by now: whoever took one may have taken its neighbours too."""
+        running = {state.name for state in stack.processes.status() if state.state == "RUNNING"}
+        return tuple(
+            f"{service.name}.{port.name}"
+            for service in stack.plan.services
+            for port in service.ports
+            if service.name not in running and not ports.is_free(port.number)
+        )
+
     def _side_by_side(self, stack: Stack) -> tuple[Change, ...]:
         with self.progress.step("emulated account"), self.journal.step("start aws"):
             stack.processes.start(["aws"])
+        # What the endpoint does not wait for may have to be fetched first: that begins now.
+        self.obtained = {s.name: self.pool.submit(obtain, s.artefact) for s in stack.plan.services if s.optional}
         with ThreadPoolExecutor(1) as pool:
             services = pool.submit(contextvars.copy_context().run, self._services, stack)
             try:
@@ -171,13 +189,11 @@ class _Up:
 
     def _start_late(self, stack: Stack) -> None:
         """Start what the endpoint does not wait for; what cannot be had here is said, and the rest runs."""
-        from lifecycle.parts import absence  # noqa: PLC0415
-
         for service in stack.plan.services:
             if not service.optional:
                 continue
             with self.progress.step(service.name), self.journal.step(f"start {service.name}"):
-                if why := absence(service.artefact):
+                if why := self.obtained[service.name].result():
                     self.progress.warn(f"{service.name} is not to be had on this machine: {why}")
                 else:
                     stack.processes.start([service.name])
@@ -234,7 +250,7 @@ def wait_for_endpoint(stack: Stack) -> tuple[str, ...]:
 
     token = own_token(stack, "up", ENDPOINT_TIMEOUT_S + 60) if stack.plan.identity.built_in else None
     subject = Subject(plan=stack.plan, layout=stack.layout, host="127.0.0.1", token=lambda: token)
-    deadline = time.monotonic() + ENDPOINT_TIMEOUT_S
+    deadline = time.monotonic() + (UPSTREAM_TIMEOUT_S if stack.plan.upstream else ENDPOINT_TIMEOUT_S)
     last: Any = None
     with subject.client(token) as client:
         while time.monotonic() < deadline:

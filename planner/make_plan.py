@@ -90,7 +90,8 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         gpus=profile.hardware.count,
         kv_cache_tokens=sizing.kv_cache_tokens,
         max_num_seqs=profile.engine.max_num_seqs,
-        max_num_queued_reqs=profile.engine.max_num_queued_reqs,
+        # vLLM counts running and waiting requests together.
+        max_num_queued_reqs=profile.engine.max_num_seqs + profile.engine.max_num_queued_reqs,
         rates=rates(model, gpu, row, sizing, gpus=profile.hardware.count, context=min(max_len, TYPICAL_CONTEXT)),
     )
     metrics = MetricsPlan(
@@ -163,7 +164,7 @@ def _engine_args(profile: Profile, model: ModelPlan, port: int) -> tuple[str, ..
         "--max-model-len": model.max_model_len,
         "--gpu-memory-utilization": profile.engine.gpu_memory_utilization,
         "--max-num-seqs": profile.engine.max_num_seqs,
-        "--max-num-queued-reqs": profile.engine.max_num_queued_reqs,
+        "--max-num-queued-reqs": profile.engine.max_num_seqs + profile.engine.max_num_queued_reqs,
         "--kv-cache-dtype": profile.engine.kv_cache_dtype,
         "--shutdown-timeout": 30,
     }
@@ -236,7 +237,11 @@ def _tls(section: TlsSection, stack: str) -> TlsPlan:
     mode: Literal["own-authority", "given-authority", "given-certificate"]
     mode = "given-authority" if section.ca_key else "own-authority"
     if section.certificate:
-        mode, names = "given-certificate", section.hostnames or ("localhost",)
+        if not section.hostnames:
+            raise PlanError(
+                "`tls.hostnames` is needed with `tls.certificate`", hint="Name what the certificate is valid for."
+            )
+        mode, names = "given-certificate", section.hostnames
     return TlsPlan(
         mode=mode,
         hostnames=names,

@@ -23,6 +23,6 @@ def doctor(as_json: Json = False) -> None:
     if as_json:
         emit_json({"ok": ok, "checks": findings})
     else:
-        rows = [(f.what, "ok" if f.ok else "MISSING" if f.needed else "absent", f.detail) for f in findings]
+        rows = [(f.what, "ok" if f.ok else "MISSING" if f.needed else "note", f.detail) for f in findings]
         show(table(["what", "state", "detail"], rows))
     raise typer.Exit(0 if ok else 1)

@@ -59,6 +59,12 @@ class Subject:
         return f"https://{self.host}:{self.port}"
 
     @property
+    def name(self) -> str:
+        """A name that the certificate is valid for: the address that is asked, where it covers that."""
+        names = self.plan.tls.hostnames
+        return self.host if self.host in names else names[0]
+
+    @property
     def ca_file(self) -> str:
         """The authority that clients trust."""
         return f"{self.layout.tls}/ca.pem"
@@ -72,4 +78,9 @@ class Subject:
         import httpx  # noqa: PLC0415 - only `verify` and `up` probe
 
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        return httpx.Client(base_url=self.url, verify=self.trust(), headers=headers, timeout=TIMEOUT_S, trust_env=False)
+        client = httpx.Client(
+            base_url=self.url, verify=self.trust(), headers=headers, timeout=TIMEOUT_S, trust_env=False
+        )
+        # The address is this machine's, the name the certificate's: a company's names lead elsewhere, or nowhere.
+        client.event_hooks["request"].append(lambda request: request.extensions.update(sni_hostname=self.name))
+        return client

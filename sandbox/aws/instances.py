@@ -215,8 +215,38 @@ def _modify_attribute(call: Call) -> object:
     return response
 
 
+def _modify_metadata_options(call: Call) -> object:
+    """Change the options that are named; moto would reset the others."""
+    asked = call.parameters
+    options = call.region.ec2.get_instance(asked["InstanceId"]).metadata_options
+    fields = {
+        "HttpEndpoint": "http_endpoint",
+        "HttpProtocolIpv6": "http_protocol_ipv6",
+        "HttpPutResponseHopLimit": "http_put_response_hop_limit",
+        "HttpTokens": "http_tokens",
+        "InstanceMetadataTags": "instance_metadata_tags",
+    }
+    for name, field_name in fields.items():
+        if name in asked:
+            setattr(options, field_name, asked[name])
+    return {"InstanceId": asked["InstanceId"], "InstanceMetadataOptions": options}
+
+
+def _monitor(state: str) -> Operation:
+    def operation(call: Call) -> object:
+        instances = call.region.ec2.get_multi_instances_by_id(call.parameters["InstanceIds"])
+        for instance in instances:
+            instance.monitoring_state = state
+        return {"InstanceMonitorings": [{"InstanceId": one.id, "Monitoring": {"State": state}} for one in instances]}
+
+    return operation
+
+
 OPERATIONS: dict[tuple[str, str], Operation] = {
     ("ec2", "ModifyInstanceAttribute"): _modify_attribute,
+    ("ec2", "ModifyInstanceMetadataOptions"): _modify_metadata_options,
+    ("ec2", "MonitorInstances"): _monitor("enabled"),
     ("ec2", "RunInstances"): _run,
     ("ec2", "TerminateInstances"): _terminate,
+    ("ec2", "UnmonitorInstances"): _monitor("disabled"),
 }

@@ -14,6 +14,7 @@ from moto.ec2.models.vpcs import AWS_ENDPOINT_SERVICES, COVERED_ENDPOINT_SERVICE
 
 from sandbox.aws.call import Call, Operation
 from sandbox.aws.errors import AwsError
+from sandbox.aws.filters import select
 from sandbox.aws.region import SETTLES_IN, Region
 from sandbox.aws.wire import Response
 
@@ -28,11 +29,26 @@ class Deletions:
     asked_at: dict[str, datetime] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class _PrefixList:
+    """Addresses of a service, as filters see them."""
+
+    id: str
+    name: str
+    cidrs: tuple[str, ...]
+
+    def facts(self) -> dict[str, str]:
+        return {"prefix-list-id": self.id, "prefix-list-name": self.name}
+
+
 def settle(region: Region) -> None:
     """Let go of the endpoints whose deletion is through."""
     asked_at = region.part(Deletions).asked_at
     for endpoint_id, when in list(asked_at.items()):
         if region.now() >= when + SETTLES_IN:
+            endpoint = region.ec2.vpc_end_points[endpoint_id]
+            # A table that was deleted meanwhile took its route along; moto would look for it in vain.
+            endpoint.route_table_ids = [one for one in endpoint.route_table_ids if one in region.ec2.route_tables]
             region.ec2.delete_vpc_endpoints([endpoint_id])
             del region.ec2.vpc_end_points[endpoint_id], asked_at[endpoint_id]
             region.forget_tags(endpoint_id)
@@ -156,8 +172,26 @@ def _delete(call: Call) -> object:
     return {"Unsuccessful": failures}
 
 
+def _prefix_lists(call: Call) -> object:
+    """Return AWS's own prefix lists, with the addresses that moto keeps but does not show here."""
+    asked = call.parameters
+    seen = []
+    for one in call.region.ec2.describe_managed_prefix_lists(prefix_list_ids=asked.get("PrefixListIds")):
+        name = one.prefix_list_name or ""
+        cidrs = tuple(entry["Cidr"] for version in one.entries.values() for entry in version)
+        if name.startswith("com.amazonaws."):
+            seen.append((_PrefixList(one.id, name, cidrs), call.region.tags(one.id)))
+    chosen = select(seen, asked.get("Filters"))
+    return {
+        "PrefixLists": [
+            {"PrefixListId": one.id, "PrefixListName": one.name, "Cidrs": list(one.cidrs)} for one, _ in chosen
+        ]
+    }
+
+
 OPERATIONS: dict[tuple[str, str], Operation] = {
     ("ec2", "CreateVpcEndpoint"): _create,
+    ("ec2", "DescribePrefixLists"): _prefix_lists,
     ("ec2", "ModifyVpcEndpoint"): _modify,
     ("ec2", "DeleteVpcEndpoints"): _delete,
 }

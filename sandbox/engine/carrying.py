@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from planner.resources import Resource
 from sandbox.engine.changes import Change, Event, Operation
 from sandbox.engine.deleting import Deleting
 from sandbox.engine.monitor import Registered, Registration
@@ -102,6 +103,7 @@ class Carrying:
         )
 
     def _create(self, registration: Registration, handler: Handler, op: Operation) -> Registered:
+        self.engine.gate(_asked(registration))
         self._begin("create", registration, "")
         with self._told(op, registration):
             created: Created = handler.create(self.account, registration.inputs)
@@ -113,6 +115,7 @@ class Carrying:
     def _update(
         self, registration: Registration, handler: Handler, old: Record, new: dict[str, Any], changed: tuple[str, ...]
     ) -> Registered:
+        self.engine.gate(_asked(registration))
         self._begin("update", registration, old.id)
         with self._told("update", registration):
             outputs = handler.update(self.account, old.id, old.inputs, new)
@@ -192,6 +195,18 @@ def told(listener: Callable[[Event], None], op: Operation, kind: str, name: str)
         listener(Event(phase="failed", op=op, type=kind, name=name, seconds=time.monotonic() - started))
         raise
     listener(Event(phase="done", op=op, type=kind, name=name, seconds=time.monotonic() - started))
+
+
+def _asked(registration: Registration) -> Resource:
+    """Return a resource as it is asked for, before it exists."""
+    return Resource(
+        type=registration.type,
+        name=registration.name,
+        urn=registration.urn,
+        inputs=registration.inputs,
+        parent=registration.parent,
+        dependencies=registration.dependencies,
+    )
 
 
 def _with_inputs(answer: Registered, inputs: dict[str, Any]) -> Registered:

@@ -34,7 +34,23 @@ class Engine:
         offline: Offline,
         clients: Clients | None,
         listener: Callable[[Event], None] = lambda _: None,
+        gate: Callable[[Resource], None] = lambda _: None,
     ) -> None:
+        """Make an engine.
+
+        Args:
+            project: part of every URN.
+            stack: part of every URN.
+            state: what exists.
+            registry: what carries resources out.
+            invokes: what answers data sources.
+            offline: what answers them without an account.
+            clients: the account; None for previews.
+            listener: told about every operation.
+            gate: shown every resource just before it is created or changed, when its inputs are known; what it raises
+                stops that resource and all that depend on it.
+
+        """
         self.project = project
         self.stack = stack
         self.state = state
@@ -43,6 +59,7 @@ class Engine:
         self.offline = offline
         self.clients = clients
         self.listener = listener
+        self.gate = gate
 
     def preview(self, program: Program) -> Preview:
         """Say what the program registers and what that would change; nothing is changed and no account is needed.

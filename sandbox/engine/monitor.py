@@ -71,6 +71,10 @@ class Monitor(mocks.MockMonitor):
         self.skipped: set[str] = set()
         self._lock = threading.Lock()
 
+    def features(self) -> set[int]:
+        """Return what the SDK may rely on."""
+        return set(self.GetDeploymentInfo(empty_pb2.Empty()).supportedFeatures)  # type: ignore[no-untyped-call]
+
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the SDK's name
         """Carry out one registration."""
         urn = self.make_urn(request.parent, request.type, request.name)
@@ -99,7 +103,7 @@ class Monitor(mocks.MockMonitor):
         """Answer a data source."""
         _ensure_event_loop()
         answer = self.carrier.invoke(request.tok, plain(rpc.deserialize_properties(request.args)))
-        fields = {"failures": None, "return": _sync_await(rpc.serialize_properties(wire(answer), {}))}
+        fields: dict[str, Any] = {"failures": None, "return": _sync_await(rpc.serialize_properties(wire(answer), {}))}
         return resource_pb2.ResourceInvokeResponse(**fields)
 
     def ReadResource(self, request: Any) -> Any:  # noqa: N802

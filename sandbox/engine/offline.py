@@ -13,7 +13,7 @@ DECIDED_AT_APPLY = "decided-at-apply"
 def offline_answers(region: str) -> Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]]:
     """Return what is known without asking, by token.
 
-    The SDK wants text where text is declared, so that what only the account knows is a word that says so.
+    The SDK wants text where text is declared: what only the account knows is a word that says so.
     """
     return {
         "aws:index/getCallerIdentity:getCallerIdentity": lambda _: {

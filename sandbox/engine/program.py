@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable
 
 import pulumi
-from google.protobuf import empty_pb2
 from pulumi.runtime import mocks
 from pulumi.runtime.settings import configure
 from pulumi.runtime.stack import run_in_stack
@@ -26,11 +25,10 @@ def run(program: Callable[[], None], monitor: Monitor, *, project: str, stack: s
     """
 
     async def main() -> None:
-        features = monitor.GetDeploymentInfo(empty_pb2.Empty()).supportedFeatures
         configure(
             mocks.MockSettings(
                 monitor=monitor,
-                monitor_features=set(features),
+                monitor_features=monitor.features(),
                 engine=mocks.MockEngine(None),
                 project=project,
                 stack=stack,

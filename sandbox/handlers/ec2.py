@@ -8,13 +8,18 @@ from typing import Any, ClassVar
 from botocore.exceptions import ClientError
 
 from sandbox.handlers.base import Clients, Properties
-from sandbox.handlers.resource import Change, Record, Resource, Target, own_tags, tag_list
+from sandbox.handlers.resource import Change, Record, Resource, Target, own_tags, tag_list, tag_outputs
 from sandbox.handlers.waiting import is_gone
 
 
 def tag_filters(tags: Mapping[str, str]) -> list[dict[str, Any]]:
     """Return EC2 filters for what carries all of these tags."""
     return [{"Name": f"tag:{key}", "Values": [value]} for key, value in tags.items()]
+
+
+def carries(record: Record, tags: Mapping[str, str]) -> bool:
+    """Tell whether a described resource has all of these tags."""
+    return bool(tags.items() <= tag_outputs(record.get("Tags"))["tags"].items())
 
 
 def tag_specifications(kind: str, inputs: Properties) -> dict[str, Any]:
@@ -83,7 +88,7 @@ class Ec2Resource(Resource):
             return
         call = getattr(clients.client("ec2"), self.describe_call)
         for record in call(**{self.filters_argument: tag_filters(mine)})[self.records_key]:
-            if self.alive(record):
+            if self.alive(record) and carries(record, mine):  # not every describe call of moto's filters by tags
                 yield str(record[self.id_key]), record
 
     def retag(self, change: Change) -> None:

@@ -142,14 +142,14 @@ class NatGateway(Ec2Resource):
 
     def make(self, clients: Clients, inputs: Properties) -> str:
         """Make the gateway."""
-        names = {
-            "allocationId": "AllocationId",
-            "connectivityType": "ConnectivityType",
-            "privateIp": "PrivateIpAddress",
-        }
+        names = {"allocationId": "AllocationId", "privateIp": "PrivateIpAddress"}
         arguments: dict[str, Any] = {api_name: inputs[name] for name, api_name in names.items() if inputs.get(name)}
         made = clients.client("ec2").create_nat_gateway(
-            SubnetId=inputs["subnetId"], ClientToken=str(uuid.uuid4()), **arguments, **self.tagged(inputs)
+            SubnetId=inputs["subnetId"],
+            ConnectivityType=inputs.get("connectivityType", "public"),
+            ClientToken=str(uuid.uuid4()),
+            **arguments,
+            **self.tagged(inputs),
         )
         return str(made["NatGateway"]["NatGatewayId"])
 

@@ -10,7 +10,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from sandbox.handlers.base import Clients, Properties
-from sandbox.handlers.ec2 import Ec2Resource, tag_filters
+from sandbox.handlers.ec2 import Ec2Resource, carries, tag_filters
 from sandbox.handlers.names import to_api
 from sandbox.handlers.resource import Change, Record, Target, own_tags, tag_list, tag_outputs
 from sandbox.handlers.waiting import is_gone, wait_until
@@ -97,6 +97,7 @@ class Instance(Ec2Resource):
             "forceDestroy",
             "iamInstanceProfile",
             "metadataOptions",
+            "monitoring",
             "rootBlockDevice",
             "tags",
             "userDataBase64",
@@ -107,7 +108,7 @@ class Instance(Ec2Resource):
     )
     fixed = (
         frozenset({*_PLAIN, *_NETWORK, *_STRUCTURES, *_PLACEMENT})
-        | {"associatePublicIpAddress", "ebsBlockDevices", "launchTemplate", "monitoring"}
+        | {"associatePublicIpAddress", "ebsBlockDevices", "launchTemplate"}
     ) - in_place
     unordered = frozenset({"ebsBlockDevices", "vpcSecurityGroupIds"})
     kind = "instance"
@@ -148,7 +149,7 @@ class Instance(Ec2Resource):
         """Return the instances that carry the resource's own tags."""
         mine = own_tags(inputs)
         for record in self._instances(clients, Filters=tag_filters(mine)) if mine else []:
-            if self.alive(record):
+            if self.alive(record) and carries(record, mine):
                 yield str(record["InstanceId"]), record
 
     def make(self, clients: Clients, inputs: Properties) -> str:
@@ -214,6 +215,11 @@ class Instance(Ec2Resource):
         if "metadataOptions" in change.names:
             options = to_api(change.inputs.get("metadataOptions") or {})
             change.ec2.modify_instance_metadata_options(InstanceId=change.id, **options)
+        if "monitoring" in change.names:
+            ec2 = change.ec2
+            (ec2.monitor_instances if change.inputs.get("monitoring") else ec2.unmonitor_instances)(
+                InstanceIds=[change.id]
+            )
         if "iamInstanceProfile" in change.names:
             self._change_profile(change)
         self._change_volumes(change)

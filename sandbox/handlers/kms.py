@@ -41,15 +41,18 @@ class Key(Resource):
     def make(self, clients: Clients, inputs: Properties) -> str:
         """Make the key."""
         names = {
-            "customerMasterKeySpec": "KeySpec",
             "description": "Description",
-            "keyUsage": "KeyUsage",
             "multiRegion": "MultiRegion",
             "policy": "Policy",
             "bypassPolicyLockoutSafetyCheck": "BypassPolicyLockoutSafetyCheck",
         }
         arguments: dict[str, Any] = {api_name: inputs[name] for name, api_name in names.items() if inputs.get(name)}
-        made = clients.client("kms").create_key(Tags=_kms_tags(inputs.get("tags")), **arguments)
+        made = clients.client("kms").create_key(
+            KeySpec=inputs.get("customerMasterKeySpec", "SYMMETRIC_DEFAULT"),
+            KeyUsage=inputs.get("keyUsage", "ENCRYPT_DECRYPT"),
+            Tags=_kms_tags(inputs.get("tags")),
+            **arguments,
+        )
         return str(made["KeyMetadata"]["KeyId"])
 
     def complete(self, target: Target) -> None:
@@ -121,8 +124,8 @@ class Key(Resource):
             "keyId": record["KeyId"],
             "keyUsage": record["KeyUsage"],
             "customerMasterKeySpec": record["KeySpec"],
-            "multiRegion": record["MultiRegion"],
-            "description": record["Description"],
+            "multiRegion": bool(record.get("MultiRegion")),
+            "description": record.get("Description") or "",
             "isEnabled": record["Enabled"],
             "enableKeyRotation": kms.get_key_rotation_status(KeyId=target.id)["KeyRotationEnabled"],
             "policy": kms.get_key_policy(KeyId=target.id, PolicyName="default")["Policy"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sandbox.handlers.base import Clients, Properties
-from sandbox.handlers.ec2 import Ec2Resource
+from sandbox.handlers.ec2 import Ec2Resource, account_id
 from sandbox.handlers.resource import Change, Record, Target, tag_outputs
 from sandbox.handlers.waiting import remove_when_free
 
@@ -80,7 +80,7 @@ class _Rule(Ec2Resource):
         if record["IpProtocol"] != "-1":
             seen.update(fromPort=record["FromPort"], toPort=record["ToPort"])
         return {
-            "arn": self.arn(target, record["GroupOwnerId"]),
+            "arn": self.arn(target, account_id(target.clients)),
             "securityGroupId": record["GroupId"],
             "securityGroupRuleId": target.id,
             "ipProtocol": record["IpProtocol"],

@@ -5,10 +5,12 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from sandbox.handlers.base import Clients, Properties
 from sandbox.handlers.ec2 import Ec2Resource
 from sandbox.handlers.resource import Change, Record, Target, tag_outputs
-from sandbox.handlers.waiting import remove_when_free, wait_until
+from sandbox.handlers.waiting import is_gone, remove_when_free, wait_until
 
 _LISTS = {"routeTableIds": "RouteTableIds", "subnetIds": "SubnetIds", "securityGroupIds": "SecurityGroupIds"}
 
@@ -110,8 +112,12 @@ class VpcEndpoint(Ec2Resource):
         }
 
     def _gone(self, target: Target) -> bool:
-        filters = [{"Name": "vpc-endpoint-id", "Values": [target.id]}]
-        records = target.ec2.describe_vpc_endpoints(Filters=filters)["VpcEndpoints"]
+        try:
+            records = target.ec2.describe_vpc_endpoints(VpcEndpointIds=[target.id])["VpcEndpoints"]
+        except ClientError as error:
+            if is_gone(error):
+                return True
+            raise
         return all(record["State"].lower() == "deleted" for record in records)
 
     def remove(self, target: Target) -> None:

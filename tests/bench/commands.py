@@ -28,16 +28,16 @@ def main() -> None:
 
 def life(deploy: Deploy) -> None:
     """Time whole lives of a stack."""
-    ups, graphs, agains, downs = [], [], [], []
+    ups, graphs, repeats, downs = [], [], [], []
     for _ in range(LIFE_RUNS):
         report = deploy("up", "--profile", "2xh200", "--json").json
         ups.append(report["endpoint_after_s"])
         graphs.append(report["resources_s"])
-        agains.append(time_of(lambda: deploy("up")))
+        repeats.append(time_of(lambda: deploy("up")))
         downs.append(time_of(lambda: deploy("down")))
     say(Figure("up to the first HTTP 200", ups, 10, "as `up` reports it; add the start of Python, 0.1 s").line())
     say(Figure("  of which the resource graph", graphs, 3, "the step `resources`").line())
-    say(Figure("a second up with nothing to do", agains, 2, "whole process").line())
+    say(Figure("a second up with nothing to do", repeats, 2, "whole process").line())
     say(Figure("down", downs, 5, "whole process").line())
 
 

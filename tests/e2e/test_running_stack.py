@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import openai
 import pytest
+from openai.types.chat import ChatCompletionUserMessageParam
 
 from tests.e2e.deploy_cli import Deploy
 
@@ -26,26 +27,23 @@ def client_of(deploy: Deploy, token: str | None = None) -> openai.OpenAI:
     return openai.OpenAI(
         base_url=f"{endpoint['url']}/v1",
         api_key=token or deploy.token(),
-        http_client=httpx.Client(verify=trust, trust_env=False),
+        http_client=openai.DefaultHttpxClient(verify=trust, trust_env=False),
         max_retries=0,
     )
 
 
-QUESTION = [{"role": "user", "content": "Say hello."}]
+QUESTION: list[ChatCompletionUserMessageParam] = [{"role": "user", "content": "Say hello."}]
 
 
 def test_the_official_client_lists_completes_and_streams(running: Deploy) -> None:
     with client_of(running) as client:
         assert [model.id for model in client.models.list()] == ["qwen3-235b-a22b-fp8"]
-        answer = client.chat.completions.create(model="qwen3-235b-a22b-fp8", messages=QUESTION, max_tokens=16)  # type: ignore[arg-type]
+        answer = client.chat.completions.create(model="qwen3-235b-a22b-fp8", messages=QUESTION, max_tokens=16)
         assert answer.choices[0].message.content
         assert answer.usage is not None
         assert answer.usage.completion_tokens <= 16
         stream = client.chat.completions.create(
-            model="qwen3-235b-a22b-fp8",
-            messages=QUESTION,  # type: ignore[arg-type]
-            max_tokens=64,
-            stream=True,
+            model="qwen3-235b-a22b-fp8", messages=QUESTION, max_tokens=64, stream=True
         )
         arrivals = [time.monotonic() for chunk in stream if chunk.choices and chunk.choices[0].delta.content]
         assert len(arrivals) > 2
@@ -54,7 +52,7 @@ def test_the_official_client_lists_completes_and_streams(running: Deploy) -> Non
 
 def test_errors_reach_the_client_as_the_engine_words_them(running: Deploy) -> None:
     with client_of(running) as client, pytest.raises(openai.NotFoundError, match="does not exist"):
-        client.chat.completions.create(model="nope", messages=QUESTION)  # type: ignore[arg-type]
+        client.chat.completions.create(model="nope", messages=QUESTION)
 
 
 def test_a_stranger_is_refused(running: Deploy) -> None:

@@ -68,6 +68,11 @@ def make(layout: Layout, out: Path, lock: Passphrase | Recipients = LOCK) -> arc
     return backup(layout, out, lock=lock, tool_version="1.2.3", now=NOW)
 
 
+def elsewhere(folder: Path, machine: str = "elsewhere") -> Path:
+    """Return where the stack belongs on another machine."""
+    return folder / machine / "stack"
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
@@ -105,22 +110,22 @@ def test_everything_that_cannot_be_made_again_and_no_more(layout: Layout, tmp_pa
 def test_restored_stack_is_the_same_stack(layout: Layout, tmp_path: Path) -> None:
     token = issue(PLAN, layout, client="bob", ttl_s=3600, scopes=("inference",), now=NOW)
     made = make(layout, tmp_path / "b.age")
-    elsewhere = layout_in(tmp_path / "elsewhere")
-    assert restore(tmp_path / "b.age", Path(elsewhere.stack), key=OPENS) == made
+    other = layout_in(tmp_path / "elsewhere")
+    assert restore(tmp_path / "b.age", Path(other.stack), key=OPENS) == made
     before = contents(Path(layout.stack))
-    assert contents(Path(elsewhere.stack)) == {name: before[name] for name in made.files}
+    assert contents(Path(other.stack)) == {name: before[name] for name in made.files}
     # The other machine takes over: same authority, same keys, and tokens that were issued before stay good.
-    state = ensure_certificate(TlsPlan(mode="own-authority", hostnames=("localhost",), leaf_days=30), elsewhere, NOW)
+    state = ensure_certificate(TlsPlan(mode="own-authority", hostnames=("localhost",), leaf_days=30), other, NOW)
     assert state.changes == ()
-    key_set = Path(elsewhere.stack, "identity", "jwks.json").read_bytes()
+    key_set = Path(other.stack, "identity", "jwks.json").read_bytes()
     assert key_set == before["identity/jwks.json"]
-    fresh = issue(PLAN, elsewhere, client="carol", ttl_s=3600, scopes=("inference",), now=NOW)
+    fresh = issue(PLAN, other, client="carol", ttl_s=3600, scopes=("inference",), now=NOW)
     assert fresh.token.split(".")[0] == token.token.split(".")[0], "signed by the same key"
-    assert [t.client for t in list_tokens(PLAN, elsewhere)] == ["alice", "bob", "carol"]
+    assert [t.client for t in list_tokens(PLAN, other)] == ["alice", "bob", "carol"]
 
 
 def test_modes(layout: Layout, tmp_path: Path) -> None:
-    out, into = tmp_path / "b.age", tmp_path / "restored"
+    out, into = tmp_path / "b.age", elsewhere(tmp_path)
     Path(layout.stack, "secrets", "gateway-key").chmod(0o666)
     make(layout, out)
     assert mode(out) == 0o600
@@ -159,8 +164,8 @@ def test_links_sockets_and_locks_are_left_out(layout: Layout, tmp_path: Path) ->
 def test_a_stack_file_may_be_called_manifest(layout: Layout, tmp_path: Path) -> None:
     Path(layout.stack, "manifest.json").write_text("mine")
     make(layout, tmp_path / "b.age")
-    restore(tmp_path / "b.age", tmp_path / "r", key=OPENS)
-    assert (tmp_path / "r" / "manifest.json").read_text() == "mine"
+    restore(tmp_path / "b.age", elsewhere(tmp_path), key=OPENS)
+    assert (elsewhere(tmp_path) / "manifest.json").read_text() == "mine"
 
 
 def test_odd_but_honest_names_survive(layout: Layout, tmp_path: Path) -> None:
@@ -170,8 +175,8 @@ def test_odd_but_honest_names_survive(layout: Layout, tmp_path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(name)
     make(layout, tmp_path / "b.age")
-    restore(tmp_path / "b.age", tmp_path / "r", key=OPENS)
-    assert all((tmp_path / "r" / name).read_text() == name for name in names)
+    restore(tmp_path / "b.age", elsewhere(tmp_path), key=OPENS)
+    assert all((elsewhere(tmp_path) / name).read_text() == name for name in names)
 
 
 # Making it
@@ -221,13 +226,13 @@ def test_passphrase_opens_and_another_does_not(layout: Layout, tmp_path: Path) -
     out = tmp_path / "b.age"
     make(layout, out, PHRASE)
     with pytest.raises(UsageError, match="this passphrase does not open") as caught:
-        restore(out, tmp_path / "r", key=Passphrase("another horse battery"))
+        restore(out, elsewhere(tmp_path), key=Passphrase("another horse battery"))
     assert PHRASE.text not in str(caught.value)
     with pytest.raises(UsageError, match="opens with a passphrase"):
-        restore(out, tmp_path / "r", key=OPENS)
-    assert not (tmp_path / "r").exists()
-    restore(out, tmp_path / "r", key=PHRASE)
-    assert (tmp_path / "r" / "plan.json").exists()
+        restore(out, elsewhere(tmp_path), key=OPENS)
+    assert not (elsewhere(tmp_path)).exists()
+    restore(out, elsewhere(tmp_path), key=PHRASE)
+    assert (elsewhere(tmp_path) / "plan.json").exists()
 
 
 def test_keys_that_do_not_open(layout: Layout, tmp_path: Path) -> None:
@@ -242,14 +247,14 @@ def test_keys_that_do_not_open(layout: Layout, tmp_path: Path) -> None:
         (Identity("# only a comment"), "does not open"),
     ):
         with pytest.raises(UsageError, match=why):
-            restore(out, tmp_path / "r", key=key)
-    assert not (tmp_path / "r").exists()
+            restore(out, elsewhere(tmp_path), key=key)
+    assert not (elsewhere(tmp_path)).exists()
 
 
 def test_identity_files_may_have_comments_and_several_keys(layout: Layout, tmp_path: Path) -> None:
     make(layout, tmp_path / "b.age")
     text = f"# created: today\n{pyrage.x25519.Identity.generate()}\n\n{KEY}\n"
-    assert restore(tmp_path / "b.age", tmp_path / "r", key=Identity(text)).stack == "stack"
+    assert restore(tmp_path / "b.age", elsewhere(tmp_path), key=Identity(text)).stack == "stack"
 
 
 @pytest.mark.skipif(which("ssh-keygen") is None, reason="ssh-keygen is not installed")
@@ -258,8 +263,8 @@ def test_ssh_keys(layout: Layout, tmp_path: Path, kind: str) -> None:
     key = tmp_path / "id"
     subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-f", key], check=True)
     make(layout, tmp_path / "b.age", Recipients((key.with_suffix(".pub").read_text(), *LOCK.keys)))
-    assert restore(tmp_path / "b.age", tmp_path / "r", key=Identity(key.read_text())).stack == "stack"
-    assert restore(tmp_path / "b.age", tmp_path / "s", key=OPENS).stack == "stack"
+    assert restore(tmp_path / "b.age", elsewhere(tmp_path), key=Identity(key.read_text())).stack == "stack"
+    assert restore(tmp_path / "b.age", elsewhere(tmp_path, "second"), key=OPENS).stack == "stack"
 
 
 @pytest.mark.skipif(which("age") is None, reason="age is not installed")
@@ -274,7 +279,7 @@ def test_the_age_program_opens_it(layout: Layout, tmp_path: Path) -> None:
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cut_at=st.floats(min_value=0, max_value=0.999))
 def test_cut_off_files_restore_nothing(layout: Layout, tmp_path: Path, cut_at: float) -> None:
-    out, into = tmp_path / "b.age", tmp_path / "r"
+    out, into = tmp_path / "b.age", elsewhere(tmp_path)
     if not out.exists():
         make(layout, out)
     sealed = out.read_bytes()
@@ -299,11 +304,11 @@ SEALED = seal(b"content" * 100, Recipients((str(KEY.to_public()),)))
 def test_other_files_are_no_backups(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"PK\x03\x04")
     with pytest.raises(UsageError, match="not made by"):
-        restore(tmp_path / "x", tmp_path / "r", key=OPENS)
+        restore(tmp_path / "x", elsewhere(tmp_path), key=OPENS)
     with pytest.raises(UsageError, match="cannot be read"):
-        restore(tmp_path / "none", tmp_path / "r", key=OPENS)
+        restore(tmp_path / "none", elsewhere(tmp_path), key=OPENS)
     with pytest.raises(UsageError, match="cannot be read"):
-        restore(tmp_path, tmp_path / "r", key=OPENS)
+        restore(tmp_path, elsewhere(tmp_path), key=OPENS)
 
 
 # Where it goes
@@ -340,14 +345,24 @@ def test_a_stack_in_the_way_comes_back_when_restoring_fails(
     assert {p.name for p in tmp_path.iterdir()} == {"b.age", "stack"}
 
 
+def test_another_stack_is_not_put_in_its_place(layout: Layout, tmp_path: Path) -> None:
+    make(layout, tmp_path / "b.age")
+    with pytest.raises(UsageError, match="backup of stack 'stack', not of 'prod'") as caught:
+        restore(tmp_path / "b.age", tmp_path / "prod", key=OPENS)
+    assert "--stack stack" in caught.value.hint
+    assert not (tmp_path / "prod").exists()
+
+
 def test_an_empty_folder_is_not_in_the_way_but_a_link_is(layout: Layout, tmp_path: Path) -> None:
     make(layout, tmp_path / "b.age")
-    (tmp_path / "empty").mkdir()
-    restore(tmp_path / "b.age", tmp_path / "empty", key=OPENS)
-    (tmp_path / "link").symlink_to(tmp_path / "victim")
+    elsewhere(tmp_path).mkdir(parents=True)
+    restore(tmp_path / "b.age", elsewhere(tmp_path), key=OPENS)
+    link = elsewhere(tmp_path, "linked")
+    link.parent.mkdir()
+    link.symlink_to(tmp_path / "victim")
     for replace in (False, True):
         with pytest.raises(UsageError, match="not a folder"):
-            restore(tmp_path / "b.age", tmp_path / "link", key=OPENS, replace=replace)
+            restore(tmp_path / "b.age", link, key=OPENS, replace=replace)
     assert not (tmp_path / "victim").exists()
 
 
@@ -367,7 +382,13 @@ def manifest_of(*members: tuple[tarfile.TarInfo, bytes], **changes: Any) -> tupl
         info.name.removeprefix("stack/"): {"sha256": archive.sha256(content), "executable": False}
         for info, content in members
     }
-    record = {"schema": 1, "stack": "s", "tool_version": "1", "created_at": "2026-03-01T00:00:00Z", "files": entries}
+    record = {
+        "schema": 1,
+        "stack": "stack",
+        "tool_version": "1",
+        "created_at": "2026-03-01T00:00:00Z",
+        "files": entries,
+    }
     return member("manifest.json", json.dumps({**record, **changes}).encode())
 
 

@@ -271,6 +271,20 @@ def test_revoke_a_client(layout: Layout) -> None:
     assert other.jti not in revocations(layout)["revoked"]
 
 
+def test_revoking_a_client_ends_what_it_has_and_not_what_it_gets(layout: Layout) -> None:
+    old, other = new(layout), new(layout, "bob")
+    revoke(PLAN, layout, now=NOW, client="alice")
+    fresh = new(layout)
+    listed = revocations(layout)
+
+    def refused(token: Token) -> bool:
+        """Decide as the gateway does: by id, or by client and time of issue."""
+        claims = decode(token.token, layout).claims
+        return claims["jti"] in listed["revoked"] or claims["iat"] <= listed["clients"].get(claims["sub"], -1)
+
+    assert [refused(token) for token in (old, other, fresh)] == [True, False, False]
+
+
 def test_revoke_a_client_that_no_register_knows(layout: Layout) -> None:
     assert revoke(PLAN, layout, now=NOW, client="ghost") == ()
     assert revocations(layout)["clients"] == {"ghost": int(NOW.timestamp())}

@@ -1,0 +1,1 @@
+"""Guards, each shown failing on a planted fault."""

@@ -1,0 +1,54 @@
+"""What the program really registers passes, for every shipped profile; and what is spoilt in it is caught."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import subprocess
+import sys
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from policies.run import evaluate, refusals
+from tests.policies.preview_program import PROFILES, Previewed
+from tests.policies.stacks import CASES, change
+
+ROOT = Path(__file__).parents[2]
+MUTANTS: list[dict[str, Any]] = json.loads((CASES / "shipped_mutants.json").read_text())
+
+pytestmark = pytest.mark.slow  # imports Pulumi and runs the program four times
+
+
+@pytest.fixture(scope="module")
+def previewed() -> Previewed:
+    command = [sys.executable, "-m", "tests.policies.preview_program"]
+    ran = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
+    found: Previewed = pickle.loads(ran.stdout)
+    return found
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_shipped_profile_is_not_refused(previewed: Previewed, profile: str) -> None:
+    plan, resources = previewed[profile]
+    findings = evaluate(plan, resources)
+    assert len(resources) > 20
+    assert refusals(findings) == ()
+    # The documents of roles name ARNs that exist only later; everything else is decided beforehand.
+    assert {finding.status for finding in findings} == {"unknown"}
+    assert {finding.resource.rpartition("::")[0] for finding in findings} == {"aws:iam/rolePolicy:RolePolicy"}
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: str(mutant["mutant"]))
+def test_spoilt_program_is_refused(previewed: Previewed, mutant: dict[str, Any]) -> None:
+    plan, resources = previewed["2xh200"]
+    victim = next(r for r in resources if r.type == mutant["type"] and r.name == mutant.get("name", r.name))
+    inputs = deepcopy(dict(victim.inputs))
+    change(inputs, mutant["path"], mutant["value"])
+    spoilt = msgspec.structs.replace(victim, inputs=inputs)
+    caught = refusals(evaluate(plan, [spoilt if resource is victim else resource for resource in resources]))
+    assert {(finding.rule, finding.status) for finding in caught} == {(mutant["rule"], "violated")}
+    assert {finding.resource for finding in caught} == {f"{victim.type}::{victim.name}"}

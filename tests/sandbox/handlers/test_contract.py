@@ -1,0 +1,83 @@
+"""Every handler does what the protocol says, against the real account."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from sandbox.handlers.base import Difference, Properties
+from sandbox.handlers.registry import default_registry
+from tests.sandbox.handlers.cases import CASES, Case, World
+from tests.sandbox.handlers.provider import provider_names
+
+REGISTRY = default_registry()
+
+
+def test_every_handler_has_a_case() -> None:
+    assert {case.token for case in CASES} == set(REGISTRY.handlers)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_lifecycle(case: Case, world: World) -> None:
+    handler, clients = REGISTRY[case.token], world.clients
+    inputs = case.inputs(world)
+    if case.tagged:
+        inputs["tags"] = world.tags("it")
+
+    assert handler.find(clients, inputs) is None
+    created = handler.create(clients, inputs)
+    world.made(handler, created.id, inputs)
+    assert created.outputs["id"] == created.id
+    assert created.outputs.keys() <= {"id", *provider_names(case.token)[1]}
+    for name in case.outputs:
+        assert created.outputs[name] not in (None, "", [], {}), name
+    if case.tagged:
+        assert created.outputs["tagsAll"].items() >= inputs["tags"].items()
+
+    read = handler.read(clients, created.id, inputs)
+    assert read == created.outputs
+    assert handler.diff(inputs, dict(inputs)) == Difference()
+    assert handler.find(clients, inputs) == created.id
+
+    if case.replaces:
+        name, value = case.replaces
+        assert handler.diff(inputs, {**inputs, name: value}) == Difference((name,), replace=True)
+        with pytest.raises(ValueError, match="cannot be changed in place"):
+            handler.update(clients, created.id, inputs, {**inputs, name: value})
+
+    finished = handler.update(clients, created.id, {}, inputs)
+    assert finished == created.outputs
+
+    if case.change:
+        inputs = _change_in_place(case, world, created.id, inputs)
+    if case.tagged:
+        new = {**inputs, "tags": {**world.tags("it"), "colour": "blue"}}
+        assert handler.diff(inputs, new) == Difference(("tags",))
+        assert handler.update(clients, created.id, inputs, new)["tags"] == new["tags"]
+        assert handler.update(clients, created.id, new, inputs)["tags"] == inputs["tags"]
+
+    handler.delete(clients, created.id, inputs)
+    handler.delete(clients, created.id, inputs)
+    assert (handler.read(clients, created.id, inputs) is not None) == case.stays
+
+
+def _change_in_place(case: Case, world: World, resource_id: str, inputs: Properties) -> Properties:
+    """Change what can be changed, and see that the account says so."""
+    assert case.change is not None
+    handler, wanted = REGISTRY[case.token], case.change(world)
+    new = {**inputs, **wanted}
+    assert handler.diff(inputs, new) == Difference(tuple(sorted(wanted)))
+    outputs = handler.update(world.clients, resource_id, inputs, new)
+    seen = handler.read(world.clients, resource_id, {name: inputs[name] for name in inputs.keys() - wanted.keys()})
+    assert seen is not None
+    for name, value in {**wanted, **case.shows}.items():
+        if name in seen:
+            assert _plain(seen[name]) == _plain(case.shows.get(name, value)), name
+    assert outputs == {**new, **seen}
+    return new
+
+
+def _plain(value: object) -> object:
+    """Read a policy's text, so that its spaces do not matter."""
+    return json.loads(value) if isinstance(value, str) and value.startswith("{") else value
