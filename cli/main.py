@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import NoReturn
 
 from planner.errors import DeployError, ExitCode, UsageError
+
+NO_PLACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+"""What the system says when the disk is full, read-only, or somebody else's."""
 
 
 def main() -> NoReturn:
@@ -23,18 +27,23 @@ def run(arguments: list[str]) -> int:
         code = int(app(args=arguments, prog_name="deploy", standalone_mode=False) or 0)
         # The parser turns Ctrl-C into this code and says nothing.
         return _report(_interrupted(), as_json=as_json) if code == ExitCode.INTERRUPTED else code
-    except DeployError as error:
-        return _report(error, as_json=as_json)
-    except KeyboardInterrupt:
-        return _report(_interrupted(), as_json=as_json)
     except BrokenPipeError:
         # The reader of our output left (`deploy list | head`): nothing to say, and nobody to say it to.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
-    except Exception as error:  # noqa: BLE001 - the one place where a defect becomes a message and a kept trace
-        if (told := _from_parser(error)) is not None:
-            return _report(told, as_json=as_json)
-        return _report_defect(error, as_json=as_json)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the one place where everything becomes words
+        return _report(_in_words(error), as_json=as_json)
+
+
+def _in_words(error: BaseException) -> DeployError:
+    """Return what a person is told: an expected failure as it is, anything else as what it must be."""
+    if isinstance(error, DeployError):
+        return error
+    if isinstance(error, KeyboardInterrupt):
+        return _interrupted()
+    if isinstance(error, OSError) and error.errno in NO_PLACE:
+        return _no_place(error)
+    return _from_parser(error) or _defect(error)
 
 
 def _report(error: DeployError, *, as_json: bool) -> int:
@@ -42,6 +51,16 @@ def _report(error: DeployError, *, as_json: bool) -> int:
 
     show_error(error, as_json=as_json)
     return error.exit_code
+
+
+def _no_place(error: OSError) -> DeployError:
+    """Say that something cannot be written, wherever that was found out."""
+    return DeployError(
+        f"{error.filename or 'a file'} cannot be written: {error.strerror}",
+        hint="Free space, or mend the folder's permissions, or set CLOISTER_HOME to another folder; then run the same "
+        "command again: it goes on from here.",
+        code="state_not_writable",
+    )
 
 
 def _interrupted() -> DeployError:
@@ -54,7 +73,7 @@ def _interrupted() -> DeployError:
     return error
 
 
-def _from_parser(error: Exception) -> DeployError | None:
+def _from_parser(error: BaseException) -> DeployError | None:
     """Return what the command-line parser says, in our own words' shape; None for any other error."""
     import typer
 
@@ -66,19 +85,18 @@ def _from_parser(error: Exception) -> DeployError | None:
     return UsageError(error.format_message(), hint=f"`{command} --help` shows what it takes.")
 
 
-def _report_defect(error: Exception, *, as_json: bool) -> int:
+def _defect(error: BaseException) -> DeployError:
     """Say that this is our fault, keep the trace, and name the file."""
     import tempfile
     import traceback
 
     with tempfile.NamedTemporaryFile("w", prefix="cloister-defect-", suffix=".txt", delete=False) as file:
         traceback.print_exception(error, file=file)
-    ours = DeployError(
+    return DeployError(
         f"unexpected {type(error).__name__}: {error}",
         hint=f"This is a defect of the toolkit. Its trace is in {file.name}; a report that holds it will help.",
         code="defect",
     )
-    return _report(ours, as_json=as_json)
 
 
 if __name__ == "__main__":

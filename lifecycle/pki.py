@@ -2,12 +2,13 @@
 
 In the `tls` folder of a stack stand `ca.pem` (what clients trust), `leaf.pem` (the certificate, then intermediates)
 and `leaf.key`. A new pair is written completely beside the old one; then the key is renamed into place, then the
-certificate. A watcher that looks at `leaf.pem` thus finds the key that belongs to it, and the moment in which the two
-differ is that between two renames. If the power fails in that moment, the next call sees it and issues again.
+certificate, and Traefik is made to read both. The moment in which the two differ is that between two renames. If the
+power fails in that moment, the next call sees it and issues again.
 """
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -71,10 +72,13 @@ def ensure_certificate(tls: TlsPlan, layout: Layout, now: datetime) -> Certifica
     for folder in (layout.secrets, layout.tls):
         files.make_private_folder(Path(folder))
     if tls.mode == "given-certificate":
-        return _serve_given(tls, layout, now)
-    if tls.mode == "given-authority":
-        return _issue(tls, layout, now, _given_authority(tls, now))
-    return _issue(tls, layout, now, _own_authority(layout, now))
+        state = _serve_given(tls, layout, now)
+    elif tls.mode == "given-authority":
+        state = _issue(tls, layout, now, _given_authority(tls, now))
+    else:
+        state = _issue(tls, layout, now, _own_authority(layout, now))
+    _have_it_read(layout)
+    return state
 
 
 def renewal_due(state: CertificateState, now: datetime) -> bool:
@@ -295,6 +299,15 @@ def _place_pair(paths: _Paths, chain: list[x509.Certificate], key: bytes) -> Non
     files.write(paths.key, key, files.PRIVATE)
     staged.replace(paths.leaf)
     files.sync_folder(paths.leaf.parent)
+
+
+def _have_it_read(layout: Layout) -> None:
+    """Have Traefik read the pair again: it watches its configuration, not the files that this names.
+
+    Done on every call, not only after a change: the call that made the change may not have come this far.
+    """
+    for path in Path(layout.config, "traefik", "dynamic").glob("*.yml"):
+        os.utime(path)
 
 
 def _place(path: Path, content: bytes, mode: int) -> None:

@@ -1,6 +1,6 @@
 """`python -m lifecycle.renew STACK_FOLDER`: renews the certificate in time, for as long as the stack runs.
 
-Traefik watches the files: connections that are open go on undisturbed, new ones get the new certificate.
+Traefik reads the new one at once: connections that are open go on undisturbed, new ones get the new certificate.
 """
 
 from __future__ import annotations

@@ -19,7 +19,10 @@ def _stop(signum: int, _frame: FrameType | None) -> None:
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=128)
+    try:
+        return socket.create_server((host, port), family=family, backlog=128)
+    except OSError as error:
+        sys.exit(f"cannot listen on {host}, port {port}: {error.strerror}; give another with --port")
 
 
 def main() -> None:

@@ -91,7 +91,7 @@ class _Seen:
 
 def _check_length(hours: int) -> None:
     days, rest = divmod(hours, 24)
-    if rest or not (1 <= days <= 14 or (days <= 182 and days % 7 == 0)):
+    if rest or not (1 <= days <= 14 or (14 < days <= 182 and days % 7 == 0)):
         raise AwsError(
             "InvalidParameterValue",
             "The duration must be 1 to 14 days, or a multiple of 7 days up to 182, in hours.",

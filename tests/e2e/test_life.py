@@ -207,10 +207,11 @@ def test_a_machine_without_prometheus(deploy: Deploy, tmp_path: Path) -> None:
     assert "metrics.targets" in not_tried
 
 
-def test_no_room_on_the_disk(deploy: Deploy, tmp_path: Path) -> None:
-    small = tmp_path / "small"
-    small.mkdir()
-    inner = f"mount -t tmpfs -o size=32k none '{small}' && exec \"$@\""
+@pytest.mark.parametrize(("options", "told"), [("size=32k", "space"), ("ro", "read-only")])
+def test_a_state_folder_that_cannot_be_written(deploy: Deploy, tmp_path: Path, options: str, told: str) -> None:
+    """A full disk and a read-only one, each as a mount that only this command sees."""
+    (small := tmp_path / "small").mkdir()
+    inner = f"mount -t tmpfs -o {options} none '{small}' && exec \"$@\""
     command = ["unshare", "-rm", "sh", "-c", inner, "sh", sys.executable, "-P", "-m", "cli"]
     environment = deploy.environment(CLOISTER_HOME=str(small / "state"), TMPDIR=str(tmp_path))
     done = subprocess.run(
@@ -223,7 +224,8 @@ def test_no_room_on_the_disk(deploy: Deploy, tmp_path: Path) -> None:
     )
     assert done.returncode == 1, done.stderr
     error = json.loads(done.stdout)["error"]
-    assert "space" in (error["message"] + error["hint"]).lower()
+    assert error["code"] != "defect"
+    assert told in (error["message"] + error["hint"]).lower()
 
 
 def test_backup_and_restore_take_a_stack_over(deploy: Deploy, tmp_path: Path) -> None:

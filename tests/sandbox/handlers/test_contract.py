@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
 from sandbox.handlers.base import Difference, Properties
-from sandbox.handlers.clients import Boto3Clients
 from sandbox.handlers.registry import default_registry
 from tests.sandbox.handlers.cases import CASES, Case, World
+from tests.sandbox.handlers.provider import provider_names
 
 REGISTRY = default_registry()
-
-
-@pytest.fixture
-def world(clients: Boto3Clients) -> Iterator[World]:
-    world = World(clients, REGISTRY)
-    yield world
-    world.clear()
 
 
 def test_every_handler_has_a_case() -> None:
@@ -37,6 +29,7 @@ def test_lifecycle(case: Case, world: World) -> None:
     created = handler.create(clients, inputs)
     world.made(handler, created.id, inputs)
     assert created.outputs["id"] == created.id
+    assert created.outputs.keys() <= {"id", *provider_names(case.token)[1]}
     for name in case.outputs:
         assert created.outputs[name] not in (None, "", [], {}), name
     if case.tagged:

@@ -1,0 +1,115 @@
+"""Tags: one account for every sweep. What exists and carries a tag is listed; what is gone is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from sandbox.handlers.base import Clients
+from sandbox.handlers.clients import Boto3Clients
+from sandbox.handlers.registry import default_registry
+from tests.sandbox.aws.network import Network, code_of, until
+from tests.sandbox.handlers.cases import CASES, World
+
+UNLISTED = {"aws:iam/role:Role", "aws:iam/instanceProfile:InstanceProfile"}
+"""Types that the tagging API does not cover, on AWS either: a sweep asks IAM itself."""
+
+
+def _listed(clients: Clients, stack: str) -> set[str]:
+    pages = clients.client("resourcegroupstaggingapi").get_paginator("get_resources")
+    filters = [{"Key": "cloister:stack", "Values": [stack]}]
+    return {
+        mapping["ResourceARN"]
+        for page in pages.paginate(TagFilters=filters)
+        for mapping in page["ResourceTagMappingList"]
+    }
+
+
+@pytest.fixture
+def world(clients: Boto3Clients) -> Iterator[World]:
+    world = World(clients, default_registry())
+    yield world
+    world.clear()
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.tagged], ids=lambda case: case.id)
+def test_a_sweep_sees_every_type(case: Any, world: World) -> None:
+    handler, clients = world.registry[case.token], world.clients
+    inputs = {**case.inputs(world), "tags": {"cloister:stack": f"{world.stack}-sweep", "cloister:resource": "it"}}
+    made = handler.create(clients, inputs)
+    world.made(handler, made.id, inputs)
+    if case.token in UNLISTED:
+        assert _listed(clients, f"{world.stack}-sweep") == set()
+        return
+    arns = _listed(clients, f"{world.stack}-sweep")
+    assert len(arns) == 1
+    if "arn" in made.outputs:
+        assert arns == {made.outputs["arn"]}
+
+    handler.delete(clients, made.id, inputs)
+    if not case.stays:
+        left = {arn for arn in _listed(clients, f"{world.stack}-sweep") if handler.read(clients, made.id, inputs)}
+        assert left == set()
+
+
+def _tags(network: Network, **filters: str) -> list[dict[str, Any]]:
+    wanted = [{"Name": name.replace("_", "-"), "Values": [value]} for name, value in filters.items()]
+    return list(network.ec2.describe_tags(Filters=wanted)["Tags"])
+
+
+def test_tags_of_what_is_gone_are_gone(network: Network) -> None:
+    ec2 = network.ec2
+    made = ec2.create_instance_connect_endpoint(
+        SubnetId=network.subnet_id, TagSpecifications=network.tagged("instance-connect-endpoint")
+    )["InstanceConnectEndpoint"]
+    ec2.create_tags(Resources=[network.vpc_id, network.subnet_id], Tags=network.tags)
+    kinds = {tag["ResourceType"]: tag["ResourceId"] for tag in _tags(network, key="cloister:stack", value=network.name)}
+    assert kinds == {
+        "instance-connect-endpoint": made["InstanceConnectEndpointId"],
+        "vpc": network.vpc_id,
+        "subnet": network.subnet_id,
+    }
+    ec2.delete_instance_connect_endpoint(InstanceConnectEndpointId=made["InstanceConnectEndpointId"])
+    until(lambda: not network.interfaces())
+    ec2.delete_subnet(SubnetId=network.subnet_id)
+    assert [tag["ResourceType"] for tag in _tags(network, key="cloister:*", value=network.name)] == ["vpc"]
+    assert _tags(network, resource_id=made["InstanceConnectEndpointId"]) == []
+
+
+def test_only_what_exists_can_be_tagged(network: Network) -> None:
+    for unknown in ("eice-0123456789abcdef0", "pg-0123456789abcdef0", "cr-0123456789abcdef0"):
+        with pytest.raises(ClientError) as refusal:
+            network.ec2.create_tags(Resources=[unknown], Tags=network.tags)
+        assert code_of(refusal.value) == "InvalidID"
+
+
+def test_a_templates_tags_can_be_changed(network: Network) -> None:
+    ec2 = network.ec2
+    made = ec2.create_launch_template(
+        LaunchTemplateName=network.name, LaunchTemplateData={}, TagSpecifications=network.tagged("launch-template")
+    )["LaunchTemplate"]
+    ec2.delete_tags(Resources=[made["LaunchTemplateId"]], Tags=[{"Key": "cloister:stack"}])
+    found = ec2.describe_launch_templates(LaunchTemplateIds=[made["LaunchTemplateId"]])["LaunchTemplates"][0]
+    assert found.get("Tags", []) == []
+    ec2.delete_launch_template(LaunchTemplateId=made["LaunchTemplateId"])
+
+
+def test_pages(network: Network, clients: Boto3Clients) -> None:
+    ec2, tagging = network.ec2, clients.client("resourcegroupstaggingapi")
+    ec2.create_tags(Resources=[network.vpc_id, network.subnet_id, network.group()], Tags=network.tags)
+    filters = [{"Key": "cloister:stack", "Values": [network.name]}]
+    found: list[str] = []
+    token, pages = "", 0
+    while pages == 0 or token:
+        answer = tagging.get_resources(TagFilters=filters, ResourcesPerPage=2, PaginationToken=token)
+        found += [mapping["ResourceARN"] for mapping in answer["ResourceTagMappingList"]]
+        token, pages = answer.get("PaginationToken", ""), pages + 1
+    assert (len(found), len(set(found)), pages) == (3, 3, 2)
+    only = tagging.get_resources(TagFilters=filters, ResourceTypeFilters=["ec2:subnet"])["ResourceTagMappingList"]
+    assert [mapping["ResourceARN"].rpartition("/")[2] for mapping in only] == [network.subnet_id]
+    with pytest.raises(ClientError) as refusal:
+        tagging.get_resources(PaginationToken="nonsense")
+    assert code_of(refusal.value) == "PaginationTokenExpiredException"

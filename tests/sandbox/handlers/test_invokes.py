@@ -1,0 +1,64 @@
+"""Data sources."""
+
+from __future__ import annotations
+
+import pytest
+
+from sandbox.handlers.base import Properties
+from sandbox.handlers.clients import Boto3Clients
+from sandbox.handlers.invokes import INVOKES, invoke
+from tests.sandbox.handlers.cases import IMAGE
+from tests.sandbox.handlers.provider import result_names
+
+P5EN = {"name": "instance-type", "values": ["p5en.48xlarge"]}
+ARGUMENTS: dict[str, Properties] = {
+    "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings": {
+        "filters": [P5EN],
+        "locationType": "availability-zone",
+    },
+    "aws:ec2/getPrefixList:getPrefixList": {"name": "com.amazonaws.us-east-2.s3"},
+    "aws:index/getAvailabilityZones:getAvailabilityZones": {"state": "available"},
+    "aws:index/getCallerIdentity:getCallerIdentity": {},
+    "aws:index/getPartition:getPartition": {},
+    "aws:index/getRegion:getRegion": {},
+    "aws:ssm/getParameter:getParameter": {"name": IMAGE},
+}
+SHOWS: dict[str, Properties] = {
+    "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings": {"instanceTypes": ["p5en.48xlarge"] * 3},
+    "aws:ec2/getPrefixList:getPrefixList": {"name": "com.amazonaws.us-east-2.s3"},
+    "aws:index/getAvailabilityZones:getAvailabilityZones": {"names": ["us-east-2a", "us-east-2b", "us-east-2c"]},
+    "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": "123456789012"},
+    "aws:index/getPartition:getPartition": {"dnsSuffix": "amazonaws.com"},
+    "aws:index/getRegion:getRegion": {"region": "us-east-2", "endpoint": "ec2.us-east-2.amazonaws.com"},
+    "aws:ssm/getParameter:getParameter": {"name": IMAGE, "type": "String"},
+}
+
+
+@pytest.mark.parametrize("token", sorted(INVOKES))
+def test_answer(token: str, clients: Boto3Clients) -> None:
+    answer = invoke(clients, token, ARGUMENTS[token])
+    assert answer.items() >= SHOWS[token].items()
+    assert answer["id"]
+    assert answer.keys() <= result_names(token)
+
+
+def test_the_image_that_the_parameter_names_exists(clients: Boto3Clients) -> None:
+    image = invoke(clients, "aws:ssm/getParameter:getParameter", {"name": IMAGE})["value"]
+    images = clients.client("ec2").describe_images(ImageIds=[image])["Images"]
+    assert images[0]["Name"].startswith("Deep Learning Base OSS Nvidia Driver GPU AMI (Ubuntu 24.04)")
+
+
+def test_zones_can_be_left_out(clients: Boto3Clients) -> None:
+    arguments = {"excludeNames": ["us-east-2a"]}
+    answer = invoke(clients, "aws:index/getAvailabilityZones:getAvailabilityZones", arguments)
+    assert answer["names"] == ["us-east-2b", "us-east-2c"]
+
+
+def test_an_ambiguous_prefix_list_is_an_error(clients: Boto3Clients) -> None:
+    with pytest.raises(LookupError, match="one must"):
+        invoke(clients, "aws:ec2/getPrefixList:getPrefixList", {})
+
+
+def test_an_unknown_data_source_is_an_error(clients: Boto3Clients) -> None:
+    with pytest.raises(LookupError, match="aws:ec2/getAmi:getAmi"):
+        invoke(clients, "aws:ec2/getAmi:getAmi", {})
