@@ -17,7 +17,7 @@ def main() -> None:
     say(f"# First run ({machine()})")
     how = "whole process; empty home and caches, uv fetched too"
     say(Figure("./deploy version, the first time", [environment() for _ in range(RUNS)], None, how).line())
-    say(Figure("./deploy up --yes, the first time", [up() for _ in range(RUNS)], 60, how).line())
+    say(Figure("./deploy up --yes, the first time", [up()], 60, how).line())
     with tempfile.TemporaryDirectory(prefix="cloister-bench-") as folder:
         overhead(with_fakes(Path(folder)))
 
@@ -36,7 +36,7 @@ def up() -> float:
         try:
             return time_of(lambda: succeed(checkout, "up", "--profile", "2xh200", "--yes"))
         finally:
-            succeed(checkout, "down", "--yes")
+            succeed(checkout, "down")
 
 
 def succeed(checkout: Checkout, *arguments: str) -> None:
