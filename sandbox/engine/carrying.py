@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import msgspec
-
 from planner.resources import Resource
 from sandbox.engine.changes import Change, Event, Operation
 from sandbox.engine.deleting import Deleting
@@ -30,14 +28,14 @@ class Carrying:
         self.engine = engine
         self.account = account
         self.changes: list[Change] = []
-        self._wanted_inputs: dict[str, dict[str, Any]] = {}
+        self.wanted: set[str] = set()
         self._deleting = Deleting(engine, account)
         self._lock = threading.Lock()
 
     def register(self, registration: Registration) -> Registered:
         """Bring one resource about."""
         with self._lock:
-            self._wanted_inputs[registration.urn] = registration.inputs
+            self.wanted.add(registration.urn)
         if not registration.custom:
             self._keep(registration, Registered(id="", outputs={}))
             return Registered(id="", outputs={})
@@ -47,7 +45,6 @@ class Carrying:
             return self._create(registration, handler, "create")
         kept = {key: old.inputs[key] for key in registration.ignore_changes if key in old.inputs}
         new = {**registration.inputs, **kept}
-        registration = msgspec.structs.replace(registration, inputs=new)
         difference = handler.diff(old.inputs, new)
         if not difference.changed:
             self._note("same", registration)
@@ -65,9 +62,8 @@ class Carrying:
 
     def delete_unwanted(self) -> None:
         """Delete what was replaced, and what the program no longer registers; dependents first."""
-        self._deleting.resolve_pending_creations()
         state = self.engine.state.state
-        unwanted = [record for urn, record in state.resources.items() if urn not in self._wanted_inputs]
+        unwanted = [record for urn, record in state.resources.items() if urn not in self.wanted]
         self._deleting.delete([*unwanted, *state.doomed])
         self.changes += self._deleting.changes
 
@@ -77,28 +73,34 @@ class Carrying:
         record, pending = state.resources.get(urn), state.pending.get(urn)
         if pending is None:
             return record
-        if pending.op == "update":
-            record = self._half_updated(record, pending, handler)
-        else:
-            # Half made or half deleted, nothing can rely on it yet or any more: it goes, and is made anew, whole.
-            left = pending.id or handler.find(self.account, pending.inputs)
-            if left:
-                handler.delete(self.account, left, pending.inputs)
-            record = None
+        if pending.op == "create":
+            record = self._adopt(pending, handler)
+        elif record is not None and handler.read(self.account, record.id, record.inputs) is None:
+            record = None  # the deletion that was begun took place
         with self.engine.state.changing() as changed:
             del changed.pending[urn]
             if record is None:
                 changed.resources.pop(urn, None)
             else:
                 changed.resources[urn] = record
-        return record
+        return record  # of an interrupted update it has the old inputs: the difference is made again
 
-    def _half_updated(self, record: Record | None, pending: Pending, handler: Handler) -> Record | None:
-        """Return a record whose difference from what is wanted covers what an interrupted update may have changed."""
-        if record is None or not handler.diff(record.inputs, pending.inputs).changed:
-            return record
-        wanted_again = not handler.diff(record.inputs, self._wanted_inputs[record.urn]).changed
-        return msgspec.structs.replace(record, inputs=pending.inputs) if wanted_again else record
+    def _adopt(self, pending: Pending, handler: Handler) -> Record | None:
+        """Take over what an interrupted creation left in the account."""
+        found = handler.find(self.account, pending.inputs)
+        outputs = handler.read(self.account, found, pending.inputs) if found else None
+        if found is None or outputs is None:
+            return None
+        return Record(
+            urn=pending.urn,
+            type=pending.type,
+            name=pending.name,
+            id=found,
+            inputs=pending.inputs,
+            outputs=outputs,
+            parent=pending.parent,
+            dependencies=pending.dependencies,
+        )
 
     def _create(self, registration: Registration, handler: Handler, op: Operation) -> Registered:
         self.engine.gate(_asked(registration))

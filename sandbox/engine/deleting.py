@@ -62,7 +62,7 @@ class Deleting:
             state.pending.pop(record.urn, None)
             if _same(state.resources.get(record.urn), record):
                 del state.resources[record.urn]
-            state.doomed = [other for other in state.doomed if not _same(other, record)]
+            state.doomed = [other for other in state.doomed if other.id != record.id]
 
     def _begin(self, record: Record) -> None:
         pending = Pending(

@@ -69,7 +69,6 @@ class Monitor(mocks.MockMonitor):
         self.exports: dict[str, Any] = {}
         self.failures: dict[str, Exception] = {}
         self.skipped: set[str] = set()
-        self._seen: set[str] = set()
         self._lock = threading.Lock()
 
     def features(self) -> set[int]:
@@ -84,7 +83,6 @@ class Monitor(mocks.MockMonitor):
         _ensure_event_loop()
         try:
             registration = _read(request, urn)
-            self._refuse_twice(registration)
             if self._waits_for_a_failure(registration):
                 return resource_pb2.RegisterResourceResponse(urn=urn, result=resource_pb2.Result.FAIL)
             answer = self.carrier.register(registration)
@@ -111,13 +109,6 @@ class Monitor(mocks.MockMonitor):
     def ReadResource(self, request: Any) -> Any:  # noqa: N802
         """Refuse: nothing of ours adopts what it did not make."""
         raise DeployError(f"reading existing resources is not supported: {request.type}", code="unsupported")
-
-    def _refuse_twice(self, registration: Registration) -> None:
-        """Refuse a second resource of the same type and name: one would take the other's place in the state."""
-        with self._lock:
-            if registration.urn in self._seen:
-                raise DeployError(f"{registration.type} {registration.name!r} is registered twice", code="duplicate")
-            self._seen.add(registration.urn)
 
     def _waits_for_a_failure(self, registration: Registration) -> bool:
         """Tell whether something that a resource needs has failed; then it is not tried."""

@@ -9,7 +9,6 @@ from planner.errors import DeployError
 from planner.resources import UNKNOWN, Resource
 from sandbox.engine.changes import Change
 from sandbox.engine.monitor import Registered, Registration
-from sandbox.engine.values import wire
 
 if TYPE_CHECKING:
     from sandbox.engine.engine import Engine
@@ -33,7 +32,6 @@ class Previewing:
             name=registration.name,
             urn=registration.urn,
             inputs=registration.inputs,
-            outputs=answer.outputs,
             id=answer.id,
             parent=registration.parent,
             dependencies=registration.dependencies,
@@ -70,7 +68,7 @@ class Previewing:
         if old is None:
             return Change(op="create", **common), Registered(id="", outputs={})
         kept = {key: old.inputs.get(key) for key in registration.ignore_changes if key in old.inputs}
-        difference = self.engine.registry[registration.type].diff(old.inputs, wire({**registration.inputs, **kept}))
+        difference = self.engine.registry[registration.type].diff(old.inputs, {**registration.inputs, **kept})
         if not difference.changed:
             return Change(op="same", **common), Registered(id=old.id, outputs={**old.inputs, **old.outputs})
         if difference.replace:
