@@ -8,10 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
+
 from planner.resources import Resource
 from sandbox.engine.changes import Change, Event, Operation
-from sandbox.engine.deleting import Deleting
+from sandbox.engine.deleting import Deleting, left_by, recorded
 from sandbox.engine.monitor import Registered, Registration
+from sandbox.engine.refreshing import refreshed
 from sandbox.engine.state import Pending, Record
 from sandbox.handlers.base import Clients, Created, Handler
 
@@ -30,31 +33,33 @@ class Carrying:
         self.changes: list[Change] = []
         self.wanted: set[str] = set()
         self._deleting = Deleting(engine, account)
-        self._lock = threading.Lock()
+        self._leaving: set[str] = set()
+        """URNs of what another thread is deleting, to be made again."""
+        self._settled = threading.Condition()
 
     def register(self, registration: Registration) -> Registered:
         """Bring one resource about."""
-        with self._lock:
+        with self._settled:
+            self._settled.wait_for(lambda: registration.urn not in self._leaving)
             self.wanted.add(registration.urn)
         if not registration.custom:
             self._keep(registration, Registered(id="", outputs={}))
             return Registered(id="", outputs={})
         handler = self.engine.registry[registration.type]
-        old = self._existing(registration.urn, handler)
+        old, begun = self._existing(registration, handler)
         if old is None:
             return self._create(registration, handler, "create")
-        kept = {key: old.inputs[key] for key in registration.ignore_changes if key in old.inputs}
-        new = {**registration.inputs, **kept}
-        difference = handler.diff(old.inputs, new)
+        registration = registration.over(old.inputs)
+        difference = handler.diff(old.inputs, registration.inputs)
+        if begun is not None and not difference.changed:
+            # An update was interrupted that the program no longer asks for: what it may have done is undone.
+            old = msgspec.structs.replace(old, inputs=begun)
+            difference = handler.diff(begun, registration.inputs)
         if not difference.changed:
-            self._note("same", registration)
-            answer = Registered(id=old.id, outputs=old.outputs)
-            if (old.dependencies, old.parent) != (registration.dependencies, registration.parent):
-                self._keep(registration, answer)
-            return _with_inputs(answer, old.inputs)
+            return self._leave(registration, old)
         if difference.replace:
             return self._replace(registration, handler, old)
-        return self._update(registration, handler, old, new, difference.changed)
+        return self._update(registration, handler, old, difference.changed)
 
     def invoke(self, token: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """Answer a data source."""
@@ -62,45 +67,59 @@ class Carrying:
 
     def delete_unwanted(self) -> None:
         """Delete what was replaced, and what the program no longer registers; dependents first."""
+        self._deleting.resolve_pending()  # of what the program no longer registers: the rest is settled
         state = self.engine.state.state
         unwanted = [record for urn, record in state.resources.items() if urn not in self.wanted]
         self._deleting.delete([*unwanted, *state.doomed])
         self.changes += self._deleting.changes
 
-    def _existing(self, urn: str, handler: Handler) -> Record | None:
-        """Return what exists under this URN; after a crash, find out what a side effect that was begun came to."""
-        state = self.engine.state.state
+    def _existing(self, registration: Registration, handler: Handler) -> tuple[Record | None, dict[str, Any] | None]:
+        """Return what exists; after a crash, find out what a side effect that was begun came to.
+
+        Returns:
+            The record, and the inputs of an update that was interrupted: nobody knows how far it came.
+
+        """
+        state, urn = self.engine.state.state, registration.urn
         record, pending = state.resources.get(urn), state.pending.get(urn)
         if pending is None:
-            return record
+            return record, None
         if pending.op == "create":
-            record = self._adopt(pending, handler)
-        elif record is not None and handler.read(self.account, record.id, record.inputs) is None:
-            record = None  # the deletion that was begun took place
+            record = self._adopt(pending, registration, handler)
+        elif record is not None:
+            _, record = refreshed(record, self.engine.registry, self.account)
+        if pending.op == "update" and record is not None:
+            return record, pending.inputs  # it is pending until the next update, or the decision that none is needed
         with self.engine.state.changing() as changed:
             del changed.pending[urn]
             if record is None:
                 changed.resources.pop(urn, None)
             else:
                 changed.resources[urn] = record
-        return record  # of an interrupted update it has the old inputs: the difference is made again
+        return record, None
 
-    def _adopt(self, pending: Pending, handler: Handler) -> Record | None:
-        """Take over what an interrupted creation left in the account."""
-        found = handler.find(self.account, pending.inputs)
-        outputs = handler.read(self.account, found, pending.inputs) if found else None
-        if found is None or outputs is None:
+    def _adopt(self, pending: Pending, registration: Registration, handler: Handler) -> Record | None:
+        """Take over what an interrupted creation left, and finish it; if other inputs are asked for now, remove it."""
+        found = left_by(pending, handler, self.account, self.engine.state)
+        if found is None:
             return None
-        return Record(
-            urn=pending.urn,
-            type=pending.type,
-            name=pending.name,
-            id=found,
-            inputs=pending.inputs,
-            outputs=outputs,
-            parent=pending.parent,
-            dependencies=pending.dependencies,
-        )
+        if pending.inputs != registration.inputs:
+            handler.delete(self.account, found, pending.inputs)
+            return None
+        return recorded(pending, found, handler.update(self.account, found, {}, pending.inputs))
+
+    def _leave(self, registration: Registration, old: Record) -> Registered:
+        """Leave a resource as it is; what it depends on may have changed all the same."""
+        answer = Registered(id=old.id, outputs=old.outputs)
+        before = (old.dependencies, old.parent, False)
+        if before != (
+            registration.dependencies,
+            registration.parent,
+            registration.urn in self.engine.state.state.pending,
+        ):
+            self._keep(registration, answer)
+        self._note("same", registration)
+        return _with_inputs(answer, old.inputs)
 
     def _create(self, registration: Registration, handler: Handler, op: Operation) -> Registered:
         self.engine.gate(_asked(registration))
@@ -113,34 +132,53 @@ class Carrying:
         return _with_inputs(answer, registration.inputs)
 
     def _update(
-        self, registration: Registration, handler: Handler, old: Record, new: dict[str, Any], changed: tuple[str, ...]
+        self, registration: Registration, handler: Handler, old: Record, changed: tuple[str, ...]
     ) -> Registered:
         self.engine.gate(_asked(registration))
         self._begin("update", registration, old.id)
         with self._told("update", registration):
-            outputs = handler.update(self.account, old.id, old.inputs, new)
+            outputs = handler.update(self.account, old.id, old.inputs, registration.inputs)
         answer = Registered(id=old.id, outputs=outputs)
         self._keep(registration, answer)
         self._note("update", registration, changed)
-        return _with_inputs(answer, new)
+        return _with_inputs(answer, registration.inputs)
 
     def _replace(self, registration: Registration, handler: Handler, old: Record) -> Registered:
         """Make the new one; the old one goes first where both cannot be, else at the end, when nothing uses it."""
         if registration.delete_before_replace:
-            self._deleting.delete(self._with_dependents(old))
+            self._delete_first(old)
         else:
             with self.engine.state.changing() as state:
                 state.doomed.append(old)
                 state.resources.pop(old.urn, None)
+                state.pending.pop(old.urn, None)
         return self._create(registration, handler, "replace")
 
+    def _delete_first(self, old: Record) -> None:
+        """Delete a resource and everything that depends on it; all of it comes again later in the run, and waits."""
+        with self._settled:
+            records = self._with_dependents(old)
+            leaving = {record.urn for record in records}
+            self._leaving |= leaving
+        try:
+            self._deleting.delete(records)
+        finally:
+            with self._settled:
+                self._leaving -= leaving
+                self._settled.notify_all()
+
     def _with_dependents(self, old: Record) -> list[Record]:
-        """Return a resource and everything that depends on it; all of it comes again later in the run."""
-        records = self.engine.state.records()
+        """Return a resource and what depends on it, what was replaced included.
+
+        What this run has registered before no longer depends on it, whatever the record of the last run says.
+        """
+        state = self.engine.state
+        there = [record for urn, record in state.records().items() if urn == old.urn or urn not in self.wanted]
+        there += state.state.doomed
         gone = {old.urn}
-        while more := {u for u, r in records.items() if u not in gone and gone & {*r.dependencies}}:
+        while more := {record.urn for record in there if gone & {*record.dependencies}} - gone:
             gone |= more
-        return [record for urn, record in records.items() if urn in gone]
+        return [record for record in there if record.urn == old.urn or gone & {*record.dependencies}]
 
     def _begin(self, op: str, registration: Registration, resource_id: str) -> None:
         pending = Pending(
@@ -175,7 +213,7 @@ class Carrying:
         change = Change(
             op=op, type=registration.type, name=registration.name, urn=registration.urn, properties=properties
         )
-        with self._lock:
+        with self._settled:
             self.changes.append(change)
 
     @contextmanager

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sandbox.engine.changes import Change
 from sandbox.engine.failures import explain
-from sandbox.engine.state import Pending, Record
-from sandbox.handlers.base import Clients
+from sandbox.engine.state import Pending, Record, StateFile
+from sandbox.handlers.base import Clients, Handler
 
 if TYPE_CHECKING:
     from sandbox.engine.engine import Engine
@@ -23,16 +23,21 @@ class Deleting:
         self.changes: list[Change] = []
         self._lock = threading.Lock()
 
-    def resolve_pending_creations(self) -> None:
-        """Find what interrupted creations left in the account, and record it, so that it is deleted like the rest."""
+    def resolve_pending(self) -> None:
+        """Settle what was begun and not ended; what interrupted creations left is recorded, and deleted like the rest.
+
+        Raises:
+            Exception: the account cannot say what is there.
+
+        """
         for pending in list(self.engine.state.state.pending.values()):
             found = None
             if pending.op == "create" and pending.type in self.engine.registry:
-                found = self.engine.registry[pending.type].find(self.account, pending.inputs)
+                found = left_by(pending, self.engine.registry[pending.type], self.account, self.engine.state)
             with self.engine.state.changing() as state:
                 del state.pending[pending.urn]
                 if found is not None:
-                    state.resources[pending.urn] = _recorded(pending, found)
+                    state.resources[pending.urn] = recorded(pending, found, {})
 
     def delete(self, records: list[Record]) -> None:
         """Delete the records, dependents first.
@@ -77,14 +82,22 @@ def _same(left: Record | None, right: Record) -> bool:
     return left is not None and (left.urn, left.id) == (right.urn, right.id)
 
 
-def _recorded(pending: Pending, found: str) -> Record:
+def left_by(pending: Pending, handler: Handler, account: Clients, state: StateFile) -> str | None:
+    """Return the id of what an interrupted creation left in the account; nothing that is known under another record."""
+    found = handler.find(account, pending.inputs)
+    known = {record.id for record in (*state.records().values(), *state.state.doomed)}
+    return None if found in known else found
+
+
+def recorded(pending: Pending, resource_id: str, outputs: dict[str, Any]) -> Record:
+    """Return the record of what a creation came to."""
     return Record(
         urn=pending.urn,
         type=pending.type,
         name=pending.name,
-        id=found,
+        id=resource_id,
         inputs=pending.inputs,
-        outputs={},
+        outputs=outputs,
         parent=pending.parent,
         dependencies=pending.dependencies,
     )

@@ -119,7 +119,7 @@ class Engine:
         from sandbox.engine.deleting import Deleting  # noqa: PLC0415
 
         deleting = Deleting(self, self._account())
-        deleting.resolve_pending_creations()
+        deleting.resolve_pending()
         state = self.state.state
         deleting.delete([*state.resources.values(), *state.doomed])
         with self.state.changing() as left:
@@ -149,10 +149,9 @@ class Engine:
             DeployError: nothing answers this one.
 
         """
-        offline = self.offline if self.clients is None else {}
-        if token not in (offline or self.invokes):
+        if token not in (self.offline if self.clients is None else self.invokes):
             raise DeployError(f"nothing answers the data source {token}", code="unknown_data_source")
-        return self.invokes[token](self.clients, arguments) if self.clients else offline[token](arguments)
+        return self.offline[token](arguments) if self.clients is None else self.invokes[token](self.clients, arguments)
 
     def _run(self, program: Program, carrier: Any, *, preview: bool) -> dict[str, Any]:
         from sandbox.engine.failures import explain  # noqa: PLC0415

@@ -6,13 +6,12 @@ import threading
 from typing import Any, Protocol
 
 import msgspec
-from google.protobuf import empty_pb2
+from google.protobuf import empty_pb2, struct_pb2
 from pulumi.runtime import mocks, rpc
 from pulumi.runtime.proto import resource_pb2
-from pulumi.runtime.sync_await import _ensure_event_loop, _sync_await
 
 from planner.errors import DeployError
-from sandbox.engine.values import plain, wire
+from sandbox.engine.values import SecretInProgramError, plain, wire
 
 UNSUPPORTED = ("importId", "retainOnDelete", "remote", "deletedWith", "protect")
 """Options that this engine does not carry out: a program that asks for them is refused, not half obeyed."""
@@ -31,6 +30,13 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True):
     dependencies: tuple[str, ...]
     ignore_changes: tuple[str, ...]
     delete_before_replace: bool
+
+    def over(self, old: dict[str, Any]) -> Registration:
+        """Return the registration with old values for whatever the program says to leave as it is."""
+        ignored = {*self.ignore_changes}
+        asked = {key: value for key, value in self.inputs.items() if key not in ignored}
+        kept = {key: value for key, value in old.items() if key in ignored}
+        return msgspec.structs.replace(self, inputs={**asked, **kept})
 
 
 class Registered(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +75,7 @@ class Monitor(mocks.MockMonitor):
         self.exports: dict[str, Any] = {}
         self.failures: dict[str, Exception] = {}
         self.skipped: set[str] = set()
+        self._seen: set[str] = set()
         self._lock = threading.Lock()
 
     def features(self) -> set[int]:
@@ -80,8 +87,8 @@ class Monitor(mocks.MockMonitor):
         urn = self.make_urn(request.parent, request.type, request.name)
         if request.type == "pulumi:pulumi:Stack":
             return resource_pb2.RegisterResourceResponse(urn=urn)
-        _ensure_event_loop()
         try:
+            self._see(request, urn)
             registration = _read(request, urn)
             if self._waits_for_a_failure(registration):
                 return resource_pb2.RegisterResourceResponse(urn=urn, result=resource_pb2.Result.FAIL)
@@ -90,8 +97,7 @@ class Monitor(mocks.MockMonitor):
             with self._lock:
                 self.failures[urn] = error
             return resource_pb2.RegisterResourceResponse(urn=urn, result=resource_pb2.Result.FAIL)
-        outputs = _sync_await(rpc.serialize_properties(wire(answer.outputs), {}))
-        return resource_pb2.RegisterResourceResponse(urn=urn, id=answer.id, object=outputs)
+        return resource_pb2.RegisterResourceResponse(urn=urn, id=answer.id, object=_struct(answer.outputs))
 
     def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802
         """Keep what the program exports."""
@@ -101,14 +107,23 @@ class Monitor(mocks.MockMonitor):
 
     def Invoke(self, request: Any) -> Any:  # noqa: N802
         """Answer a data source."""
-        _ensure_event_loop()
         answer = self.carrier.invoke(request.tok, plain(rpc.deserialize_properties(request.args)))
-        fields: dict[str, Any] = {"failures": None, "return": _sync_await(rpc.serialize_properties(wire(answer), {}))}
+        fields: dict[str, Any] = {"failures": None, "return": _struct(answer)}
         return resource_pb2.ResourceInvokeResponse(**fields)
 
     def ReadResource(self, request: Any) -> Any:  # noqa: N802
         """Refuse: nothing of ours adopts what it did not make."""
         raise DeployError(f"reading existing resources is not supported: {request.type}", code="unsupported")
+
+    def _see(self, request: Any, urn: str) -> None:
+        with self._lock:
+            if urn in self._seen:
+                raise DeployError(
+                    f"the program registers {request.type} {request.name!r} twice",
+                    hint="Each resource needs a name of its own within its type and parent.",
+                    code="duplicate_resource",
+                )
+            self._seen.add(urn)
 
     def _waits_for_a_failure(self, registration: Registration) -> bool:
         """Tell whether something that a resource needs has failed; then it is not tried."""
@@ -120,9 +135,20 @@ class Monitor(mocks.MockMonitor):
         return True
 
 
+def _struct(values: dict[str, Any]) -> struct_pb2.Struct:
+    """Return plain values as the SDK expects them; what is none is left out, as the SDK does.
+
+    The SDK's own serializer wants an event loop, which nobody would close in the threads that call here.
+    """
+    struct = struct_pb2.Struct()
+    struct.update({key: value for key, value in wire(values).items() if value is not None})
+    return struct
+
+
 def _read(request: Any, urn: str) -> Registration:
     asked = [name for name in UNSUPPORTED if getattr(request, name, None)]
     asked += [name for name in UNSUPPORTED_LISTS if len(getattr(request, name, ()))]
+    asked += [f"ignoreChanges of {path}" for path in request.ignoreChanges if not path.isidentifier()]
     if asked:
         raise DeployError(
             f"{request.name}: options not supported by this engine: {', '.join(asked)}", code="unsupported"
@@ -133,9 +159,17 @@ def _read(request: Any, urn: str) -> Registration:
         type=request.type,
         name=request.name,
         custom=request.custom,
-        inputs=plain(rpc.deserialize_properties(request.object, keep_unknowns=True)),
+        inputs=_inputs(request),
         parent=request.parent,
         dependencies=tuple(sorted(needed)),
         ignore_changes=tuple(request.ignoreChanges),
         delete_before_replace=request.deleteBeforeReplace,
     )
+
+
+def _inputs(request: Any) -> dict[str, Any]:
+    try:
+        inputs: dict[str, Any] = plain(rpc.deserialize_properties(request.object, keep_unknowns=True))
+    except SecretInProgramError as error:
+        raise SecretInProgramError(f"{request.type} {request.name!r}: {error.message}", hint=error.hint) from None
+    return inputs

@@ -22,6 +22,8 @@ class Previewing:
         self.existing = engine.state.records()
         self.resources: list[Resource] = []
         self.changes: list[Change] = []
+        self._gone_first: set[str] = set()
+        """URNs of what is deleted before it is made again."""
         self._lock = threading.Lock()
 
     def register(self, registration: Registration) -> Registered:
@@ -67,11 +69,21 @@ class Previewing:
         common: Any = {"type": registration.type, "name": registration.name, "urn": registration.urn}
         if old is None:
             return Change(op="create", **common), Registered(id="", outputs={})
-        kept = {key: old.inputs.get(key) for key in registration.ignore_changes if key in old.inputs}
-        difference = self.engine.registry[registration.type].diff(old.inputs, {**registration.inputs, **kept})
+        difference = self.engine.registry[registration.type].diff(old.inputs, registration.over(old.inputs).inputs)
+        if self._goes_first(registration, replaced=difference.replace):
+            return Change(op="replace", properties=difference.changed, **common), Registered(id="", outputs={})
         if not difference.changed:
             return Change(op="same", **common), Registered(id=old.id, outputs={**old.inputs, **old.outputs})
         if difference.replace:
             return Change(op="replace", properties=difference.changed, **common), Registered(id="", outputs={})
         outputs = {**old.inputs, **old.outputs, **dict.fromkeys(difference.changed, UNKNOWN)}
         return Change(op="update", properties=difference.changed, **common), Registered(id=old.id, outputs=outputs)
+
+    def _goes_first(self, registration: Registration, *, replaced: bool) -> bool:
+        """Tell whether a resource is deleted before it comes again: for its own sake, or for one that it depends on."""
+        with self._lock:
+            first = replaced and registration.delete_before_replace
+            first = first or bool(self._gone_first & {*registration.dependencies})
+            if first:
+                self._gone_first.add(registration.urn)
+        return first

@@ -112,15 +112,17 @@ class StateFile:
 
     def _write(self) -> None:
         """Replace the file in one step, synced: a power cut leaves the old or the new."""
-        descriptor, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")
+        temporary = None
         try:
+            descriptor, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")
             with os.fdopen(descriptor, "wb") as file:
                 file.write(msgspec.json.encode(self.state))
                 file.flush()
                 os.fsync(file.fileno())
             Path(temporary).replace(self.path)
         except OSError as error:
-            Path(temporary).unlink(missing_ok=True)
+            if temporary is not None:
+                Path(temporary).unlink(missing_ok=True)
             raise DeployError(
                 f"the state {self.path} cannot be written: {error.strerror}",
                 hint="Free space or mend the folder's permissions, then run the same command again: it resumes.",
