@@ -210,8 +210,11 @@ def test_existing_resources_are_not_read(account: Account, state: Path) -> None:
         def __init__(self) -> None:
             super().__init__(THING, "a", {}, pulumi.ResourceOptions(id="id-1"))
 
+    def run() -> None:
+        Known()
+
     with pytest.raises(DeployError) as caught:
-        engine(account, state).up(Known)
+        engine(account, state).up(run)
     assert caught.value.code == "unsupported"
 
 
