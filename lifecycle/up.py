@@ -90,7 +90,7 @@ class _Up:
         self.progress = progress
         self.agree = agree
         self.journal = Journal(home.journal, "up")
-        self.resources_s = 0.0
+        self.started = self.endpoint_after_s = self.resources_s = 0.0
         self.pool = ThreadPoolExecutor(1)
         self.obtained: dict[str, Future[str]] = {}
 
@@ -104,11 +104,8 @@ class _Up:
         with self.journal.step("write plan"):
             key = read_upstream_key(kept)
             remember(self.home, plan, kept)
-        stack, changes = self._start(plan, kept, key)
-        with self.progress.step("endpoint answers"):
-            models = wait_for_endpoint(stack)
-        endpoint_after_s = round(time.monotonic() - started, 2)
-        self._start_late(stack)
+        self.started = started
+        stack, changes, models = self._start(plan, kept, key)
         counted: dict[str, int] = {}
         for change in changes:
             counted[change.op] = counted.get(change.op, 0) + 1
@@ -121,7 +118,7 @@ class _Up:
             models=models,
             changes=counted,
             seconds=round(time.monotonic() - started, 2),
-            endpoint_after_s=endpoint_after_s,
+            endpoint_after_s=self.endpoint_after_s,
             resources_s=self.resources_s,
             plan=stack.plan,
         )
@@ -131,8 +128,8 @@ class _Up:
         numbers = ports.choose(self.home, wanted_ports(plan), anew=anew)
         return plan_with_ports(self.home, kept, numbers), kept
 
-    def _start(self, plan: Plan, kept: Kept, key: str | None) -> tuple[Stack, tuple[Change, ...]]:
-        """Start services and make resources side by side; choose ports again when one was taken meanwhile."""
+    def _start(self, plan: Plan, kept: Kept, key: str | None) -> tuple[Stack, tuple[Change, ...], tuple[str, ...]]:
+        """Bring everything about; choose ports again, and go on, when one was taken meanwhile."""
         for attempt in range(PORT_TRIES):
             stack = Stack(self.home, plan, self.progress)
             with self.progress.step("secrets and certificates"), self.journal.step("secrets and certificates"):
@@ -140,7 +137,7 @@ class _Up:
             with self.journal.step("render configuration"):
                 render_configuration(stack)
             try:
-                return stack, self._side_by_side(stack)
+                return stack, *self._bring_about(stack)
             except PortTakenError as error:
                 if attempt == PORT_TRIES - 1:
                     raise
@@ -149,6 +146,15 @@ class _Up:
                 plan, kept = self._plan(anew=taken)
                 remember(self.home, plan, kept)
         raise AssertionError  # the loop returns or raises
+
+    def _bring_about(self, stack: Stack) -> tuple[tuple[Change, ...], tuple[str, ...]]:
+        """Start what the endpoint needs, wait until it answers, and start the rest."""
+        changes = self._side_by_side(stack)
+        with self.progress.step("endpoint answers"):
+            models = wait_for_endpoint(stack)
+        self.endpoint_after_s = round(time.monotonic() - self.started, 2)
+        self._start_late(stack)
+        return changes, models
 
     @staticmethod
     def _taken(stack: Stack) -> tuple[str, ...]:

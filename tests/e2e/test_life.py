@@ -48,6 +48,7 @@ def test_down_leaves_nothing_but_a_certificate(deploy: Deploy) -> None:
     assert again["certificate"] == report["certificate"]
 
 
+@pytest.mark.timeout(300)
 def test_two_stacks_live_side_by_side(deploy: Deploy) -> None:
     deploy("up", "--profile", "poc", "--stack", "one")
     deploy("up", "--profile", "1xh200", "--stack", "two")
@@ -124,6 +125,7 @@ def test_ctrl_c_leaves_a_stack_that_can_be_resumed(deploy: Deploy) -> None:
     assert deploy("verify", "--json").json["ok"]
 
 
+@pytest.mark.timeout(900)
 def test_sigkill_at_ten_points_of_up(deploy: Deploy) -> None:
     """Half of the killed stacks are brought up again, half are taken down."""
     chance = random.Random(7)
@@ -141,6 +143,7 @@ def test_sigkill_at_ten_points_of_up(deploy: Deploy) -> None:
         assert not (deploy.home / "stacks" / "default").exists()
 
 
+@pytest.mark.timeout(900)
 def test_sigkill_at_ten_points_of_down(deploy: Deploy) -> None:
     chance = random.Random(8)
     deploy("up", "--profile", "poc")
@@ -228,6 +231,7 @@ def test_a_state_folder_that_cannot_be_written(deploy: Deploy, tmp_path: Path, o
     assert told in (error["message"] + error["hint"]).lower()
 
 
+@pytest.mark.timeout(300)
 def test_backup_and_restore_take_a_stack_over(deploy: Deploy, tmp_path: Path) -> None:
     deploy("up", "--profile", "poc")
     token = deploy.token()
