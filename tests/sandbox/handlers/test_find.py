@@ -82,3 +82,14 @@ def test_a_terminated_instance_is_gone(world: World) -> None:
     assert still_shown["State"]["Name"] == "shutting-down"
     assert handler.read(world.clients, made.id, inputs) is None
     assert handler.find(world.clients, inputs) is None
+
+
+def test_a_nat_gateway_of_another_is_not_found(world: World) -> None:
+    """moto does not filter these by tags: whoever trusts it takes another's."""
+    vpc_id = world.vpc()
+    world.make("aws:ec2/internetGateway:InternetGateway", "gateway", vpcId=vpc_id)
+    address = world.make("aws:ec2/eip:Eip", "address", domain="vpc")
+    where = {"subnetId": world.subnet(vpc_id), "allocationId": address["id"]}
+    world.make("aws:ec2/natGateway:NatGateway", "theirs", **where)
+    ours = {**where, "tags": world.tags("ours")}
+    assert world.registry["aws:ec2/natGateway:NatGateway"].find(world.clients, ours) is None
