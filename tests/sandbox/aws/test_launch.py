@@ -91,10 +91,6 @@ def test_everything_in_a_template_is_done(network: Network, instance_type: str) 
     assert code_of(refusal.value) == "OperationNotPermitted"
     ec2.modify_instance_attribute(InstanceId=made["InstanceId"], DisableApiTermination={"Value": False})
     ec2.terminate_instances(InstanceIds=[made["InstanceId"]])
-    assert _describe(network, made["InstanceId"])["State"]["Name"] == "shutting-down"
-    with pytest.raises(ClientError) as refusal:
-        ec2.delete_placement_group(GroupName=network.name)
-    assert code_of(refusal.value) == "InvalidPlacementGroup.InUse"
     until(lambda: _describe(network, made["InstanceId"])["State"]["Name"] == "terminated")
     assert network.interfaces() == []
     assert ec2.describe_volumes(Filters=by_tag)["Volumes"] == []
