@@ -55,7 +55,7 @@ def test_a_half_made_vpc_is_made_whole(world: World) -> None:
     """Killed between the two calls that make a VPC: its names would not resolve."""
     handler = world.registry["aws:ec2/vpc:Vpc"]
     assert isinstance(handler, Resource)
-    inputs = {"cidrBlock": "10.0.0.0/16", "enableDnsHostnames": True, "tags": world.tags("it")}
+    inputs = {"cidrBlock": "10.0.0.0/16", "instanceTenancy": None, "enableDnsHostnames": True, "tags": world.tags("it")}
     half = handler.make(world.clients, inputs)
     world.made(handler, half, inputs)
 
@@ -92,3 +92,22 @@ def test_a_nat_gateway_of_another_is_not_found(world: World) -> None:
     world.make("aws:ec2/natGateway:NatGateway", "theirs", **where)
     ours = {**where, "tags": world.tags("ours")}
     assert world.registry["aws:ec2/natGateway:NatGateway"].find(world.clients, ours) is None
+
+
+def test_an_instance_of_an_older_template_is_not_found(world: World) -> None:
+    """It carries the same tags: it is the one that is being replaced."""
+    handler = world.registry["aws:ec2/instance:Instance"]
+    template = world.make(
+        "aws:ec2/launchTemplate:LaunchTemplate",
+        "template",
+        name=world.name("template"),
+        imageId=world.image(),
+        instanceType="g6e.xlarge",
+        networkInterfaces=[{"deviceIndex": 0, "subnetId": world.subnet(world.vpc())}],
+    )
+    inputs = {"launchTemplate": {"id": template["id"], "version": 1}, "tags": world.tags("node")}
+    made = handler.create(world.clients, inputs)
+    world.made(handler, made.id, inputs)
+    assert handler.find(world.clients, inputs) == made.id
+    for other in ({"id": template["id"], "version": "2"}, {"id": "lt-0123456789abcdef0", "version": "1"}):
+        assert handler.find(world.clients, {**inputs, "launchTemplate": other}) is None
