@@ -8,6 +8,7 @@ import pytest
 
 from sandbox.handlers.base import Difference, Properties
 from sandbox.handlers.registry import default_registry
+from sandbox.handlers.resource import Resource
 from tests.sandbox.handlers.cases import CASES, Case, World
 from tests.sandbox.handlers.provider import provider_names
 
@@ -28,7 +29,9 @@ def test_lifecycle(case: Case, world: World) -> None:
         inputs["tags"] = world.tags("it")
 
     assert handler.find(clients, inputs) is None
-    created = handler.create(clients, inputs)
+    assert isinstance(handler, Resource)
+    nulls = dict.fromkeys((handler.fixed | handler.in_place) - inputs.keys())
+    created = handler.create(clients, {**nulls, **inputs})
     world.made(handler, created.id, inputs)
     assert created.outputs["id"] == created.id
     assert created.outputs.keys() <= {"id", *provider_names(case.token)[1]}
@@ -41,7 +44,7 @@ def test_lifecycle(case: Case, world: World) -> None:
     read = handler.read(clients, created.id, inputs)
     assert read == created.outputs
     assert handler.diff(inputs, dict(inputs)) == Difference()
-    assert handler.find(clients, inputs) == created.id
+    assert handler.find(clients, {**nulls, **inputs}) == created.id
 
     if case.replaces:
         name, value = case.replaces

@@ -55,7 +55,7 @@ def test_a_half_made_vpc_is_made_whole(world: World) -> None:
     """Killed between the two calls that make a VPC: its names would not resolve."""
     handler = world.registry["aws:ec2/vpc:Vpc"]
     assert isinstance(handler, Resource)
-    inputs = {"cidrBlock": "10.0.0.0/16", "instanceTenancy": None, "enableDnsHostnames": True, "tags": world.tags("it")}
+    inputs = {"cidrBlock": "10.0.0.0/16", "enableDnsHostnames": True, "tags": world.tags("it")}
     half = handler.make(world.clients, inputs)
     world.made(handler, half, inputs)
 
