@@ -18,7 +18,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _refuse_outside(event: str, args: tuple[Any, ...]) -> None:
-    if event == "socket.getaddrinfo":
+    if event in {"socket.getaddrinfo", "socket.gethostbyname"}:
         host = args[0]
     elif event in {"socket.connect", "socket.sendto", "socket.sendmsg"} and isinstance(args[1], tuple):
         host = args[1][0]

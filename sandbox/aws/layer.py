@@ -63,8 +63,9 @@ class Layer:
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer a request."""
         response = self._screen(environ)
-        headers = [(name, value) for name, value in response.headers if name.lower() != "content-length"]
-        headers.append(("Content-Length", str(len(response.body))))
+        headers = list(response.headers)
+        if not any(name.lower() == "content-length" for name, _ in headers):  # a HEAD's says what a GET would give
+            headers.append(("Content-Length", str(len(response.body))))
         start_response(f"{response.status} {HTTPStatus(response.status).phrase}", headers)
         return [response.body]
 

@@ -28,7 +28,7 @@ LAYER_PREFIXES = {
 EC2_RESOURCE_TO_PREFIX.update(LAYER_PREFIXES)
 EC2_PREFIX_TO_RESOURCE.update({prefix: kind for kind, prefix in LAYER_PREFIXES.items()})
 
-SETTLES_IN = timedelta(milliseconds=200)
+SETTLES_IN = timedelta(milliseconds=100)
 """How long something is in progress. AWS takes minutes; long enough here that whoever does not wait is found out."""
 
 Clock = Callable[[], datetime]

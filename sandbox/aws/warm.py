@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from moto.backends import get_backend
 from werkzeug.test import Client
 
@@ -14,12 +16,12 @@ _QUERIES = {
     "sts": "Action=GetCallerIdentity&Version=2011-06-15",
 }
 _TARGETS = {
-    "kms": "TrentService.ListKeys",
-    "logs": "Logs_20140328.DescribeLogGroups",
-    "secretsmanager": "secretsmanager.ListSecrets",
-    "servicequotas": "ServiceQuotasV20190624.ListServiceQuotas",
-    "ssm": "AmazonSSM.DescribeParameters",
-    "tagging": "ResourceGroupsTaggingAPI_20170126.GetResources",
+    "kms": ("TrentService.ListKeys", "{}"),
+    "logs": ("Logs_20140328.DescribeLogGroups", "{}"),
+    "secretsmanager": ("secretsmanager.ListSecrets", "{}"),
+    "servicequotas": ("ServiceQuotasV20190624.ListServiceQuotas", '{"ServiceCode": "ec2"}'),
+    "ssm": ("AmazonSSM.DescribeParameters", "{}"),
+    "tagging": ("ResourceGroupsTaggingAPI_20170126.GetResources", "{}"),
 }
 _NEEDED_BY_EC2 = ("autoscaling", "elbv2")
 """Backends that moto's EC2 tells about terminated instances."""
@@ -35,13 +37,15 @@ def warm(application: Application, region: str) -> None:
     for service in _NEEDED_BY_EC2:
         get_backend(service)[ACCOUNT_ID]  # type: ignore[call-overload]  # moto types the names of its services
     client = Client(application)
-    for service in (*_QUERIES, *_TARGETS):
+    for service in ("s3", *_QUERIES, *_TARGETS):
         headers = {"Authorization": f"AWS4-HMAC-SHA256 Credential=warm/20260101/{region}/{service}/aws4_request"}
-        if service in _QUERIES:
-            content_type, data = "application/x-www-form-urlencoded", _QUERIES[service]
+        if service == "s3":
+            response = client.get("/", headers=headers)
+        elif service in _QUERIES:
+            form = "application/x-www-form-urlencoded"
+            response = client.post("/", data=_QUERIES[service], content_type=form, headers=headers)
         else:
-            content_type, data = "application/x-amz-json-1.1", '{"ServiceCode": "ec2"}' if "quotas" in service else "{}"
-            headers["X-Amz-Target"] = _TARGETS[service]
-        response = client.post("/", data=data, content_type=content_type, headers=headers)
-        if response.status_code != 200:
+            headers["X-Amz-Target"], data = _TARGETS[service]
+            response = client.post("/", data=data, content_type="application/x-amz-json-1.1", headers=headers)
+        if response.status_code != HTTPStatus.OK:
             raise RuntimeError(f"{service} does not answer: {response.status_code} {response.text}")

@@ -152,6 +152,15 @@ class Instance(Ec2Resource):
             if self.alive(record) and carries(record, mine):
                 yield str(record["InstanceId"]), record
 
+    def fits(self, inputs: Properties, record: Record) -> bool:
+        """Tell whether an instance was launched from the template of the inputs; AWS notes that in its tags."""
+        template = inputs.get("launchTemplate") or {}
+        noted = {tag["Key"]: tag["Value"] for tag in record.get("Tags", [])}
+        version = str(template.get("version", ""))
+        return template.get("id") in {None, noted.get("aws:ec2launchtemplate:id")} and (
+            not version.isdecimal() or version == noted.get("aws:ec2launchtemplate:version")
+        )
+
     def make(self, clients: Clients, inputs: Properties) -> str:
         """Launch the instance."""
         arguments: dict[str, Any] = {**_pick(_PLAIN, inputs), **_user_data(inputs), **_network(inputs)}
@@ -159,6 +168,8 @@ class Instance(Ec2Resource):
             api_name: to_api(inputs[name]) for name, api_name in _STRUCTURES.items() if inputs.get(name) is not None
         }
         template = inputs.get("launchTemplate") or {}
+        if template.get("version"):
+            template = {**template, "version": str(template["version"])}
         parts = {
             "BlockDeviceMappings": _block_devices(clients, inputs),
             "IamInstanceProfile": _pick({"iamInstanceProfile": "Name"}, inputs),

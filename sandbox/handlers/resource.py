@@ -58,6 +58,11 @@ class Change(Target):
     names: frozenset[str]
 
 
+def given(inputs: Properties) -> Properties:
+    """Return the inputs that are set: null means absent."""
+    return {name: value for name, value in inputs.items() if value is not None}
+
+
 def own_tags(inputs: Properties) -> dict[str, str]:
     """Return those of the tags that tell whose the resource is; empty when the program does not set both."""
     tags = inputs.get("tags") or {}
@@ -112,6 +117,10 @@ class Resource(ABC):
     def candidates(self, clients: Clients, inputs: Properties) -> Iterable[tuple[str, Record]]:
         """Return the resources (id, description) that could be the one with these inputs: by its tags, or its name."""
 
+    def fits(self, inputs: Properties, record: Record) -> bool:  # noqa: ARG002  # most outputs say it all
+        """Tell whether a candidate was made with these inputs, as far as its outputs do not show it."""
+        return True
+
     def change(self, change: Change) -> None:  # noqa: B027  # some types change their tags alone
         """Change in place what differs, tags aside."""
 
@@ -136,6 +145,7 @@ class Resource(ABC):
 
     def create(self, clients: Clients, inputs: Properties) -> Created:
         """Make the resource, and return it as it is then."""
+        inputs = given(inputs)
         self._check(clients, inputs)
         target = Target(clients, self.make(clients, inputs), inputs)
         self.complete(target)
@@ -143,23 +153,25 @@ class Resource(ABC):
 
     def find(self, clients: Clients, inputs: Properties) -> str | None:
         """Return the id of what an interrupted `create` left; `update` from no inputs makes it whole."""
+        inputs = given(inputs)
         for resource_id, record in self.candidates(clients, inputs):
             seen = self.outputs(Target(clients, resource_id, inputs), record)
             comparable = self.fixed & inputs.keys() & seen.keys()
-            if all(self._same(name, inputs[name], seen[name]) for name in comparable):
+            if all(self._same(name, inputs[name], seen[name]) for name in comparable) and self.fits(inputs, record):
                 return resource_id
         return None
 
     def read(self, clients: Clients, resource_id: str, inputs: Properties) -> Properties | None:
         """Return the outputs as they are now; None when the resource is gone."""
-        target = Target(clients, resource_id, inputs)
+        target = Target(clients, resource_id, given(inputs))
         record = self.describe(target)
         if record is None:
             return None
-        return {**inputs, "id": resource_id, **self.outputs(target, record)}
+        return {**target.inputs, "id": resource_id, **self.outputs(target, record)}
 
     def update(self, clients: Clients, resource_id: str, old: Properties, new: Properties) -> Properties:
         """Change in place what differs. From no old inputs at all, finish a creation that was interrupted."""
+        old, new = given(old), given(new)
         self._check(clients, new)
         target = Target(clients, resource_id, new)
         if not old:
@@ -176,7 +188,7 @@ class Resource(ABC):
 
     def delete(self, clients: Clients, resource_id: str, inputs: Properties) -> None:
         """Remove the resource; one that is gone already is no error."""
-        self.remove(Target(clients, resource_id, inputs))
+        self.remove(Target(clients, resource_id, given(inputs)))
 
     def _now(self, target: Target) -> Properties:
         outputs = self.read(target.clients, target.id, target.inputs)
@@ -185,11 +197,10 @@ class Resource(ABC):
         return outputs
 
     def _check(self, clients: Clients, inputs: Properties) -> None:
-        given = {name for name, value in inputs.items() if value is not None}
-        unknown = given - self.fixed - self.in_place - {"region"}
+        unknown = inputs.keys() - self.fixed - self.in_place - {"region"}
         if unknown:
             raise ValueError(f"{self.type}: this handler does not carry out {', '.join(sorted(unknown))}")
-        missing = self.required - given
+        missing = self.required - inputs.keys()
         if missing:
             raise ValueError(f"{self.type} needs {', '.join(sorted(missing))}")
         if inputs.get("region", clients.region) != clients.region:

@@ -56,28 +56,32 @@ class Network:
     def of_vpc(self) -> list[dict[str, Any]]:
         return [{"Name": "vpc-id", "Values": [self.vpc_id]}]
 
-    def clear(self) -> None:
-        """Remove everything in the VPC, and the VPC."""
+    def clear(self, forward: Callable[..., None] | None = None) -> None:
+        """Remove everything in the VPC, and the VPC; `forward` moves a clock that stands still."""
         ec2, of_vpc = self.ec2, self.of_vpc()
-        pages = ec2.get_paginator("describe_instances").paginate(Filters=of_vpc)
-        instances = [i["InstanceId"] for page in pages for r in page["Reservations"] for i in r["Instances"]]
-        for instance_id in instances:
-            ec2.modify_instance_attribute(InstanceId=instance_id, DisableApiTermination={"Value": False})
-        if instances:
-            ec2.terminate_instances(InstanceIds=instances)
+        self._terminate()
         for one in ec2.describe_instance_connect_endpoints(Filters=of_vpc)["InstanceConnectEndpoints"]:
             ec2.delete_instance_connect_endpoint(InstanceConnectEndpointId=one["InstanceConnectEndpointId"])
         endpoints = [one["VpcEndpointId"] for one in ec2.describe_vpc_endpoints(Filters=of_vpc)["VpcEndpoints"]]
         if endpoints:
             ec2.delete_vpc_endpoints(VpcEndpointIds=endpoints)
+        if forward is not None:
+            forward(seconds=1)
         until(lambda: not self.interfaces())
         for subnet in ec2.describe_subnets(Filters=of_vpc)["Subnets"]:
             ec2.delete_subnet(SubnetId=subnet["SubnetId"])
         groups = ec2.describe_security_groups(Filters=of_vpc)["SecurityGroups"]
-        for group in groups:
-            if group["GroupName"] != "default":
-                ec2.delete_security_group(GroupId=group["GroupId"])
+        for group in [one for one in groups if one["GroupName"] != "default"]:
+            ec2.delete_security_group(GroupId=group["GroupId"])
         until(self._vpc_deleted)
+
+    def _terminate(self) -> None:
+        pages = self.ec2.get_paginator("describe_instances").paginate(Filters=self.of_vpc())
+        instances = [i["InstanceId"] for page in pages for r in page["Reservations"] for i in r["Instances"]]
+        for instance_id in instances:
+            self.ec2.modify_instance_attribute(InstanceId=instance_id, DisableApiTermination={"Value": False})
+        if instances:
+            self.ec2.terminate_instances(InstanceIds=instances)
 
     def _vpc_deleted(self) -> bool:
         try:

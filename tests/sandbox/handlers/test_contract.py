@@ -8,10 +8,13 @@ import pytest
 
 from sandbox.handlers.base import Difference, Properties
 from sandbox.handlers.registry import default_registry
+from sandbox.handlers.resource import Resource
 from tests.sandbox.handlers.cases import CASES, Case, World
 from tests.sandbox.handlers.provider import provider_names
 
 REGISTRY = default_registry()
+NOT_IN_TAGGING_API = {"aws:iam/role:Role", "aws:iam/instanceProfile:InstanceProfile"}
+"""Types that the tagging API does not list, on AWS either: a sweep asks IAM itself."""
 
 
 def test_every_handler_has_a_case() -> None:
@@ -26,7 +29,9 @@ def test_lifecycle(case: Case, world: World) -> None:
         inputs["tags"] = world.tags("it")
 
     assert handler.find(clients, inputs) is None
-    created = handler.create(clients, inputs)
+    assert isinstance(handler, Resource)
+    nulls = dict.fromkeys((handler.fixed | handler.in_place) - inputs.keys())
+    created = handler.create(clients, {**nulls, **inputs})
     world.made(handler, created.id, inputs)
     assert created.outputs["id"] == created.id
     assert created.outputs.keys() <= {"id", *provider_names(case.token)[1]}
@@ -34,11 +39,12 @@ def test_lifecycle(case: Case, world: World) -> None:
         assert created.outputs[name] not in (None, "", [], {}), name
     if case.tagged:
         assert created.outputs["tagsAll"].items() >= inputs["tags"].items()
+        _assert_swept(case, world, created.outputs)
 
     read = handler.read(clients, created.id, inputs)
     assert read == created.outputs
     assert handler.diff(inputs, dict(inputs)) == Difference()
-    assert handler.find(clients, inputs) == created.id
+    assert handler.find(clients, {**nulls, **inputs}) == created.id
 
     if case.replaces:
         name, value = case.replaces
@@ -60,6 +66,18 @@ def test_lifecycle(case: Case, world: World) -> None:
     handler.delete(clients, created.id, inputs)
     handler.delete(clients, created.id, inputs)
     assert (handler.read(clients, created.id, inputs) is not None) == case.stays
+
+
+def _assert_swept(case: Case, world: World, outputs: Properties) -> None:
+    """See that a sweep by tag finds the resource, and finds it alone."""
+    filters = [{"Key": key, "Values": [value]} for key, value in world.tags("it").items()]
+    tagging = world.clients.client("resourcegroupstaggingapi")
+    arns = [one["ResourceARN"] for one in tagging.get_resources(TagFilters=filters)["ResourceTagMappingList"]]
+    if case.token in NOT_IN_TAGGING_API:
+        assert arns == []
+    else:
+        assert len(arns) == 1
+        assert outputs.get("arn", arns[0]) == arns[0]
 
 
 def _change_in_place(case: Case, world: World, resource_id: str, inputs: Properties) -> Properties:

@@ -70,9 +70,6 @@ def test_a_subnet_waits_for_the_endpoint_that_is_going(world: World) -> None:
     )
     ec2 = world.clients.client("ec2")
     ec2.delete_instance_connect_endpoint(InstanceConnectEndpointId=endpoint["id"])
-    with pytest.raises(ClientError, match="DependencyViolation"):
-        ec2.delete_subnet(SubnetId=subnet_id)
-
     world.registry["aws:ec2/subnet:Subnet"].delete(world.clients, subnet_id, {})
     assert ec2.describe_subnets(Filters=[{"Name": "subnet-id", "Values": [subnet_id]}])["Subnets"] == []
 

@@ -1,0 +1,30 @@
+"""S3 goes through the layer untouched: large bodies, metadata, conditions."""
+
+from __future__ import annotations
+
+import io
+import uuid
+
+from sandbox.handlers.clients import Boto3Clients
+from tests.sandbox.aws.network import refused
+
+SIZE = 9_000_000
+"""Bytes: more than one part of an upload."""
+
+
+def test_objects(clients: Boto3Clients) -> None:
+    s3, bucket = clients.client("s3"), f"bucket-{uuid.uuid4().hex[:8]}"
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "us-east-2"})
+    s3.put_object(Bucket=bucket, Key="latest/a b.txt", Body=b"hello", Metadata={"with_line": "1"})
+    found = s3.get_object(Bucket=bucket, Key="latest/a b.txt")
+    assert (found["Body"].read(), found["Metadata"]) == (b"hello", {"with_line": "1"})
+
+    s3.upload_fileobj(io.BytesIO(b"z" * SIZE), bucket, "large")
+    assert s3.head_object(Bucket=bucket, Key="large")["ContentLength"] == SIZE
+
+    s3.put_object(Bucket=bucket, Key="lock", Body=b"1", IfNoneMatch="*")
+    refused(s3.put_object, "PreconditionFailed", Bucket=bucket, Key="lock", Body=b"2", IfNoneMatch="*")
+    keys = [one["Key"] for one in s3.list_objects_v2(Bucket=bucket)["Contents"]]
+    assert keys == ["large", "latest/a b.txt", "lock"]
+    s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": key} for key in keys]})
+    s3.delete_bucket(Bucket=bucket)
