@@ -44,4 +44,5 @@ docs: dev ## pages that come from the code, and the picture of a real run
 
 lock: dev ## newer versions of everything
 	$(COMPILE) --upgrade pyproject.toml -o requirements.lock
+	echo "uv==$$($(UV) --version | cut -d' ' -f2)" | $(COMPILE) --no-annotate - -o requirements-uv.lock
 	$(COMPILE) --upgrade --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock

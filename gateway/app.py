@@ -110,11 +110,18 @@ class Gateway:
         client = caller.client if caller else ""
         self.metrics.requests.labels(client, "other", route, str(refusal.status)).inc()
 
-    async def look(self) -> None:
-        """Look for changed files, and for newer keys, for as long as the gateway runs."""
+    async def look_at_files(self) -> None:
+        """Look for changed revocations, for as long as the gateway runs; nothing slow may hold this up."""
         while True:
-            self.revocations.check()
-            await self.keys.refresh()
+            with _kept_going("revocations"):
+                self.revocations.check()
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def look_for_keys(self) -> None:
+        """Look for newer keys, for as long as the gateway runs."""
+        while True:
+            with _kept_going("keys"):
+                await self.keys.refresh()
             await asyncio.sleep(LOOK_EVERY_S)
 
     def exposition(self) -> bytes:
@@ -125,6 +132,15 @@ class Gateway:
         self.metrics.reload_failures.labels("revocations").set(self.revocations.failures)
         self.metrics.reload_failures.labels("keys").set(self.keys.failures)
         return self.metrics.text()
+
+
+@contextlib.contextmanager
+def _kept_going(what: str) -> Iterator[None]:
+    """Report whatever goes wrong, and go on: a watch that dies would leave everything as it was, for good."""
+    try:
+        yield
+    except Exception:
+        logging.getLogger("gateway").exception("looking for new %s failed", what)
 
 
 def _keys(config: Config, session: aiohttp.ClientSession) -> Keys:
@@ -167,13 +183,13 @@ async def running(config: Config) -> AsyncIterator[tuple[web.Application, web.Ap
     ) as session:
         gateway = Gateway(config, session)
         await gateway.keys.refresh()
-        looking = asyncio.create_task(gateway.look())
+        looking = [asyncio.create_task(gateway.look_at_files()), asyncio.create_task(gateway.look_for_keys())]
         try:
             yield _public(gateway), _admin(gateway)
         finally:
-            looking.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await looking
+            for task in looking:
+                task.cancel()
+            await asyncio.gather(*looking, return_exceptions=True)
 
 
 def _public(gateway: Gateway) -> web.Application:

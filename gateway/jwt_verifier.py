@@ -8,7 +8,7 @@ import warnings
 from base64 import urlsafe_b64decode
 from binascii import Error as Base64Error
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeGuard
 
 import msgspec
 from joserfc import jws
@@ -25,6 +25,8 @@ TYPES = {"jwt", "at+jwt", "application/at+jwt"}
 HEADERS = {"alg", "kid", "typ", "cty"}
 """Header parameters that are looked at or harmless; `jwk`, `jku`, `x5u`, `x5c` are ignored, `crit` is refused."""
 MAX_TOKEN_BYTES = 8192
+MAX_NAME = 256
+"""Characters of `jti` and `sub`."""
 KEY_TYPES: dict[str, type[Key]] = {
     "EdDSA": OKPKey,
     "Ed25519": OKPKey,
@@ -91,8 +93,8 @@ class Verifier:
             raise TokenRefusedError("audience", "the token is for another audience")
         issued_at = self._check_times(claims)
         jti, client = claims.get("jti"), claims.get("sub") or claims.get("client_id")
-        if not isinstance(jti, str) or not isinstance(client, str) or not jti:
-            raise TokenRefusedError("claims", "the token lacks jti or sub")
+        if not _is_name(jti) or not _is_name(client):
+            raise TokenRefusedError("claims", "the token has no usable jti or sub")
         if self._revocations().revokes(jti, client, issued_at):
             raise TokenRefusedError("revoked", "the token is revoked")
         return Caller(client=client, jti=jti, scopes=_scopes(claims))
@@ -157,6 +159,11 @@ def _claims(token: str, key: Key, algorithm: str) -> dict[str, Any]:
 def _same_algorithm(algorithm: str) -> set[str]:
     """Return the names of an algorithm: RFC 8037 says EdDSA, RFC 9864 Ed25519."""
     return {"EdDSA", "Ed25519"} if algorithm in {"EdDSA", "Ed25519"} else {algorithm}
+
+
+def _is_name(value: Any) -> TypeGuard[str]:
+    """Tell whether a claim can stand in headers, logs and labels: printable ASCII of bounded length."""
+    return isinstance(value, str) and 0 < len(value) <= MAX_NAME and value.isascii() and value.isprintable()
 
 
 def _number(claims: dict[str, Any], name: str) -> float:

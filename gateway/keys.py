@@ -129,11 +129,11 @@ class RemoteKeys:
         self._clock = clock
         self._keys: dict[str, Key] = {}
         self._fetched = self._tried = -MAX_AGE_S
-        self._lock = asyncio.Lock()
+        self._fetching: asyncio.Task[None] | None = None
 
     async def find(self, kid: str) -> Key | None:
         """Return the key of that id; ask the issuer again when it is unknown, but not often."""
-        if kid not in self._keys and self._clock() - self._tried >= MISS_INTERVAL_S:
+        if kid not in self._keys:
             await self._fetch()
         return self._keys.get(kid) if self.age_s() < MAX_AGE_S else None
 
@@ -143,20 +143,26 @@ class RemoteKeys:
 
     async def refresh(self) -> None:
         """Fetch again when the set is old."""
-        if self.age_s() >= REFRESH_S and self._clock() - self._tried >= MISS_INTERVAL_S:
+        if self.age_s() >= REFRESH_S:
             await self._fetch()
 
     async def _fetch(self) -> None:
-        async with self._lock:
-            if self._clock() - self._tried < MISS_INTERVAL_S:
-                return  # somebody else has just tried
+        """Fetch, unless that was tried just now. All who wait share one fetch, and none who leaves takes it along."""
+        if self._fetching is None and self._clock() - self._tried >= MISS_INTERVAL_S:
+            self._fetching = asyncio.create_task(self._try_to_fetch())
+        if self._fetching is not None:
+            await asyncio.shield(self._fetching)
+
+    async def _try_to_fetch(self) -> None:
+        try:
+            self._keys = read_key_set(await self._get(self._url or await self._discover()))
+            self._fetched = self._clock()
+        except (aiohttp.ClientError, TimeoutError, ValueError, OSError) as error:
+            self.failures += 1
+            log.error("the issuer's keys cannot be fetched, the last good set holds: %s", error)  # noqa: TRY400
+        finally:
             self._tried = self._clock()
-            try:
-                self._keys = read_key_set(await self._get(self._url or await self._discover()))
-                self._fetched = self._clock()
-            except (aiohttp.ClientError, TimeoutError, ValueError, OSError) as error:
-                self.failures += 1
-                log.error("the issuer's keys cannot be fetched, the last good set holds: %s", error)  # noqa: TRY400
+            self._fetching = None
 
     async def _discover(self) -> str:
         """Ask the issuer where its keys are (OpenID Connect Discovery 1.0, section 4)."""

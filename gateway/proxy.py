@@ -120,7 +120,7 @@ def _check_answer(answer: aiohttp.ClientResponse) -> None:
         raise upstream_failed(502, "answered with a redirect, which is not followed")
     if answer.status in {401, 403}:
         raise upstream_failed(502, "does not accept the gateway's key")
-    if answer.status < 300 and answer.content_type not in JSON_TYPES:
+    if answer.content_type not in JSON_TYPES:
         raise upstream_failed(502, f"answered {answer.content_type}: is it an OpenAI-compatible server?")
 
 

@@ -13,8 +13,15 @@ STACK_MARK = "CLOISTER_STACK_DIR"
 """Environment variable that every process of a stack carries: the stack's folder."""
 SERVICE_MARK = "CLOISTER_SERVICE"
 """Environment variable that names the service."""
+PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "HOME", "TMPDIR", "SSL_CERT_FILE")
+"""What services get of the caller's environment; the rest may hold secrets that are none of their business."""
 TERM_WAIT_S = 3.0
 KILL_WAIT_S = 5.0
+
+
+def passed_on() -> dict[str, str]:
+    """Return the part of this process's environment that a stack's processes get."""
+    return {name: os.environ[name] for name in PASSED_ON if name in os.environ}
 
 
 class ProcessInfo(msgspec.Struct, frozen=True, kw_only=True):

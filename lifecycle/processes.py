@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +14,7 @@ import msgspec
 from lifecycle import files, launch
 from lifecycle.health import is_healthy
 from lifecycle.log_files import last_lines, read_lines
-from lifecycle.marked import SERVICE_MARK, STACK_MARK, ProcessInfo, marked_processes, stop_marked
+from lifecycle.marked import SERVICE_MARK, STACK_MARK, ProcessInfo, marked_processes, passed_on, stop_marked
 from lifecycle.ports import is_free
 from lifecycle.supervisor_client import ALREADY_STARTED, NOT_RUNNING, Supervisor
 from planner.errors import DeployError
@@ -25,8 +24,6 @@ from planner.progress import Progress
 from templates.supervisor import Program, render_supervisor
 
 Resolve = Callable[[str], list[str] | None]
-PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "HOME", "TMPDIR", "SSL_CERT_FILE")
-"""What services get of the caller's environment; the rest may hold secrets that are none of their business."""
 HOT = ("dynamic",)
 """Rendered files and folders that their service watches: a change needs no restart."""
 STARTED_WITHIN_S = 10.0
@@ -78,7 +75,11 @@ class Processes:
             DeployError: one does not become healthy; the message holds its last words.
 
         """
-        wanted = [service for service in self.plan.services if names is None or service.name in names]
+        wanted = [
+            service
+            for service in self.plan.services
+            if (names is None or service.name in names) and self.resolve(service.artefact) is not None
+        ]
         self._write_configuration()
         self.supervisor.start()
         self.supervisor.reload()
@@ -197,11 +198,10 @@ class Processes:
         def expand(text: str) -> str:
             return self.layout.expand(service.name, text)
 
-        passed_on = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         marks = {STACK_MARK: self.layout.stack, SERVICE_MARK: service.name}
         return {
             "argv": [*command, *map(expand, service.args)],
-            "env": {**passed_on, **{name: expand(value) for name, value in service.env.items()}, **marks},
+            "env": {**passed_on(), **{name: expand(value) for name, value in service.env.items()}, **marks},
             "secret_env": {name: f"{self.layout.secrets}/{secret}" for name, secret in service.secret_env.items()},
             "memory_bytes": service.limits.memory_mib * 2**20,
             "open_files": service.limits.open_files,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from xmlrpc.client import Fault, ServerProxy
 
-from lifecycle.marked import STACK_MARK
+from lifecycle.marked import STACK_MARK, passed_on, stop_marked
 from planner.errors import DeployError
 from planner.layout import Layout
 from templates.supervisor import socket_path
@@ -41,10 +40,12 @@ class Supervisor:
         """
         if self.answers():
             return
+        # What a dead supervisor left behind would run beside what this one starts.
+        stop_marked(self.layout)
         Path(socket_path(self.layout)).unlink(missing_ok=True)
         subprocess.run(  # noqa: S603 - our own interpreter and our own file
             [sys.executable, "-P", "-m", "supervisor.supervisord", "-c", str(self.configuration)],
-            env={**os.environ, STACK_MARK: self.layout.stack},
+            env={**passed_on(), STACK_MARK: self.layout.stack},
             cwd=self.layout.stack,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from planner.errors import UsageError
 from planner.layout import Layout
 from templates.environment import environment
 
@@ -45,9 +46,12 @@ def _escaped(text: str) -> str:
     """Escape what the supervisor would expand.
 
     Raises:
-        ValueError: the text holds ` ;`, which begins a comment there and cannot be escaped.
+        UsageError: the text holds what begins a comment there, and cannot be escaped.
 
     """
-    if " ;" in text or "\n" in text:
-        raise ValueError(f"{text!r} cannot stand in the supervisor's configuration")
+    if any(mark in text for mark in (" ;", " #", "\n")):
+        raise UsageError(
+            f"the path {text!r} cannot stand in the supervisor's configuration: it holds ` ;` or ` #`",
+            hint="Set CLOISTER_HOME to a folder without them.",
+        )
     return text.replace("%", "%%")
