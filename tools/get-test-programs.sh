@@ -4,7 +4,7 @@
 set -eu
 
 missing=
-for pair in openssl:openssl ssh-keygen:openssh-client age:age git:git; do
+for pair in openssl:openssl ssh-keygen:openssh-client age:age git:git sysctl:procps; do
     command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair#*:}"
 done
 if [ -z "$missing" ]; then exit 0; fi
