@@ -16,6 +16,7 @@ dev: ## .venv with everything that tests and checks need
 	sh tools/make-venv.sh dev
 
 parts: dev ## programs that tests need and that come from the distribution
+	sh tools/get-test-programs.sh
 	$(PYTHON) -c "from lifecycle.parts import obtain; import sys; sys.exit(obtain('prometheus') or 0)"
 
 lint: dev ## style, types, import directions, spelling, generated pages

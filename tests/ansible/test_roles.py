@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from typing import Any
 
 import pytest
 import yaml
+
+from tests.parts import require
 
 ROOT = Path(__file__).parents[2] / "ansible"
 BIN = Path(sys.executable).parent
@@ -48,18 +51,53 @@ def test_ansible_accepts_the_playbook(playbook: Path) -> None:
 def test_a_wrong_argument_is_refused_before_anything_happens() -> None:
     done = run(
         *(str(BIN / "ansible-playbook"), "-i", "localhost,", "-c", "local", "--check", "prepare.yml"),
-        *(
-            "-e",
-            "base_journal_days=forever",
-            "-e",
-            "ansible_become=false",
-            "-e",
-            f"ansible_python_interpreter={sys.executable}",
-        ),
+        *("-e", "base_journal_days=forever", "-e", "ansible_become=false"),
+        *("-e", f"ansible_python_interpreter={sys.executable}"),
     )
     assert done.returncode != 0
     assert "base_journal_days" in done.stdout
     assert "Install the base packages" not in done.stdout
+
+
+PART_OF_BASE = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - ansible.builtin.include_role:
+        name: base
+        tasks_from: {tasks}
+"""
+
+
+def apply(tmp_path: Path, tasks: str, *words: str, **values: Any) -> subprocess.CompletedProcess[str]:
+    """Apply some of the role's tasks to this machine, with folders of the test's own."""
+    playbook = tmp_path / "playbook.yml"
+    playbook.write_text(PART_OF_BASE.format(tasks=tasks))
+    values |= {"ansible_python_interpreter": sys.executable, "base_sysctl_folder": str(tmp_path)}
+    values |= {"base_journal_folder": str(tmp_path / "journald.conf.d")}
+    local = ("-i", "localhost,", "-c", "local", "-e", json.dumps(values))
+    return run(str(BIN / "ansible-playbook"), *local, *words, str(playbook))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("tasks", "line"), [("journal.yml", "+SystemMaxUse=7M"), ("kernel.yml", "+vm.swappiness = 1")])
+def test_check_mode_shows_and_changes_nothing(tmp_path: Path, tasks: str, line: str) -> None:
+    done = apply(tmp_path, tasks, "--check", "--diff", base_journal_max_mib=7, base_sysctl={"vm.swappiness": 1})
+    # Not the exit code: on a machine without systemd, check mode rightly says that there is no journal to restart.
+    assert line in done.stdout.splitlines(), done.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["playbook.yml"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="the role gives its files to root")
+def test_kernel_settings_that_the_kernel_would_not_take_replace_nothing(tmp_path: Path) -> None:
+    require("sysctl")
+    settings = tmp_path / "50-cloister.conf"
+    settings.write_text("vm.swappiness = 60\n")
+    done = apply(tmp_path, "kernel.yml", base_sysctl={"no.such.setting": 1})
+    assert done.returncode != 0
+    assert "failed to validate" in done.stdout
+    assert settings.read_text() == "vm.swappiness = 60\n"
 
 
 @pytest.mark.slow

@@ -11,7 +11,6 @@ import tarfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from shutil import which
 from typing import Any
 
 import pyrage  # type: ignore[import-untyped]  # comes without types
@@ -28,6 +27,7 @@ from planner.errors import DeployError, UsageError
 from planner.layout import Layout
 from planner.plan import TlsPlan, to_json
 from tests.lifecycle.stack import PLAN, layout_in
+from tests.parts import require
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 KEY = pyrage.x25519.Identity.generate()
@@ -257,21 +257,21 @@ def test_identity_files_may_have_comments_and_several_keys(layout: Layout, tmp_p
     assert restore(tmp_path / "b.age", elsewhere(tmp_path), key=Identity(text)).stack == "stack"
 
 
-@pytest.mark.skipif(which("ssh-keygen") is None, reason="ssh-keygen is not installed")
 @pytest.mark.parametrize("kind", ["ed25519", "rsa"])
 def test_ssh_keys(layout: Layout, tmp_path: Path, kind: str) -> None:
     key = tmp_path / "id"
-    subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-f", key], check=True)
+    subprocess.run([require("ssh-keygen"), "-q", "-t", kind, "-N", "", "-f", key], check=True)
     make(layout, tmp_path / "b.age", Recipients((key.with_suffix(".pub").read_text(), *LOCK.keys)))
     assert restore(tmp_path / "b.age", elsewhere(tmp_path), key=Identity(key.read_text())).stack == "stack"
     assert restore(tmp_path / "b.age", elsewhere(tmp_path, "second"), key=OPENS).stack == "stack"
 
 
-@pytest.mark.skipif(which("age") is None, reason="age is not installed")
 def test_the_age_program_opens_it(layout: Layout, tmp_path: Path) -> None:
     make(layout, tmp_path / "b.age")
     (tmp_path / "key").write_text(OPENS.text)
-    ran = subprocess.run(["age", "-d", "-i", tmp_path / "key", tmp_path / "b.age"], capture_output=True, check=True)
+    ran = subprocess.run(
+        [require("age"), "-d", "-i", tmp_path / "key", tmp_path / "b.age"], capture_output=True, check=True
+    )
     with tarfile.open(fileobj=io.BytesIO(ran.stdout)) as opened:
         assert opened.getnames()[0] == "manifest.json"
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from shutil import which
 
 import httpx
 import pytest
@@ -28,6 +27,7 @@ from planner.errors import DeployError, UsageError
 from planner.layout import Layout
 from planner.plan import TlsPlan
 from tests.lifecycle.stack import layout_in
+from tests.parts import require
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 NAMES = ("localhost", "127.0.0.1", "llm.example.test", "::1")
@@ -517,14 +517,13 @@ def test_httpx_refuses_it_without_the_authority(served: tuple[CertificateState, 
         httpx.get(f"https://127.0.0.1:{port}/", verify=ssl.create_default_context(), trust_env=False)
 
 
-@pytest.mark.skipif(which("openssl") is None, reason="openssl is not installed")
 @pytest.mark.parametrize("kind", ["own", "company"])
 def test_openssl_accepts_it(layout: Layout, tmp_path: Path, kind: str) -> None:
     now = datetime.now(UTC)
     company = make_company(tmp_path, now)
     state = ensure_certificate(OWN if kind == "own" else company.authority_plan(), layout, now)
     command = [
-        "openssl", "verify", "-x509_strict", "-purpose", "sslserver", "-verify_hostname", "llm.example.test",
+        require("openssl"), "verify", "-x509_strict", "-purpose", "sslserver", "-verify_hostname", "llm.example.test",
         "-CAfile", state.ca_file, "-untrusted", state.leaf_file, state.leaf_file,
     ]  # fmt: skip
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
