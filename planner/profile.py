@@ -47,12 +47,14 @@ class EngineSection(Record, frozen=True, kw_only=True):
     gpu_memory_utilization: Annotated[float, Meta(gt=0, le=0.98)] = 0.92
     """Share of GPU memory the engine takes (vLLM's default is 0.92)."""
     kv_cache_dtype: Literal["auto", "fp8"] = "auto"
+    """Format of cached keys and values: the model's own, or fp8, which holds twice as many tokens."""
 
 
 class NetworkSection(Record, frozen=True, kw_only=True):
     """`[network]`: where it is reachable from, which is never the internet."""
 
     vpc_cidr: Cidr = "10.42.0.0/16"
+    """The VPC's own range, a private one; subnets are cut from it."""
     client_cidrs: Annotated[tuple[Cidr, ...], Meta(min_length=1)] = ("10.0.0.0/8",)
     """Networks that may reach the gateway's port. An address range of the internet is refused by policy."""
     zones: Annotated[int, Meta(ge=1, le=4)] = 1
@@ -63,12 +65,15 @@ class AwsSection(Record, frozen=True, kw_only=True):
     """`[aws]`: where the nodes come from."""
 
     region: str = "us-east-2"
+    """Region of everything in the account."""
     instance_type: str = ""
     """An instance type of `hosts.toml`; the smallest that fits when empty."""
     capacity: Literal["on-demand", "reservation", "capacity-block"] = "on-demand"
+    """How nodes are bought; all but on-demand need `reservation_id`."""
     reservation_id: Annotated[str, Meta(pattern=r"^(cr-[0-9a-f]{8,17})?$")] = ""
     """The reservation or capacity block to use, when `capacity` is one of these."""
     root_volume_gib: Annotated[int, Meta(ge=50, le=16384)] = 200
+    """Size of a node's root disk, in GiB."""
 
 
 class TlsSection(Record, frozen=True, kw_only=True):
@@ -82,9 +87,13 @@ class TlsSection(Record, frozen=True, kw_only=True):
     certificate: str = ""
     """PEM file: leaf first, then intermediates."""
     key: str = ""
+    """PEM file: the private key of `certificate`."""
     ca: str = ""
+    """PEM file: what clients trust; with `ca_key`, the authority that signs the stack's certificate."""
     ca_key: str = ""
+    """PEM file: the private key of `ca`."""
     leaf_days: Days = 30
+    """How long a certificate that the stack makes is valid, in days; renewed when a third is left."""
 
 
 class IdentitySection(Record, frozen=True, kw_only=True):
@@ -101,23 +110,31 @@ class IdentitySection(Record, frozen=True, kw_only=True):
     scope: str = "inference"
     """Scope a token needs for inference."""
     max_token_lifetime_s: Annotated[int, Meta(ge=60, le=604800)] = 86400
+    """Longest validity of a token, in seconds; one that lives longer is refused, whoever issued it."""
 
 
 class LimitsSection(Record, frozen=True, kw_only=True):
     """`[limits]`: what one client and all of them may use."""
 
     max_body_mib: Annotated[int, Meta(ge=1, le=64)] = 4
+    """Largest request body, in MiB."""
     max_connections: Annotated[int, Meta(ge=1)] = 512
+    """Connections that the gateway holds open at once; more are refused."""
     max_in_flight: Annotated[int, Meta(ge=1)] = 256
+    """Requests of all clients at once; more are refused."""
     max_in_flight_per_client: Annotated[int, Meta(ge=1)] = 64
+    """Requests of one client at once; more are refused."""
     request_timeout_s: Seconds = 600
+    """Longest time for a whole request, its stream included, in seconds."""
 
 
 class MetricsSection(Record, frozen=True, kw_only=True):
     """`[metrics]`: what Prometheus keeps."""
 
     retention_days: Days = 15
+    """How long samples are kept, in days."""
     scrape_interval_s: Seconds = 5
+    """Time between two readings of every service, in seconds."""
 
 
 class Profile(Record, frozen=True, kw_only=True):
