@@ -67,7 +67,7 @@ class Carrying:
 
     def delete_unwanted(self) -> None:
         """Delete what was replaced, and what the program no longer registers; dependents first."""
-        self._deleting.resolve_pending()  # of what the program no longer registers: the rest is settled
+        self._deleting.resolve_pending(self.engine.state.state.pending.keys() - self.wanted)
         state = self.engine.state.state
         unwanted = [record for urn, record in state.resources.items() if urn not in self.wanted]
         self._deleting.delete([*unwanted, *state.doomed])
@@ -157,28 +157,31 @@ class Carrying:
     def _delete_first(self, old: Record) -> None:
         """Delete a resource and everything that depends on it; all of it comes again later in the run, and waits."""
         with self._settled:
-            records = self._with_dependents(old)
-            leaving = {record.urn for record in records}
+            leaving = self._with_dependents(old.urn)
             self._leaving |= leaving
         try:
-            self._deleting.delete(records)
+            self._deleting.resolve_pending(leaving - self.wanted)
+            state = self.engine.state
+            there = [record for urn, record in state.records().items() if urn == old.urn or urn not in self.wanted]
+            self._deleting.delete([record for record in (*there, *state.state.doomed) if record.urn in leaving])
         finally:
             with self._settled:
                 self._leaving -= leaving
                 self._settled.notify_all()
 
-    def _with_dependents(self, old: Record) -> list[Record]:
-        """Return a resource and what depends on it, what was replaced included.
+    def _with_dependents(self, urn: str) -> set[str]:
+        """Return a resource and what depends on it: what was replaced, and what may have been made, included.
 
         What this run has registered before no longer depends on it, whatever the record of the last run says.
         """
-        state = self.engine.state
-        there = [record for urn, record in state.records().items() if urn == old.urn or urn not in self.wanted]
-        there += state.state.doomed
-        gone = {old.urn}
-        while more := {record.urn for record in there if gone & {*record.dependencies}} - gone:
+        state = self.engine.state.state
+        there: list[Record | Pending] = [*state.resources.values(), *state.pending.values()]
+        there = [entry for entry in there if entry.urn not in self.wanted]
+        there += state.doomed
+        gone = {urn}
+        while more := {entry.urn for entry in there if gone & {*entry.dependencies}} - gone:
             gone |= more
-        return [record for record in there if record.urn == old.urn or gone & {*record.dependencies}]
+        return gone
 
     def _begin(self, op: str, registration: Registration, resource_id: str) -> None:
         pending = Pending(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from sandbox.engine.changes import Change
@@ -23,14 +24,18 @@ class Deleting:
         self.changes: list[Change] = []
         self._lock = threading.Lock()
 
-    def resolve_pending(self) -> None:
+    def resolve_pending(self, urns: Collection[str]) -> None:
         """Settle what was begun and not ended; what interrupted creations left is recorded, and deleted like the rest.
+
+        Args:
+            urns: of what is about to be deleted.
 
         Raises:
             Exception: the account cannot say what is there.
 
         """
-        for pending in list(self.engine.state.state.pending.values()):
+        there = list(self.engine.state.state.pending.values())
+        for pending in [pending for pending in there if pending.urn in urns]:
             found = None
             if pending.op == "create" and pending.type in self.engine.registry:
                 found = left_by(pending, self.engine.registry[pending.type], self.account, self.engine.state)

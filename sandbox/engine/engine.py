@@ -119,8 +119,8 @@ class Engine:
         from sandbox.engine.deleting import Deleting  # noqa: PLC0415
 
         deleting = Deleting(self, self._account())
-        deleting.resolve_pending()
         state = self.state.state
+        deleting.resolve_pending({*state.pending})
         deleting.delete([*state.resources.values(), *state.doomed])
         with self.state.changing() as left:
             left.outputs = {}

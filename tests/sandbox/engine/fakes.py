@@ -20,8 +20,8 @@ ONLY = "fake:x/y:Only"
 FIXED = ("name", "shape")
 
 
-class Crash(BaseException):
-    """The process is killed."""
+class CrashError(Exception):
+    """The process is killed: whatever it still tries fails alike."""
 
 
 class RefusedError(Exception):
@@ -66,7 +66,7 @@ class Account:
             self.moments += 1
             self.dead = self.dead or self.moments == self.crash_at
             if self.dead:
-                raise Crash
+                raise CrashError
 
     def revive(self, crash_at: int = 0) -> None:
         """Start a new process, which forgets nothing but its own calls."""
