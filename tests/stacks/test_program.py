@@ -1,0 +1,125 @@
+"""What the program registers for each shipped profile, before any of it exists."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from lifecycle.profiles import load_profile, shipped_names
+from planner.catalogue import load_catalogue
+from planner.make_plan import Site, make_plan
+from planner.plan import Plan
+from planner.profile import AwsSection
+from planner.resources import Resource
+from policies.run import evaluate, refusals
+from sandbox.engine import Engine, StateFile
+from sandbox.engine.offline import offline_answers
+from sandbox.handlers.invokes import INVOKES
+from sandbox.handlers.registry import default_registry
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:pulumi_aws")
+
+UNTAGGED = {
+    "aws:ec2/routeTableAssociation:RouteTableAssociation",
+    "aws:iam/rolePolicy:RolePolicy",
+    "aws:kms/alias:Alias",
+}
+"""Types that AWS gives no tags."""
+
+
+def plan_of(profile: str, **aws: Any) -> Plan:
+    changed = msgspec.structs.replace(load_profile(profile), aws=AwsSection(**aws)) if aws else load_profile(profile)
+    return make_plan(changed, load_catalogue(), Site(stack="tested"))
+
+
+def registered(plan: Plan, folder: Path) -> dict[str, Resource]:
+    from stacks.deploy import deploy
+
+    engine = Engine(
+        project="cloister",
+        stack=plan.stack,
+        state=StateFile(folder / "resources.json"),
+        registry=default_registry(),
+        invokes=INVOKES,
+        offline=offline_answers(plan.network.region),
+        clients=None,
+    )
+    resources = engine.preview(lambda: deploy(plan)).resources
+    return {resource.name: resource for resource in resources}
+
+
+@pytest.mark.parametrize("profile", shipped_names())
+def test_a_shipped_profile_registers_a_private_tagged_lawful_stack(profile: str, tmp_path: Path) -> None:
+    plan = plan_of(profile)
+    resources = registered(plan, tmp_path)
+    types = {resource.type for resource in resources.values()}
+    assert not types & {
+        "aws:ec2/internetGateway:InternetGateway",
+        "aws:ec2/natGateway:NatGateway",
+        "aws:ec2/eip:Eip",
+        "aws:ec2/route:Route",
+    }
+    for resource in resources.values():
+        assert "0.0.0.0/0" not in str(resource.inputs), resource.name
+        assert "::/0" not in str(resource.inputs), resource.name
+        if resource.type.startswith("aws:") and resource.type not in UNTAGGED:
+            tags = resource.inputs["tags"]
+            assert (tags["cloister:stack"], tags["cloister:resource"]) == ("tested", resource.name)
+            assert tags["cloister:profile"] == profile
+    children = [resource for resource in resources.values() if resource.type.startswith("aws:")]
+    assert all("cloister:aws:" in child.parent for child in children), "every resource belongs to a component"
+    assert refusals(evaluate(plan, resources.values())) == ()
+
+
+def test_the_nodes_launch_template_says_what_keeps_it_private(tmp_path: Path) -> None:
+    template = registered(plan_of("2xh200"), tmp_path)["node-0-template"].inputs
+    assert template["metadataOptions"] == {
+        "httpEndpoint": "enabled",
+        "httpTokens": "required",
+        "httpPutResponseHopLimit": 1,
+    }
+    assert "keyName" not in template
+    (interface,) = template["networkInterfaces"]
+    assert (interface["associatePublicIpAddress"], interface["interfaceType"]) == ("false", "interface")
+    (disk,) = template["blockDeviceMappings"]
+    assert (disk["ebs"]["encrypted"], disk["ebs"]["volumeType"]) == ("true", "gp3")
+    assert "instanceMarketOptions" not in template
+
+
+def test_a_capacity_block_is_named_as_market_and_as_target(tmp_path: Path) -> None:
+    plan = plan_of("2xh200", capacity="capacity-block", reservation_id="cr-0123456789abcdef0")
+    template = registered(plan, tmp_path)["node-0-template"].inputs
+    assert template["instanceMarketOptions"] == {"marketType": "capacity-block"}
+    target = template["capacityReservationSpecification"]["capacityReservationTarget"]
+    assert target == {"capacityReservationId": "cr-0123456789abcdef0"}
+
+
+def test_a_reservation_is_used_and_nothing_else(tmp_path: Path) -> None:
+    plan = plan_of("2xh200", capacity="reservation", reservation_id="cr-0123456789abcdef0")
+    template = registered(plan, tmp_path)["node-0-template"].inputs
+    assert template["capacityReservationSpecification"]["capacityReservationPreference"] == "capacity-reservations-only"
+    assert "instanceMarketOptions" not in template
+
+
+def test_a_placement_group_is_made_where_the_plan_says_so(tmp_path: Path) -> None:
+    plan = plan_of("2xh200")
+    assert "node-0-placement" not in registered(plan, tmp_path)
+    (node,) = plan.nodes
+    close = msgspec.structs.replace(plan, nodes=(msgspec.structs.replace(node, placement_group=True),))
+    resources = registered(close, tmp_path)
+    assert resources["node-0-placement"].inputs["strategy"] == "cluster"
+    assert "placement" in resources["node-0-template"].inputs
+
+
+def test_policies_of_endpoints_hold_for_the_own_account_only(tmp_path: Path) -> None:
+    resources = registered(plan_of("2xh200"), tmp_path)
+    endpoints = [resource for resource in resources.values() if resource.type == "aws:ec2/vpcEndpoint:VpcEndpoint"]
+    assert len(endpoints) == 5
+    for endpoint in endpoints:
+        (statement,) = json.loads(endpoint.inputs["policy"])["Statement"]
+        condition = statement["Condition"]["StringEquals"]
+        assert set(condition) == {"aws:PrincipalAccount", "aws:ResourceAccount"}
