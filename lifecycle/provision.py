@@ -150,7 +150,7 @@ class Provisioner:
         return Engine(
             project=PROJECT,
             stack=self.plan.stack,
-            state=StateFile(self.home.resources),
+            state=StateFile(self.home.resources, files.write),
             registry=default_registry(),
             invokes=INVOKES,
             offline=offline_answers(self.plan.network.region),

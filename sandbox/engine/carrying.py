@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from planner.resources import Resource
-from sandbox.engine.changes import Change, Event, Operation
+from sandbox.engine.changes import Change, Operation
 from sandbox.engine.deleting import Deleting, left_by, recorded
 from sandbox.engine.monitor import Registered, Registration
 from sandbox.engine.refreshing import refreshed
 from sandbox.engine.state import Pending, Record
+from sandbox.engine.telling import told
 from sandbox.handlers.base import Clients, Created, Handler
 
 if TYPE_CHECKING:
@@ -223,19 +223,6 @@ class Carrying:
     def _told(self, op: Operation, registration: Registration) -> Iterator[None]:
         with told(self.engine.listener, op, registration.type, registration.name):
             yield
-
-
-@contextmanager
-def told(listener: Callable[[Event], None], op: Operation, kind: str, name: str) -> Iterator[None]:
-    """Tell the listener that an operation begins, and how it ended."""
-    started = time.monotonic()
-    listener(Event(phase="started", op=op, type=kind, name=name))
-    try:
-        yield
-    except Exception:
-        listener(Event(phase="failed", op=op, type=kind, name=name, seconds=time.monotonic() - started))
-        raise
-    listener(Event(phase="done", op=op, type=kind, name=name, seconds=time.monotonic() - started))
 
 
 def _asked(registration: Registration) -> Resource:

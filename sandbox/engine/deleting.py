@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.engine.changes import Change
 from sandbox.engine.failures import explain
+from sandbox.engine.ordering import in_order, in_parallel, key_of
 from sandbox.engine.state import Pending, Record, StateFile
+from sandbox.engine.telling import told
 from sandbox.handlers.base import Clients, Handler
 
 if TYPE_CHECKING:
@@ -51,8 +53,6 @@ class Deleting:
             DeployError: some could not be deleted; the rest was.
 
         """
-        from sandbox.engine.ordering import in_order, in_parallel, key_of  # noqa: PLC0415
-
         keyed = {key_of(record): record for record in records}
         sorter = in_order(records)
         failures = in_parallel(sorter, lambda key: self._delete(keyed[key]))
@@ -60,8 +60,6 @@ class Deleting:
             raise explain({keyed[key].urn: error for key, error in failures}, (), self.engine.state)
 
     def _delete(self, record: Record) -> None:
-        from sandbox.engine.carrying import told  # noqa: PLC0415
-
         if record.id:
             self._begin(record)
             with told(self.engine.listener, "delete", record.type, record.name):

@@ -9,7 +9,10 @@ from typing import Any
 from planner.errors import DeployError
 from planner.resources import Resource
 from sandbox.engine.changes import Change, Event, Preview, Result
+from sandbox.engine.deleting import Deleting
+from sandbox.engine.failures import explain
 from sandbox.engine.ordering import PARALLEL
+from sandbox.engine.refreshing import refreshed
 from sandbox.engine.state import StateFile
 from sandbox.handlers.base import Clients, Registry
 
@@ -81,7 +84,7 @@ class Engine:
             DeployError: something failed; what was done is in the state, and the next run goes on from there.
 
         """
-        from sandbox.engine.carrying import Carrying  # noqa: PLC0415
+        from sandbox.engine.carrying import Carrying  # noqa: PLC0415 - imports Pulumi
 
         carrier = Carrying(self, self._account())
         exports = self._run(program, carrier, preview=False)
@@ -92,8 +95,6 @@ class Engine:
 
     def refresh(self) -> tuple[Change, ...]:
         """Look at everything: what is gone leaves the state, what was changed by hand is noted for the next `up`."""
-        from sandbox.engine.refreshing import refreshed  # noqa: PLC0415
-
         account = self._account()
         records = [record for record in self.state.records().values() if record.id]
         with ThreadPoolExecutor(PARALLEL) as pool:
@@ -116,8 +117,6 @@ class Engine:
             DeployError: something could not be deleted; the rest was.
 
         """
-        from sandbox.engine.deleting import Deleting  # noqa: PLC0415
-
         deleting = Deleting(self, self._account())
         state = self.state.state
         deleting.resolve_pending({*state.pending})
@@ -154,9 +153,8 @@ class Engine:
         return self.offline[token](arguments) if self.clients is None else self.invokes[token](self.clients, arguments)
 
     def _run(self, program: Program, carrier: Any, *, preview: bool) -> dict[str, Any]:
-        from sandbox.engine.failures import explain  # noqa: PLC0415
-        from sandbox.engine.monitor import Monitor  # noqa: PLC0415
-        from sandbox.engine.program import run  # noqa: PLC0415
+        from sandbox.engine.monitor import Monitor  # noqa: PLC0415 - imports Pulumi
+        from sandbox.engine.program import run  # noqa: PLC0415 - imports Pulumi
 
         monitor = Monitor(carrier)
         try:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -63,8 +61,10 @@ class StateCorruptError(DeployError):
 class StateFile:
     """The state on disk. Safe to use from several threads."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, write: Callable[[Path, bytes], None]) -> None:
+        """Name the file, and what replaces it in one step, synced: a power cut must leave the old or the new."""
         self.path = path
+        self._write = write
         self._lock = threading.RLock()
         self._state: State | None = None
 
@@ -86,7 +86,7 @@ class StateFile:
         """Give the state to change it; it is on disk when the block has ended."""
         with self._lock:
             yield self.state
-            self._write()
+            self._save()
 
     def records(self) -> Mapping[str, Record]:
         """Return a copy of what exists, by URN."""
@@ -110,19 +110,10 @@ class StateFile:
             )
         return state
 
-    def _write(self) -> None:
-        """Replace the file in one step, synced: a power cut leaves the old or the new."""
-        temporary = None
+    def _save(self) -> None:
         try:
-            descriptor, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(msgspec.json.encode(self.state))
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).replace(self.path)
+            self._write(self.path, msgspec.json.encode(self.state))
         except OSError as error:
-            if temporary is not None:
-                Path(temporary).unlink(missing_ok=True)
             raise DeployError(
                 f"the state {self.path} cannot be written: {error.strerror}",
                 hint="Free space or mend the folder's permissions, then run the same command again: it resumes.",

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from lifecycle import files
 from lifecycle.profiles import load_profile, shipped_names
 from planner.catalogue import load_catalogue
 from planner.make_plan import Site, make_plan
@@ -42,7 +43,7 @@ def registered(plan: Plan, folder: Path) -> dict[str, Resource]:
     engine = Engine(
         project="cloister",
         stack=plan.stack,
-        state=StateFile(folder / "resources.json"),
+        state=StateFile(folder / "resources.json", files.write),
         registry=default_registry(),
         invokes=INVOKES,
         offline=offline_answers(plan.network.region),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lifecycle import files
 from sandbox.engine import StateFile
 from sandbox.handlers.base import Clients, Created, Difference, Handler, Properties, Registry
 
@@ -181,12 +182,12 @@ class MortalState(StateFile):
     """A state file that a dead process does not write."""
 
     def __init__(self, path: Path, account: Account) -> None:
-        super().__init__(path)
+        super().__init__(path, self._write_or_die)
         self.account = account
 
-    def _write(self) -> None:
+    def _write_or_die(self, path: Path, content: bytes) -> None:
         self.account.moment()
-        super()._write()
+        files.write(path, content)
         self.account.moment()
 
 
