@@ -1,0 +1,103 @@
+"""A model does not fit: what is the smallest change that would make it, and what would it come to?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from planner.architecture import Architecture
+from planner.catalogue.rows import Gpu
+from planner.errors import DeployError
+from planner.sizing import Sizing, SizeRequest, size
+
+MOST_GPUS = 64
+SHORTEST = 2048
+"""Tokens: a shorter context is hardly of use."""
+
+
+class Remedy(msgspec.Struct, frozen=True, kw_only=True):
+    """One change, and the figures with it."""
+
+    change: str
+    option: str
+    """As it is written on the command line."""
+    precision: str
+    max_model_len: int
+    weights_gib_per_gpu: float
+    kv_cache_gib_per_gpu: float
+    kv_cache_tokens: int
+    max_concurrency: float
+
+    def told(self) -> str:
+        """Put it into a sentence."""
+        return (
+            f"{self.change} ({self.option}): {self.weights_gib_per_gpu:g} GiB of weights and "
+            f"{self.kv_cache_gib_per_gpu:g} GiB of cache on each GPU, {self.kv_cache_tokens:,} tokens, "
+            f"{self.max_concurrency:g} requests of {self.max_model_len:,} tokens at {self.precision}"
+        )
+
+
+def remedies(model: Architecture, gpu: Gpu, request: SizeRequest) -> tuple[Remedy, ...]:
+    """Return every single change that would make the model fit, the mildest first; none if there is no such change."""
+    found = []
+    for change, option, changed in _changes(model, gpu, request):
+        try:
+            sizing = size(model, gpu, changed)
+        except DeployError:
+            continue
+        if sizing.fits:
+            found.append(_remedy(change, option, sizing))
+    return tuple(found)
+
+
+def _changes(model: Architecture, gpu: Gpu, request: SizeRequest) -> Iterator[tuple[str, str, SizeRequest]]:
+    replace = msgspec.structs.replace
+    if length := _longest(model, gpu, request):
+        yield "a shorter context", f"--max-model-len {length}", replace(request, max_model_len=length)
+    if request.kv_cache_dtype == "auto" and not model.encoder and not model.fp8_cache:
+        yield "an FP8 cache", "--kv-cache-dtype fp8", replace(request, kv_cache_dtype="fp8")
+    if model.quantization is None and not request.quantization:
+        for name in ("fp8", "awq"):
+            yield f"{name.upper()} weights", f"--quantization {name}", replace(request, quantization=name)
+    if count := _enough_gpus(model, gpu, request):
+        ep = " --ep" if count.ep and not request.ep else ""
+        yield f"{count.gpus} GPUs", f"--count {count.gpus}{ep}", count
+
+
+def _longest(model: Architecture, gpu: Gpu, request: SizeRequest) -> int:
+    """Return the longest context that fits, in steps of 1,024 tokens; 0 if none does."""
+    asked = request.max_model_len or model.max_position
+    low, high = 0, asked // 1024
+    while low < high:
+        middle = (low + high + 1) // 2
+        fits = size(model, gpu, msgspec.structs.replace(request, max_model_len=middle * 1024)).fits
+        low, high = (middle, high) if fits else (low, middle - 1)
+    return low * 1024 if SHORTEST <= low * 1024 < asked else 0
+
+
+def _enough_gpus(model: Architecture, gpu: Gpu, request: SizeRequest) -> SizeRequest | None:
+    """Return the request with the fewest GPUs that suffice: more tensor-parallel ranks, then pipeline stages."""
+    for count in (n for n in (2, 4, 8, 16, 32, MOST_GPUS) if n > request.gpus):
+        tp = min(count, 8)
+        for ep in {request.ep, bool(model.experts)}:
+            changed = msgspec.structs.replace(request, gpus=count, tp=tp, pp=count // tp, ep=ep)
+            try:
+                if size(model, gpu, changed).fits:
+                    return changed
+            except DeployError:
+                continue
+    return None
+
+
+def _remedy(change: str, option: str, sizing: Sizing) -> Remedy:
+    return Remedy(
+        change=change,
+        option=option,
+        precision=sizing.precision,
+        max_model_len=sizing.max_model_len,
+        weights_gib_per_gpu=sizing.weights_gib_per_gpu,
+        kv_cache_gib_per_gpu=sizing.kv_cache_gib_per_gpu,
+        kv_cache_tokens=sizing.kv_cache_tokens,
+        max_concurrency=sizing.max_concurrency,
+    )
