@@ -15,6 +15,7 @@ from cli.commands import (
     plan,
     profiles,
     restore,
+    size,
     status,
     token,
     up,
@@ -36,6 +37,7 @@ app = typer.Typer(
 )
 app.command("up")(up.up)
 app.command("plan")(plan.plan)
+app.command("size")(size.size)
 app.command("status")(status.status)
 app.command("verify")(verify.verify)
 app.add_typer(token.app, name="token")

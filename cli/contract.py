@@ -11,6 +11,7 @@ from lifecycle.doctor import Finding as DoctorFinding
 from lifecycle.down import DownReport
 from lifecycle.planning import PlanReport
 from lifecycle.register import Issued
+from lifecycle.sizing import SizeReport
 from lifecycle.status import ListedStack, StatusReport
 from lifecycle.tokens import Token
 from lifecycle.up import UpReport
@@ -123,6 +124,7 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
 REPORTS: dict[str, type[msgspec.Struct]] = {
     "up": UpReport,
     "plan": PlanReport,
+    "size": SizeReport,
     "status": StatusReport,
     "verify": VerifyReport,
     "token issue": Token,

@@ -1,4 +1,4 @@
-"""A model does not fit: what is the smallest change that would make it, and what would it come to?"""
+"""When a model does not fit: the smallest changes that would make it, each with what it comes to."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 from planner.architecture import Architecture
 from planner.catalogue.rows import Gpu
 from planner.errors import DeployError
-from planner.sizing import Sizing, SizeRequest, size
+from planner.sizing import SizeRequest, Sizing, size
 
 MOST_GPUS = 64
 SHORTEST = 2048
@@ -34,7 +34,7 @@ class Remedy(msgspec.Struct, frozen=True, kw_only=True):
         return (
             f"{self.change} ({self.option}): {self.weights_gib_per_gpu:g} GiB of weights and "
             f"{self.kv_cache_gib_per_gpu:g} GiB of cache on each GPU, {self.kv_cache_tokens:,} tokens, "
-            f"{self.max_concurrency:g} requests of {self.max_model_len:,} tokens at {self.precision}"
+            f"{self.max_concurrency:g}x concurrency at {self.max_model_len:,} tokens, {self.precision}"
         )
 
 
@@ -77,11 +77,10 @@ def _longest(model: Architecture, gpu: Gpu, request: SizeRequest) -> int:
 
 
 def _enough_gpus(model: Architecture, gpu: Gpu, request: SizeRequest) -> SizeRequest | None:
-    """Return the request with the fewest GPUs that suffice: more tensor-parallel ranks, then pipeline stages."""
+    """Return the request with the fewest GPUs that suffice: tensor parallelism within a node, then more nodes."""
     for count in (n for n in (2, 4, 8, 16, 32, MOST_GPUS) if n > request.gpus):
-        tp = min(count, 8)
         for ep in {request.ep, bool(model.experts)}:
-            changed = msgspec.structs.replace(request, gpus=count, tp=tp, pp=count // tp, ep=ep)
+            changed = msgspec.structs.replace(request, gpus=count, tp=0, pp=0, ep=ep)
             try:
                 if size(model, gpu, changed).fits:
                     return changed

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import msgspec
 
@@ -27,8 +26,10 @@ WEIGHTS_LOW, WEIGHTS_HIGH = 0.98, 1.03
 """Published start-up logs show 1.00 to 1.02 times the computed weights."""
 PADDED_LOW = 0.93
 """Where experts are padded for some kernels only."""
-CacheDtype = Literal["auto", "bfloat16", "float16", "fp8", "fp8_e4m3", "fp8_e5m2"]
-CACHE_DTYPES: tuple[CacheDtype, ...] = ("auto", "bfloat16", "float16", "fp8", "fp8_e4m3", "fp8_e5m2")
+NODE_GPUS = 8
+"""GPUs of a large node: what crosses its border is far slower than what stays within."""
+DTYPES: dict[str, Dtype] = {"bfloat16": "bfloat16", "float16": "float16", "half": "float16", "float32": "float32"}
+CACHE_DTYPES = ("auto", "bfloat16", "float16", "fp8", "fp8_e4m3", "fp8_e5m2")
 
 
 class SizeRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +46,7 @@ class SizeRequest(msgspec.Struct, frozen=True, kw_only=True):
     tp: int = 0
     pp: int = 0
     ep: bool = False
-    dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
+    dtype: str = "auto"
     quantization: str = ""
     kv_cache_dtype: str = "auto"
     max_model_len: int = 0
@@ -278,7 +279,9 @@ def _check(request: SizeRequest) -> None:
 
 def _precision(model: Architecture, gpu: Gpu, request: SizeRequest) -> tuple[Architecture, Dtype, tuple[str, ...]]:
     """Settle in which precision weights are held."""
-    dtype: Dtype = model.dtype if request.dtype == "auto" else request.dtype
+    if request.dtype != "auto" and request.dtype not in DTYPES:
+        raise UsageError(f"--dtype: {request.dtype!r} is unknown", hint=f"Known: auto, {', '.join(DTYPES)}.")
+    dtype = DTYPES.get(request.dtype, model.dtype)
     notes: tuple[str, ...] = ()
     if dtype == "float32" and request.dtype == "auto":
         dtype = "float16" if gpu.bf16_tflops is None else "bfloat16"
@@ -305,8 +308,9 @@ def _precision(model: Architecture, gpu: Gpu, request: SizeRequest) -> tuple[Arc
 
 
 def _parallel(request: SizeRequest) -> Parallel:
-    """Settle the division: all GPUs as tensor-parallel ranks unless something else is asked."""
-    pp = request.pp or 1
+    """Settle the division: tensor parallelism within a node, pipeline stages across, unless something else is asked."""
+    whole = request.gpus // NODE_GPUS if request.gpus > NODE_GPUS and request.gpus % NODE_GPUS == 0 else 1
+    pp = request.pp or (1 if request.tp else whole)
     tp = request.tp or max(1, request.gpus // pp)
     parallel = Parallel(tp=tp, pp=pp, ep=request.ep)
     if parallel.gpus > request.gpus:

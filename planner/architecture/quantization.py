@@ -1,4 +1,4 @@
-"""`quantization_config` of a checkpoint, or `--quantization`: how many bits a weight takes, and which are left alone."""
+"""`quantization_config` of a checkpoint, or `--quantization`: the bits of a weight, and which are left alone."""
 
 from __future__ import annotations
 
