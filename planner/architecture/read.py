@@ -26,8 +26,9 @@ FAMILIES = {
     "bert", "cohere", "cohere2", "deepseek_v2", "deepseek_v3", "deepseek_v32", "exaone4", "falcon", "gemma", "gemma2",
     "gemma3", "gemma3_text", "glm", "glm4", "glm4_moe", "glm_moe_dsa", "gpt2", "gpt_neox", "gpt_oss", "granite",
     "kimi_k2", "kimi_k25", "llama", "llama4", "llama4_text", "minimax_m2", "ministral", "mistral", "mistral3",
-    "mixtral", "nemotron", "olmo2", "olmo3", "phi", "phi3", "qwen2", "qwen2_moe", "qwen2_vl", "qwen3", "qwen3_moe", "qwen3_vl",
-    "qwen3_vl_moe", "qwen3_vl_moe_text", "qwen3_vl_text", "roberta", "seed_oss", "smollm3", "starcoder2", "xlm-roberta",
+    "mixtral", "nemotron", "olmo2", "olmo3", "phi", "phi3", "qwen2", "qwen2_moe", "qwen2_vl", "qwen3", "qwen3_moe",
+    "qwen3_vl", "qwen3_vl_moe", "qwen3_vl_moe_text", "qwen3_vl_text", "roberta", "seed_oss", "smollm3", "starcoder2",
+    "xlm-roberta",
 }  # fmt: skip
 """Families read as their own code reads them; others are read as plain decoders, with a note."""
 ENCODERS = {"bert", "roberta", "xlm-roberta"}
