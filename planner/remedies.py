@@ -22,6 +22,8 @@ class Remedy(msgspec.Struct, frozen=True, kw_only=True):
     change: str
     option: str
     """As it is written on the command line."""
+    setting: str
+    """As it is written in a profile."""
     precision: str
     max_model_len: int
     weights_gib_per_gpu: float
@@ -29,10 +31,10 @@ class Remedy(msgspec.Struct, frozen=True, kw_only=True):
     kv_cache_tokens: int
     max_concurrency: float
 
-    def told(self) -> str:
-        """Put it into a sentence."""
+    def told(self, how: str = "") -> str:
+        """Put it into a sentence; `how` says in which words, the command line's unless others are given."""
         return (
-            f"{self.change} ({self.option}): {self.weights_gib_per_gpu:g} GiB of weights and "
+            f"{self.change} ({how or self.option}): {self.weights_gib_per_gpu:g} GiB of weights and "
             f"{self.kv_cache_gib_per_gpu:g} GiB of cache on each GPU, {self.kv_cache_tokens:,} tokens, "
             f"{self.max_concurrency:g}x concurrency at {self.max_model_len:,} tokens, {self.precision}"
         )
@@ -41,28 +43,35 @@ class Remedy(msgspec.Struct, frozen=True, kw_only=True):
 def remedies(model: Architecture, gpu: Gpu, request: SizeRequest) -> tuple[Remedy, ...]:
     """Return every single change that would make the model fit, the mildest first; none if there is no such change."""
     found = []
-    for change, option, changed in _changes(model, gpu, request):
+    for change, option, setting, changed in _changes(model, gpu, request):
         try:
             sizing = size(model, gpu, changed)
         except DeployError:
             continue
         if sizing.fits:
-            found.append(_remedy(change, option, sizing))
+            found.append(_remedy(change, option, setting, sizing))
     return tuple(found)
 
 
-def _changes(model: Architecture, gpu: Gpu, request: SizeRequest) -> Iterator[tuple[str, str, SizeRequest]]:
+def _changes(model: Architecture, gpu: Gpu, request: SizeRequest) -> Iterator[tuple[str, str, str, SizeRequest]]:
     replace = msgspec.structs.replace
     if length := _longest(model, gpu, request):
-        yield "a shorter context", f"--max-model-len {length}", replace(request, max_model_len=length)
+        yield (
+            "a shorter context",
+            f"--max-model-len {length}",
+            f"model.max_model_len = {length}",
+            replace(request, max_model_len=length),
+        )
     if request.kv_cache_dtype == "auto" and not model.encoder and not model.fp8_cache:
-        yield "an FP8 cache", "--kv-cache-dtype fp8", replace(request, kv_cache_dtype="fp8")
+        changed = replace(request, kv_cache_dtype="fp8")
+        yield "an FP8 cache", "--kv-cache-dtype fp8", 'engine.kv_cache_dtype = "fp8"', changed
     if model.quantization is None and not request.quantization:
         for name in ("fp8", "awq"):
-            yield f"{name.upper()} weights", f"--quantization {name}", replace(request, quantization=name)
+            changed = replace(request, quantization=name)
+            yield f"{name.upper()} weights", f"--quantization {name}", f'model.quantization = "{name}"', changed
     if count := _enough_gpus(model, gpu, request):
         ep = " --ep" if count.ep and not request.ep else ""
-        yield f"{count.gpus} GPUs", f"--count {count.gpus}{ep}", count
+        yield f"{count.gpus} GPUs", f"--count {count.gpus}{ep}", f"hardware.count = {count.gpus}", count
 
 
 def _longest(model: Architecture, gpu: Gpu, request: SizeRequest) -> int:
@@ -89,10 +98,11 @@ def _enough_gpus(model: Architecture, gpu: Gpu, request: SizeRequest) -> SizeReq
     return None
 
 
-def _remedy(change: str, option: str, sizing: Sizing) -> Remedy:
+def _remedy(change: str, option: str, setting: str, sizing: Sizing) -> Remedy:
     return Remedy(
         change=change,
         option=option,
+        setting=setting,
         precision=sizing.precision,
         max_model_len=sizing.max_model_len,
         weights_gib_per_gpu=sizing.weights_gib_per_gpu,

@@ -9,7 +9,7 @@ import msgspec
 from planner.architecture import DTYPE_BYTES, Architecture, Dtype
 from planner.architecture.quantization import mark_quantised, named_quantization
 from planner.catalogue.rows import Gpu
-from planner.engine_defaults import batch_defaults
+from planner.engine_args import default_limits
 from planner.errors import PlanError, UsageError
 from planner.kv_cache import CachePlan, CacheRequest, plan_cache
 from planner.lora import LoraAdapters, lora_bytes
@@ -189,7 +189,7 @@ def _settle(model: Architecture, gpu: Gpu, request: SizeRequest) -> _Settled:
     model, dtype, notes = _precision(model, gpu, request)
     parallel = _parallel(request)
     notes += check_parallel(model, parallel)
-    batched, seqs = batch_defaults(gpu)
+    batched, seqs = default_limits(gpu.memory_gib, gpu.name)
     seqs, max_len = request.max_num_seqs or seqs, request.max_model_len or model.max_position
     if max_len > model.max_position:
         notes += (f"{max_len:,} tokens are more than the {model.max_position:,} that the model was made for",)
