@@ -26,6 +26,7 @@ from planner.plan import (
     Target,
     TlsPlan,
     UpstreamPlan,
+    replica_names,
 )
 from planner.profile import Profile, TlsSection
 from planner.services import Services
@@ -85,9 +86,10 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
     engine = EnginePlan(
         name=row.name,
         version=row.version,
-        args=_engine_args(profile, served, builder.number("engine", "http")),
+        args=_engine_args(profile, served, builder.number(replica_names(profile.hardware.replicas)[0], "http")),
         gpu=gpu.name,
         gpus=profile.hardware.count,
+        replicas=profile.hardware.replicas,
         kv_cache_tokens=sizing.kv_cache_tokens,
         max_num_seqs=profile.engine.max_num_seqs,
         # vLLM counts running and waiting requests together.
@@ -184,7 +186,7 @@ def _services(
     """List what runs, in the order in which it is best read."""
     return (
         builder.aws(network),
-        *(() if upstream else (builder.engine(model, engine),)),
+        *(() if upstream else builder.engines(model, engine)),
         builder.gateway(after=()),
         builder.traefik(),
         builder.prometheus(metrics),

@@ -26,44 +26,60 @@ def choose_host(profile: Profile, catalogue: Catalogue) -> tuple[Host, tuple[Dec
 
     """
     wanted, region = profile.hardware, profile.aws.region
+    total = wanted.count * wanted.replicas
     if profile.aws.instance_type:
         host = catalogue.host(profile.aws.instance_type)
         _check(host, profile)
         reason = "named in the profile"
     else:
-        fitting = [h for h in catalogue.hosts.values() if h.gpu == wanted.gpu and h.gpus >= wanted.count]
+        fitting = [h for h in catalogue.hosts.values() if h.gpu == wanted.gpu and h.gpus >= total]
         here = [h for h in fitting if region in h.zones]
         if not here:
             elsewhere = sorted({r for h in fitting for r in h.zones})
             raise PlanError(
-                f"no AWS instance type in {region} has {wanted.count} {wanted.gpu} GPUs",
+                f"no AWS instance type in {region} has {_needed(profile)} GPUs",
                 hint=f"Set `aws.region` to one of: {', '.join(elsewhere)}."
                 if elsewhere
-                else "Set `hardware.count` lower.",
+                else "Set `hardware.count` or `hardware.replicas` lower: all replicas stand on one node.",
             )
         host = min(here, key=lambda h: h.gpus)  # of equals the one that the catalogue lists first
-        reason = f"the smallest instance type in {region} with {wanted.count} {wanted.gpu}"
+        reason = f"the smallest instance type in {region} with {_needed(profile)}"
     decisions = [Decision(what="instance type", choice=host.name, why=reason)]
-    if host.gpus > wanted.count:
-        idle = host.gpus - wanted.count
+    if wanted.replicas > 1:
+        decisions.append(
+            Decision(
+                what="replicas",
+                choice=f"{wanted.replicas}, on {wanted.count} GPUs each",
+                why="`hardware.replicas` of the profile; the gateway gives each request to the least busy one",
+            )
+        )
+    if host.gpus > total:
+        idle = host.gpus - total
         fill = host.gpus // wanted.count
+        more = f"`hardware.replicas = {fill}` uses {fill * wanted.count} of them"
+        room = more if fill > wanted.replicas else "the rest holds no further replica"
         decisions.append(
             Decision(
                 what="idle GPUs",
                 choice=f"{idle} of {host.gpus}",
-                why=f"AWS sells {host.name} whole: it is billed whole, and has room for {fill} replicas; "
-                f"a profile that uses {host.gpus} GPUs wastes none",
+                why=f"AWS sells {host.name} whole: it is billed whole; {room}",
             )
         )
     return host, tuple(decisions)
 
 
+def _needed(profile: Profile) -> str:
+    """Say how many GPUs are wanted in all."""
+    wanted = profile.hardware
+    counted = f"{wanted.replicas} x {wanted.count}" if wanted.replicas > 1 else f"{wanted.count}"
+    return f"{counted} {wanted.gpu}"
+
+
 def _check(host: Host, profile: Profile) -> None:
     wanted, region = profile.hardware, profile.aws.region
-    if host.gpu != wanted.gpu or host.gpus < wanted.count:
+    if host.gpu != wanted.gpu or host.gpus < wanted.count * wanted.replicas:
         raise PlanError(
-            f"`aws.instance_type`: {host.name} has {host.gpus} {host.gpu}, "
-            f"the profile wants {wanted.count} {wanted.gpu}",
+            f"`aws.instance_type`: {host.name} has {host.gpus} {host.gpu}, the profile wants {_needed(profile)}",
             hint="Leave `aws.instance_type` empty to have one chosen.",
         )
     if region not in host.zones:

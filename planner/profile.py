@@ -12,6 +12,9 @@ Cidr = Annotated[str, Meta(pattern=r"^[0-9a-fA-F:.]+/[0-9]{1,3}$")]
 Seconds = Annotated[int, Meta(ge=1)]
 Days = Annotated[int, Meta(ge=1)]
 
+MAX_REPLICAS = 64
+"""Most copies of the engine: each has a port of its own, from 8000 on, below those of the other services."""
+
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of every section: frozen, and a misspelt field is an error."""
@@ -35,6 +38,8 @@ class HardwareSection(Record, frozen=True, kw_only=True):
     """A row of the catalogue's `gpus.toml`."""
     count: Annotated[int, Meta(ge=1, le=1024)]
     """GPUs that one replica uses."""
+    replicas: Annotated[int, Meta(ge=1, le=MAX_REPLICAS)] = 1
+    """Independent copies of the engine, each on `count` GPUs; the gateway spreads requests over them."""
 
 
 class EngineSection(Record, frozen=True, kw_only=True):
