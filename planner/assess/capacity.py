@@ -35,7 +35,7 @@ def surge(figures: Figures) -> float:
 
 
 def hosts(figures: Figures, strategy: Strategy) -> tuple[Hosts, ...]:
-    """Return the hosts of each month. Bought and reserved ones stay; a Capacity Block holds what its peak month takes."""
+    """Return the hosts of each month: bought and reserved ones stay, a Capacity Block holds its busiest month."""
     if strategy == "api":
         return (Hosts(0, 0),) * MONTHS
     per_month = [_hosts_for(figures, strategy, factor) for factor in growth_factors(figures)]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 from planner.assess.figures import MONTHS, first_month
-from planner.assess.situation import MAX_TOKENS_PER_MONTH, Situation
+from planner.assess.situation import MAX_TOKENS_PER_MONTH, Demand, Situation
 from planner.errors import UsageError
 from planner.toml_faults import fault_of
 from planner.toml_lines import line_of
@@ -62,36 +62,32 @@ def check(situation: Situation, text: str = "", origin: str = "the answers") -> 
         raise _error(text, origin, path, what)
 
 
-def _contradictions(situation: Situation) -> list[tuple[tuple[str, ...], str]]:
-    demand = situation.demand
-    monthly = (demand.tokens_in_per_month, demand.tokens_out_per_month)
-    daily = (demand.users, demand.tokens_in_per_day, demand.tokens_out_per_day)
-    found: list[tuple[tuple[str, ...], str]] = []
-    if any(monthly) and any(daily):
-        found.append((("demand",), "give tokens per month, or users and tokens per day; both are here"))
-    elif not (all(monthly) or all(daily)):
-        need = "tokens_in_per_month and tokens_out_per_month, or users, tokens_in_per_day and tokens_out_per_day"
-        found.append((("demand",), f"demand is incomplete; it takes {need}, each above 0"))
-    elif (last := max(first_month(demand)) * (1 + demand.growth_per_month) ** (MONTHS - 1)) > MAX_TOKENS_PER_MONTH:
-        found.append(
-            (
-                ("demand", "growth_per_month"),
-                f"month 24 would have {last:.1e} tokens, beyond {MAX_TOKENS_PER_MONTH:.0e}: no service on earth has that",
-            )
-        )
+def _contradictions(situation: Situation) -> Iterator[tuple[tuple[str, ...], str]]:
+    yield from _of_demand(situation.demand)
     shares = sum(use.share for use in situation.api)
     if abs(shares - 1) > 1e-6:
-        found.append((("api",), f"the shares of the hosted models add up to {shares:g}, not to 1"))
-    for number, option in enumerate(situation.hardware):
-        if option.capacity != "bought" and option.capacity != "reserved" and not option.region:
-            found.append((("hardware", str(number), "region"), f"{option.capacity} capacity is rented in a region"))
+        yield ("api",), f"the shares of the hosted models add up to {shares:g}, not to 1"
     names = [option.name for option in situation.hardware]
     if doubled := next((name for name in names if names.count(name) > 1), None):
-        found.append((("hardware",), f"two options are called {doubled!r}; leave one out"))
-    weights = msgspec.structs.astuple(situation.weights)
-    if all(weight == 0 for weight in weights):
-        found.append((("weights",), "every weight is 0, so nothing would count"))
-    return found
+        yield ("hardware",), f"two options are called {doubled!r}; leave one out"
+    if all(weight == 0 for weight in msgspec.structs.astuple(situation.weights)):
+        yield ("weights",), "every weight is 0, so nothing would count"
+
+
+def _of_demand(demand: Demand) -> Iterator[tuple[tuple[str, ...], str]]:
+    monthly = (demand.tokens_in_per_month, demand.tokens_out_per_month)
+    daily = (demand.users, demand.tokens_in_per_day, demand.tokens_out_per_day)
+    if any(monthly) and any(daily):
+        yield ("demand",), "give tokens per month, or users and tokens per day; both are here"
+        return
+    if not (all(monthly) or all(daily)):
+        need = "tokens_in_per_month and tokens_out_per_month, or users, tokens_in_per_day and tokens_out_per_day"
+        yield ("demand",), f"demand is incomplete; it takes {need}"
+        return
+    last = max(first_month(demand)) * max(1, (1 + demand.growth_per_month) ** (MONTHS - 1))
+    if last > MAX_TOKENS_PER_MONTH:
+        what = f"demand reaches {last:.1e} tokens a month, beyond {MAX_TOKENS_PER_MONTH:.0e}: is a unit wrong?"
+        yield ("demand",), what
 
 
 def _slip(path: Sequence[str], what: str, values: dict[str, Any]) -> str:
@@ -104,7 +100,7 @@ def _slip(path: Sequence[str], what: str, values: dict[str, Any]) -> str:
     here: Any = values
     for key in path:
         here = here[int(key)] if isinstance(here, list) else here.get(key)
-    return f"; got {here!r}. This is {told}" if told else ""
+    return f"; got {here!r}: {told}"
 
 
 def _error(text: str, origin: str, path: Sequence[str], what: str) -> UsageError:

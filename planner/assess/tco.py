@@ -58,10 +58,8 @@ def items(figures: Figures, strategy: Strategy) -> tuple[Item, ...]:
     lines = [*_hosted(figures, strategy), *_people(figures, strategy)]
     if strategy != "api":
         lines += _own(figures, hosts(figures, strategy))
-    order = list(TITLES)
-    return tuple(
-        sorted((line for line in lines if any(line.cost) or any(line.cash)), key=lambda i: order.index(i.name))
-    )
+    by_name = {line.name: line for line in lines if any(line.cost) or any(line.cash)}
+    return tuple(by_name[name] for name in TITLES if name in by_name)
 
 
 def total(lines: Sequence[Item]) -> float:
@@ -140,7 +138,7 @@ def _rented(figures: Figures, counts: Sequence[int]) -> Item:
 def _bought(figures: Figures, counts: Sequence[int]) -> Item:
     """Return the loss of value, and in cash the purchases less what the machines are worth at the end."""
     price = figures.own.price
-    cost = _over_ages(figures, counts, lambda age: _worth(figures, age) - _worth(figures, age + 1))
+    cost = _over_ages(counts, lambda age: _worth(figures, age) - _worth(figures, age + 1))
     cash = [price * new for new in _purchases(counts)]
     cash[-1] -= sum(new * _worth(figures, MONTHS - month) for month, new in enumerate(_purchases(counts)))
     return Item("hosts", cost, tuple(cash))
@@ -154,7 +152,7 @@ def _keep(figures: Figures, counts: Sequence[int]) -> list[Item]:
         "power": power,
         "colocation": figures.own.power_kw * figures.colocation,
     }
-    capital = _over_ages(figures, counts, lambda age: _worth(figures, age) * figures.capital_rate / 12)
+    capital = _over_ages(counts, lambda age: _worth(figures, age) * figures.capital_rate / 12)
     return [
         _even("capital", capital),
         *(_even(name, [amount * count for count in counts]) for name, amount in per_host.items()),
@@ -172,7 +170,7 @@ def _purchases(counts: Sequence[int]) -> list[int]:
     return [now - before for before, now in zip([0, *counts], counts, strict=False)]
 
 
-def _over_ages(figures: Figures, counts: Sequence[int], of_age: Callable[[int], float]) -> Months:
+def _over_ages(counts: Sequence[int], of_age: Callable[[int], float]) -> Months:
     """Return each month's sum over all machines of an amount that follows from their age in months."""
     bought = _purchases(counts)
     by_age = [of_age(age) for age in range(MONTHS)]
