@@ -115,8 +115,8 @@ class Terms:
     def assumption(self, name: str) -> Range:
         """Return an assumption, money in the situation's currency."""
         row = _found(self.catalogue.assumptions, name, "assumption")
-        currency, _, _ = row.unit.partition("/")
-        is_money = len(currency) == 3 and currency.isupper()
+        currency, per, _ = row.unit.partition("/")
+        is_money = bool(per) and len(currency) == 3 and currency.isupper()
         low, typical, high = (
             self._money(value, currency) if is_money else value for value in (row.low, row.typical, row.high)
         )
