@@ -20,7 +20,7 @@ from planner.assess.situation import Hardware, Situation
 from planner.catalogue import Catalogue
 
 OWN: tuple[Strategy, ...] = ("hybrid", "self-host")
-POINTS = 60
+POINTS = 120
 """Volumes at which the chart of cost against volume is drawn."""
 
 
