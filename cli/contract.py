@@ -15,6 +15,7 @@ from lifecycle.status import ListedStack, StatusReport
 from lifecycle.tokens import Token
 from lifecycle.up import UpReport
 from lifecycle.verify import VerifyReport
+from planner.assess.report import Assessment
 from planner.profile import Profile
 
 
@@ -123,6 +124,7 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
 REPORTS: dict[str, type[msgspec.Struct]] = {
     "up": UpReport,
     "plan": PlanReport,
+    "assess": Assessment,
     "status": StatusReport,
     "verify": VerifyReport,
     "token issue": Token,

@@ -12,6 +12,7 @@ from planner.assess.report import Assessment, Bill
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 SVG = "http://www.w3.org/2000/svg"
 LOOK: dict[Strategy, tuple[str, str]] = {
@@ -58,7 +59,7 @@ class Chart(NamedTuple):
 def charts(assessment: Assessment) -> tuple[Chart, ...]:
     """Draw all charts of an assessment."""
     currency, months = assessment.currency, assessment.months
-    drawn: list[tuple[str, str, float, Callable[[Axes, Assessment], None]]] = [
+    drawn: list[tuple[str, str, float, Callable[[Figure, Assessment], None]]] = [
         (
             "cumulative",
             f"Paid by the end of each month over {months} months, {currency}, low to high",
@@ -88,18 +89,18 @@ def charts(assessment: Assessment) -> tuple[Chart, ...]:
 
 
 def _draw(
-    name: str, title: str, height: float, draw: Callable[[Axes, Assessment], None], assessment: Assessment
+    name: str, title: str, height: float, draw: Callable[[Figure, Assessment], None], assessment: Assessment
 ) -> str:
     """Return one chart; `height` in inches."""
     import matplotlib as mpl  # noqa: PLC0415 - a second of start-up, which only this page pays
     from matplotlib.backends.backend_svg import FigureCanvasSVG  # noqa: PLC0415
-    from matplotlib.figure import Figure  # noqa: PLC0415
+    from matplotlib.figure import Figure as Drawn  # noqa: PLC0415
 
     settings: dict[Any, Any] = {**SETTINGS, "svg.hashsalt": name}
     with mpl.rc_context(settings):
-        figure = Figure(figsize=(8.2, height), layout="constrained")
+        figure = Drawn(figsize=(8.2, height), layout="constrained")
         FigureCanvasSVG(figure)
-        draw(figure.add_subplot(), assessment)
+        draw(figure, assessment)
         text = io.StringIO()
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         figure.savefig(text, format="svg", metadata=nothing, transparent=True)
@@ -126,7 +127,8 @@ def _inline(text: str, name: str, title: str) -> str:
     return ET.tostring(root, encoding="unicode")
 
 
-def _cumulative(axes: Axes, assessment: Assessment) -> None:
+def _cumulative(figure: Figure, assessment: Assessment) -> None:
+    axes = figure.add_subplot()
     months = range(1, assessment.months + 1)
     for strategy, (colour, line) in LOOK.items():
         bill = assessment.bill(strategy)
@@ -139,7 +141,8 @@ def _cumulative(axes: Axes, assessment: Assessment) -> None:
     axes.legend(frameon=False)
 
 
-def _structure(axes: Axes, assessment: Assessment) -> None:
+def _structure(figure: Figure, assessment: Assessment) -> None:
+    axes = figure.add_subplot()
     bills = list(reversed(assessment.bills))
     names = {line.name: line.title for bill in assessment.bills for line in bill.lines}
     left_of_zero, right_of_zero = [0.0] * len(bills), [0.0] * len(bills)
@@ -152,10 +155,11 @@ def _structure(axes: Axes, assessment: Assessment) -> None:
     axes.set_yticks(range(len(bills)), [_label(bill) for bill in bills])
     axes.grid(visible=False, axis="y")
     _amounts(axes, "x")
-    axes.get_figure(root=True).legend(frameon=False, loc="outside lower center", ncols=3, fontsize=8)
+    figure.legend(frameon=False, loc="outside lower center", ncols=3, fontsize=8)
 
 
-def _volume(axes: Axes, assessment: Assessment) -> None:
+def _volume(figure: Figure, assessment: Assessment) -> None:
+    axes = figure.add_subplot()
     volumes = [point.tokens / 1e6 for point in assessment.volumes]
     for strategy, (colour, line) in LOOK.items():
         costs = [point.cost[strategy] for point in assessment.volumes]
@@ -181,8 +185,9 @@ def _volume(axes: Axes, assessment: Assessment) -> None:
     axes.legend(frameon=False, loc="upper left")
 
 
-def _tornado_of(number: int) -> Callable[[Axes, Assessment], None]:
-    def draw(axes: Axes, assessment: Assessment) -> None:
+def _tornado_of(number: int) -> Callable[[Figure, Assessment], None]:
+    def draw(figure: Figure, assessment: Assessment) -> None:
+        axes = figure.add_subplot()
         tornado = assessment.tornados[number]
         rows = list(reversed(tornado.swings))
         for row, swing in enumerate(rows):
