@@ -135,7 +135,7 @@ def performance(replica: Replica, prompt: int, answer: int, concurrency: int) ->
             hint="Expect shorter requests, or give the replica more memory.",
             code="context_does_not_fit",
         )
-    loads = {name: _load(replica, _speeds(replica, name), prompt, answer, concurrency, limit) for name in SCENARIOS}
+    loads = {name: _load(replica, _speeds(replica, name), prompt, answer, concurrency) for name in SCENARIOS}
     return Performance(
         concurrency=concurrency,
         max_concurrency=limit,
@@ -175,7 +175,7 @@ def users_served(
         speeds = _speeds(replica, scenario)
 
         def meets(concurrency: int) -> bool:
-            load = _load(replica, speeds, prompt, answer, concurrency, limit)
+            load = _load(replica, speeds, prompt, answer, concurrency)
             return load.inter_token_s <= latency_target_s_per_token and load.ttft_s <= ttft_target_s
 
         return _largest(meets, limit)
@@ -218,13 +218,13 @@ def basis(replica: Replica) -> str:
     )
 
 
-def _load(replica: Replica, speeds: _Speeds, prompt: int, answer: int, concurrency: int, limit: int) -> _Load:
+def _load(replica: Replica, speeds: _Speeds, prompt: int, answer: int, concurrency: int) -> _Load:
     """Work out one scenario with `concurrency` requests always under way.
 
     While each of the running requests gets its `answer` tokens, each of them is replaced once, so that many prompts are
-    worked on in between (pipeline stages work on different ones). What exceeds `limit` waits its turn (Little's law).
+    worked on in between (pipeline stages work on different ones). What can't run waits its turn (Little's law).
     """
-    running = min(concurrency, limit)
+    running = min(concurrency, max_concurrency(replica, prompt, answer))
     step = _step(replica, speeds, running, prompt + answer / 2)
     prefill = _prefill(replica, speeds, prompt)
     occupied = prefill / replica.pp
@@ -278,7 +278,8 @@ def _touched(replica: Replica, tokens: float) -> float:
     """Return the expected share of a layer's experts that so many tokens are routed to: 1 - (1 - k/E)^tokens."""
     if not replica.routed_experts:
         return 0.0
-    return 1 - (1 - replica.experts_per_token / replica.routed_experts) ** tokens
+    missed: float = (1 - replica.experts_per_token / replica.routed_experts) ** tokens
+    return 1 - missed
 
 
 def _all_reduce(replica: Replica, speeds: _Speeds, tokens: float) -> float:
