@@ -8,6 +8,7 @@ from cli.commands import (
     assess,
     backup,
     ca,
+    cost,
     doctor,
     down,
     listing,
@@ -39,6 +40,7 @@ app = typer.Typer(
 app.command("up")(up.up)
 app.command("plan")(plan.plan)
 app.command("size")(size.size)
+app.command("cost")(cost.cost)
 app.command("assess")(assess.assess)
 app.command("status")(status.status)
 app.command("verify")(verify.verify)

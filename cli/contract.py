@@ -17,6 +17,7 @@ from lifecycle.tokens import Token
 from lifecycle.up import UpReport
 from lifecycle.verify import VerifyReport
 from planner.assess.report import Assessment
+from planner.cost import CostReport
 from planner.profile import Profile
 
 
@@ -126,6 +127,7 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "up": UpReport,
     "plan": PlanReport,
     "size": SizeReport,
+    "cost": CostReport,
     "assess": Assessment,
     "status": StatusReport,
     "verify": VerifyReport,
