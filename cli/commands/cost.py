@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def cost(
-    profile: ProfileName = "2xh200",
+    profile: ProfileName,
     target: Annotated[
         str, typer.Option("--target", "-t", help="aws; metal: bought and rented machines; sandbox: as aws, here free.")
     ] = "sandbox",
