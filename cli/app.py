@@ -5,8 +5,10 @@ from __future__ import annotations
 import typer
 
 from cli.commands import (
+    assess,
     backup,
     ca,
+    cost,
     doctor,
     down,
     listing,
@@ -15,6 +17,7 @@ from cli.commands import (
     plan,
     profiles,
     restore,
+    size,
     status,
     token,
     up,
@@ -36,6 +39,9 @@ app = typer.Typer(
 )
 app.command("up")(up.up)
 app.command("plan")(plan.plan)
+app.command("size")(size.size)
+app.command("cost")(cost.cost)
+app.command("assess")(assess.assess)
 app.command("status")(status.status)
 app.command("verify")(verify.verify)
 app.add_typer(token.app, name="token")
