@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from planner import efficiency
 from planner.efficiency import LINKS, SCENARIOS, Factor
 from planner.errors import PlanError
+from planner.ranges import Range
 from planner.throughput import (
     Performance,
-    Range,
     Replica,
     basis,
     curve,
