@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from cli.commands import (
+    assess,
     backup,
     ca,
     doctor,
@@ -38,6 +39,7 @@ app = typer.Typer(
 app.command("up")(up.up)
 app.command("plan")(plan.plan)
 app.command("size")(size.size)
+app.command("assess")(assess.assess)
 app.command("status")(status.status)
 app.command("verify")(verify.verify)
 app.add_typer(token.app, name="token")

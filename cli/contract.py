@@ -16,6 +16,7 @@ from lifecycle.status import ListedStack, StatusReport
 from lifecycle.tokens import Token
 from lifecycle.up import UpReport
 from lifecycle.verify import VerifyReport
+from planner.assess.report import Assessment
 from planner.profile import Profile
 
 
@@ -125,6 +126,7 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "up": UpReport,
     "plan": PlanReport,
     "size": SizeReport,
+    "assess": Assessment,
     "status": StatusReport,
     "verify": VerifyReport,
     "token issue": Token,

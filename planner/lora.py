@@ -22,8 +22,9 @@ class LoraAdapters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 def lora_bytes(model: Architecture, adapters: LoraAdapters, parallel: Parallel, number_bytes: int) -> float:
     """Return the bytes on each rank.
 
-    The rank is padded to one that vLLM's kernels know. For each matrix of a dense layer `rank x (inputs + outputs)`, of which tensor parallelism divides the side that it
-    divides in the matrix itself (vLLM 0.33.0 `lora/layers`). Routed experts take no adapters here.
+    For each matrix of a dense layer `rank x (inputs + outputs)`, of which tensor parallelism divides the side that it
+    divides in the matrix itself (vLLM 0.33.0 `lora/layers`). The rank is padded to one that the kernels know. Routed
+    experts take no adapters here.
     """
     rank = next((known for known in LORA_RANKS if known >= adapters.rank), adapters.rank)
     total = 0.0

@@ -156,6 +156,18 @@ def weight_bytes_of(weight: Weight, model: Architecture, parallel: Parallel, dty
     return count * (out * into * bits / 8 + bias * plain)
 
 
+def bytes_read_each_step(model: Architecture, parallel: Parallel, dtype: Dtype) -> tuple[float, float]:
+    """Return the bytes on a usual GPU: what every step reads, and routed experts; embeddings are only looked up."""
+    dense = routed = 0.0
+    tied = not any(weight.part == "head" for weight in model.weights)
+    for weight in model.weights:
+        if weight.part == "experts":
+            routed += weight_bytes_of(weight, model, parallel, dtype)
+        elif weight.part != "vision" and (weight.part != "embedding" or tied):
+            dense += weight_bytes_of(weight, model, parallel, dtype)
+    return dense / parallel.pp, routed / parallel.pp
+
+
 def _absorbed_bytes(model: Architecture, parallel: Parallel, dtype: Dtype, *, v0: bool) -> float:
     """Return the bytes that latent attention adds on each layer of a rank.
 

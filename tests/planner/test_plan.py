@@ -77,9 +77,34 @@ def test_ports_are_taken_from_the_site() -> None:
     assert wanted_ports(plan)["engine.http"] == DEFAULT_PORTS["engine.http"]
 
 
+@given(replicas=st.integers(1, 8), numbers=st.dictionaries(st.sampled_from(["engine-1.http", "engine.http"]), ports))
+def test_replicas_share_neither_ports_nor_gpus(replicas: int, numbers: dict[str, int]) -> None:
+    profile = load_profile("1xh200")
+    hardware = msgspec.structs.replace(profile.hardware, replicas=replicas)
+    site = Site(stack="s", ports=numbers)
+    plan = make_plan(msgspec.structs.replace(profile, hardware=hardware), load_catalogue(), site)
+    engines = plan.engine_services
+    assert [engine.name for engine in engines] == list(plan.engine.service_names)
+    assert len(engines) == replicas
+    gpus = [gpu for engine in engines for gpu in engine.env["CUDA_VISIBLE_DEVICES"].split(",")]
+    assert len(set(gpus)) == len(gpus) == replicas * plan.engine.gpus <= plan.nodes[0].gpus
+    for engine in engines:
+        number = plan.port(engine.name, "http")
+        assert number == numbers.get(f"{engine.name}.http", DEFAULT_PORTS[f"{engine.name}.http"])
+        assert engine.args[engine.args.index("--port") + 1] == str(number)
+    first = plan.port(engines[0].name, "http")
+    assert plan.engine.args[plan.engine.args.index("--port") + 1] == str(first)
+
+
+def test_default_ports_are_told_apart() -> None:
+    shared = {name: number for name, number in DEFAULT_PORTS.items() if name != "engine.http"}  # alone, or engine-0
+    assert len(set(shared.values())) == len(shared)
+
+
 def test_upstream_takes_the_engines_place() -> None:
     plan = shipped_plan("2xh200", upstream={"url": "http://127.0.0.1:1", "key_env": "KEY"})
     assert "engine" not in {service.name for service in plan.services}
+    assert plan.engine_services == ()
     assert "upstream-api-key" in {secret.name for secret in plan.secrets}
     assert "engine-api-key" not in {secret.name for secret in plan.secrets}
 
@@ -89,7 +114,7 @@ def test_two_h200_on_aws_are_billed_as_eight() -> None:
     assert plan.cost.usd_per_hour_on_aws == 63.296
     idle = next(d for d in plan.decisions if d.what == "idle GPUs")
     assert idle.choice == "6 of 8"
-    assert "4 replicas" in idle.why
+    assert "`hardware.replicas = 4`" in idle.why
 
 
 @given(
