@@ -8,10 +8,12 @@ from cli.commands import (
     assess,
     backup,
     ca,
+    compare,
     doctor,
     down,
     listing,
     logs,
+    models,
     open_,
     plan,
     profiles,
@@ -39,6 +41,8 @@ app = typer.Typer(
 app.command("up")(up.up)
 app.command("plan")(plan.plan)
 app.command("size")(size.size)
+app.command("models")(models.models)
+app.command("compare")(compare.compare)
 app.command("assess")(assess.assess)
 app.command("status")(status.status)
 app.command("verify")(verify.verify)

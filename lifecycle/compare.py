@@ -6,7 +6,7 @@ import datetime as dt
 
 import msgspec
 
-from lifecycle.models import Bench, Hardware, ListedModel, listed, sized
+from lifecycle.models import Bench, Hardware, ListedModel, OnHardware, listed, sized
 from planner.architecture import read_architecture
 from planner.catalogue import Catalogue, Model
 from planner.catalogue.rows import Claim, Measured
@@ -28,6 +28,7 @@ class ComparedModel(ListedModel, frozen=True, kw_only=True):
 
     """
 
+    on_hardware: OnHardware
     licence_title: str
     licence_terms: str
     licence_verified: bool
