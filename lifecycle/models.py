@@ -8,7 +8,6 @@ import difflib
 import msgspec
 
 from planner.architecture import DTYPE_BYTES, Architecture, read_architecture
-from planner.assess.unit_cost import Range as UnitRange
 from planner.assess.unit_cost import cost_per_million
 from planner.catalogue import Catalogue, Gpu, Model
 from planner.division import choose_parallel
@@ -315,6 +314,6 @@ def _cost(offer: Offer | None, speed: Range | None) -> Range | None:
     """Return the cost of a million generated tokens with every replica that fits the machines at work."""
     if offer is None or speed is None or speed.low <= 0:
         return None
-    rate = UnitRange(low=speed.low, typical=speed.typical, high=speed.high)
+    rate = Range(low=speed.low, typical=speed.typical, high=speed.high)
     cost = cost_per_million(offer.per_hour / offer.replicas, rate, 1.0)
     return Range(low=cost.low, typical=cost.typical, high=cost.high).rounded(2)
