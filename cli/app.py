@@ -8,6 +8,7 @@ from cli.commands import (
     assess,
     backup,
     ca,
+    cost,
     doctor,
     down,
     listing,
@@ -16,6 +17,7 @@ from cli.commands import (
     plan,
     profiles,
     restore,
+    size,
     status,
     token,
     up,
@@ -37,6 +39,8 @@ app = typer.Typer(
 )
 app.command("up")(up.up)
 app.command("plan")(plan.plan)
+app.command("size")(size.size)
+app.command("cost")(cost.cost)
 app.command("assess")(assess.assess)
 app.command("status")(status.status)
 app.command("verify")(verify.verify)
