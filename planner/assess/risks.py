@@ -16,7 +16,7 @@ NOT_COUNTED = (
     "Quality: what it costs when an open model answers worse, or gains when a tuned one answers better",
     "Data egress, support contracts and minimum commitments of cloud and API providers",
     "Legal work: data-processing agreements, impact assessments, certification",
-    "Licences of the models themselves: `deploy models` shows the terms",
+    "Fees under a model's licence, where it asks for any",
     "Work on prompts and applications when the model changes",
     "Disposal of machines, and financing other than at the stated cost of capital",
 )
