@@ -8,11 +8,13 @@ from cli.commands import (
     assess,
     backup,
     ca,
+    compare,
     cost,
     doctor,
     down,
     listing,
     logs,
+    models,
     open_,
     plan,
     profiles,
@@ -41,6 +43,8 @@ app.command("up")(up.up)
 app.command("plan")(plan.plan)
 app.command("size")(size.size)
 app.command("cost")(cost.cost)
+app.command("models")(models.models)
+app.command("compare")(compare.compare)
 app.command("assess")(assess.assess)
 app.command("status")(status.status)
 app.command("verify")(verify.verify)

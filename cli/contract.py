@@ -7,8 +7,10 @@ from typing import Any
 
 import msgspec
 
+from lifecycle.compare import CompareReport
 from lifecycle.doctor import Finding as DoctorFinding
 from lifecycle.down import DownReport
+from lifecycle.models import ModelsReport
 from lifecycle.planning import PlanReport
 from lifecycle.register import Issued
 from lifecycle.sizing import SizeReport
@@ -128,6 +130,8 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "plan": PlanReport,
     "size": SizeReport,
     "cost": CostReport,
+    "models": ModelsReport,
+    "compare": CompareReport,
     "assess": Assessment,
     "status": StatusReport,
     "verify": VerifyReport,
