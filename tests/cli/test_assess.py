@@ -234,6 +234,7 @@ def test_a_terminal_is_asked_and_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
         os.write(ours, b"\n")
         read_until(ours, b"Currency")
         process.send_signal(signal.SIGINT)
+        os.write(ours, b"\n")  # wakes the line editor, should the signal have come before it began to wait
         read_until(ours, b"interrupted")
         with contextlib.suppress(OSError):  # the other end is closed: all was said
             while os.read(ours, 65536):
