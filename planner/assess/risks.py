@@ -38,11 +38,12 @@ def risks(
 
 
 def _of_inputs(situation: Situation, advice: Recommendation, sources: Sequence[Source]) -> Iterator[Risk]:
-    unverified = [row.what for row in sources if not row.verified]
+    prices = [row for row in sources if row.kind == "price"]
+    unverified = [row.what for row in prices if not row.verified]
     if unverified:
         yield Risk(
             title="Prices that are not from a primary source",
-            why=f"{len(unverified)} of {len(sources)} rows are marked so, among them {', '.join(unverified[:3])}",
+            why=f"{len(unverified)} of {len(prices)} prices are marked so: {', '.join(unverified[:3])}",
             answer="Get quotes, put them into a file, and run this again with --prices.",
         )
     if advice.close:

@@ -11,7 +11,7 @@ from planner.assess.assessment import assess
 from planner.assess.criteria import STRATEGIES, load_criteria, weighted
 from planner.assess.report import Assessment
 from planner.assess.situation import ApiUse, Demand, Hardware, Situation, Throughput, Weights
-from tests.planner.assess.book import catalogue
+from tests.planner.assess.book import ASSUMPTIONS, catalogue
 from tests.planner.assess.drawn import situations
 
 RATE = Throughput(low=1000, typical=2000, high=3000)
@@ -127,3 +127,28 @@ def test_curves_meet_at_the_break_even_volume() -> None:
     cheaper = {point.tokens: point.cost["self-host"] < point.cost["api"] for point in found.volumes}
     assert set(cheaper.values()) == {False, True}
     assert all(own == (tokens > crossing.first) for tokens, own in cheaper.items())
+
+
+def test_advice_that_is_not_the_cheapest_says_so_and_why() -> None:
+    weights = Weights(cost=0.2, control=0, operations=0.8, flexibility=0, quality=0, latency=0)
+    fast = Hardware(host="node", capacity="on-demand", region="north", replicas_per_host=8, tokens_per_s=RATE)
+    found = assessed(weights=weights, hardware=(fast,))
+    gap = found.bill("api").total.typical - found.bill("self-host").total.typical
+    assert gap > 0
+    assert found.recommendation.advice == "api-first"
+    assert found.recommendation.because[1] == (
+        f"it is not the cheapest: self-hosting costs {gap:,.0f} EUR less; what outweighs that most: Can the team run it"
+    )
+    cheapest = assessed(weights=Weights(cost=1, operations=0), hardware=(fast,))
+    assert cheapest.recommendation.advice == "self-host-first"
+    assert not any("not the cheapest" in sentence for sentence in cheapest.recommendation.because)
+
+
+def test_the_example_is_assessed_with_the_shipped_catalogue() -> None:
+    from planner.assess.example import EXAMPLE
+    from planner.catalogue import load_catalogue
+
+    found = assess(EXAMPLE, load_catalogue())
+    assert all(bill.total.low > 0 for bill in found.bills)
+    assert {row.kind for row in found.sources} == {"price", "assumption", "machine"}
+    assert set(ASSUMPTIONS) <= set(load_catalogue().assumptions)
