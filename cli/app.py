@@ -9,6 +9,7 @@ from cli.commands import (
     backup,
     ca,
     compare,
+    cost,
     doctor,
     down,
     listing,
@@ -43,6 +44,7 @@ app.command("plan")(plan.plan)
 app.command("size")(size.size)
 app.command("models")(models.models)
 app.command("compare")(compare.compare)
+app.command("cost")(cost.cost)
 app.command("assess")(assess.assess)
 app.command("status")(status.status)
 app.command("verify")(verify.verify)

@@ -19,6 +19,7 @@ from lifecycle.tokens import Token
 from lifecycle.up import UpReport
 from lifecycle.verify import VerifyReport
 from planner.assess.report import Assessment
+from planner.cost import CostReport
 from planner.profile import Profile
 
 
@@ -130,6 +131,7 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "size": SizeReport,
     "models": ModelsReport,
     "compare": CompareReport,
+    "cost": CostReport,
     "assess": Assessment,
     "status": StatusReport,
     "verify": VerifyReport,

@@ -69,7 +69,8 @@ def _terms(hardware: Hardware, offer: Offer | None) -> list[RenderableType]:
     figures = (
         f"On {hardware.count} x {hardware.gpu}: requests of up to {hardware.context:,} tokens (or the model's own "
         f"limit) at once; tokens/s with up to {STREAMS} requests of {PROMPT:,} tokens in and {ANSWER} out, a "
-        f"prediction whose range is in --json; {_per_million(offer)}: a million generated tokens at that rate around the clock."
+        f"prediction whose range is in --json; {_per_million(offer)}: a million generated tokens at that rate around "
+        "the clock."
     )
     return [figures, f"Rent: {rent(offer, hardware)}"]
 

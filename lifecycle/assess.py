@@ -6,11 +6,11 @@ import datetime as dt
 from pathlib import Path
 
 from lifecycle import files
+from lifecycle.prices import priced_catalogue
 from planner.assess.assessment import assess
 from planner.assess.report import Assessment
 from planner.assess.situation import Situation
 from planner.assess.situation_text import check, parse_situation
-from planner.catalogue import load_catalogue
 from planner.errors import UsageError
 
 MAX_BYTES = 256 * 1024
@@ -35,7 +35,7 @@ def judge(situation: Situation, prices: Path | None = None) -> Assessment:
 
     """
     check(situation)
-    return assess(situation, load_catalogue())
+    return assess(situation, priced_catalogue(prices))
 
 
 def write_page(assessment: Assessment, path: Path) -> None:

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from planner.architecture import Architecture, ConfigError, read_architecture
+from lifecycle.model_config import read_config
+from planner.architecture import Architecture, read_architecture
 from planner.catalogue import Catalogue, load_catalogue
 from planner.catalogue.rows import Gpu
 from planner.errors import UsageError
 from planner.remedies import Remedy, remedies
 from planner.sizing import SizeRequest, Sizing, size
-
-MAX_BYTES = 8 * 2**20
-"""A configuration takes kilobytes; one with a list of thousands of modules a few hundred."""
-QUANTIZATION_FILE = "hf_quant_config.json"
-"""Where NVIDIA's checkpoints describe their quantisation, beside `config.json`."""
 
 
 class SizeReport(Sizing, frozen=True, kw_only=True):
@@ -72,43 +67,7 @@ def _architecture(catalogue: Catalogue, model: str, config: Path | None) -> tupl
     if config is None:
         row = catalogue.model(model)
         return row.name, read_architecture(row.config, row.name)
-    return str(config), read_config(config)
-
-
-def read_config(path: Path) -> Architecture:
-    """Read a `config.json`, or the one in a folder, with the quantisation that a file beside it may describe.
-
-    Raises:
-        ConfigError: it cannot be read, is no JSON object, or cannot be sized.
-
-    """
-    file = path / "config.json" if path.is_dir() else path
-    values = _object(file)
-    beside = file.with_name(QUANTIZATION_FILE)
-    if "quantization_config" not in values and beside.is_file():
-        described = _object(beside).get("quantization")
-        if isinstance(described, dict):
-            values["quantization_config"] = {"quant_method": "modelopt", **described}
-    return read_architecture(values, str(file))
-
-
-def _object(file: Path) -> dict[str, Any]:
-    try:
-        if file.stat().st_size > MAX_BYTES:
-            raise ConfigError(
-                f"{file}: larger than {MAX_BYTES // 2**20} MiB: this is no model configuration",
-                hint="Name the config.json that lies beside the weights, not the weights.",
-            )
-        values = msgspec.json.decode(file.read_bytes())
-    except OSError as error:
-        raise ConfigError(
-            f"{file}: cannot be read: {error.strerror}", hint="--config takes a config.json or the folder it lies in."
-        ) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: is no JSON: {error}", hint="Fetch the file again, whole.") from None
-    if not isinstance(values, dict):
-        raise ConfigError(f"{file}: is no JSON object", hint="A config.json begins with a brace.")
-    return values
+    return str(config), read_architecture(read_config(config), str(config))
 
 
 def _unverified(row: Gpu) -> tuple[str, ...]:

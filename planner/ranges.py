@@ -31,6 +31,10 @@ class Range(msgspec.Struct, frozen=True, kw_only=True):
         """Add bound to bound."""
         return Range(low=self.low + other.low, typical=self.typical + other.typical, high=self.high + other.high)
 
+    def times(self, factor: float) -> Range:
+        """Multiply all three by a positive factor."""
+        return Range(low=self.low * factor, typical=self.typical * factor, high=self.high * factor)
+
     def rounded(self, digits: int) -> Range:
         """Round all three."""
         return Range(low=round(self.low, digits), typical=round(self.typical, digits), high=round(self.high, digits))

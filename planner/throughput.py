@@ -31,6 +31,7 @@ from planner.efficiency import (
 )
 from planner.errors import PlanError
 from planner.plan import Rates, Record
+from planner.ranges import Range
 
 WIDTH = {"fp16": 1, "bf16": 1, "fp8": 2, "fp4": 4}
 """Peak compute of a kind as a multiple of the 16-bit peak, in which attention works."""
@@ -69,14 +70,6 @@ class Replica(Record, frozen=True, kw_only=True):
     """Of the link, both directions together."""
     kv_cache_tokens: int
     max_num_seqs: int
-
-
-class Range(Record, frozen=True, kw_only=True):
-    """A figure between its limits: `low` <= `typical` <= `high`, whichever of them is the better."""
-
-    low: float
-    typical: float
-    high: float
 
 
 class Performance(Record, frozen=True, kw_only=True):

@@ -9,7 +9,8 @@ from planner.assess.capacity import hosts, utilisation
 from planner.assess.figures import CASES, MONTHS, Case, Figures, Strategy, growth_factors
 from planner.assess.report import Bill, Line
 from planner.assess.tco import TITLES, Item, items, monthly_cash, total
-from planner.assess.unit_cost import Range, cost_per_million
+from planner.assess.unit_cost import cost_per_million
+from planner.ranges import Range
 
 MACHINE_ITEMS = {"hosts", "spare", "capital", "repairs", "power", "colocation"}
 

@@ -20,11 +20,11 @@ from planner.assess.figures import (
     first_month,
 )
 from planner.assess.situation import Hardware, Situation
-from planner.assess.unit_cost import Range
 from planner.catalogue import Catalogue
 from planner.catalogue.rows import ApiPrice, Row
 from planner.errors import UsageError
 from planner.money import convert
+from planner.ranges import Range
 
 OWN_ROWS = "A row of your own goes into a file for --prices."
 GPU_TO_NODE_POWER = 10.2 / 5.6

@@ -14,7 +14,7 @@ from planner.assess.gates import Gate
 from planner.assess.prices import Source
 from planner.assess.sensitivity import Swing
 from planner.assess.situation import Situation
-from planner.assess.unit_cost import Range
+from planner.ranges import Range
 
 Advice = Literal["api-first", "hybrid", "self-host-first", "none"]
 

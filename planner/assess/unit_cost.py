@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-import msgspec
-
-
-class Range(msgspec.Struct, frozen=True, kw_only=True):
-    """An estimate: what it may be at least, what is expected, what it may be at most."""
-
-    low: float
-    typical: float
-    high: float
+from planner.ranges import Range
 
 
 def cost_per_million(per_hour: float, tokens_per_s: Range, utilisation: float) -> Range:

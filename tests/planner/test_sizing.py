@@ -113,19 +113,33 @@ def test_every_remedy_fits(model: str, gpu: str, request: SizeRequest) -> None:
         }  # fmt: skip
 
 
+class Shape(msgspec.Struct, frozen=True):
+    layers: int
+    heads: int
+    group: int
+    """Query heads to each KV head."""
+    head_dim: int
+    width: int
+    vocab: int
+    tied: bool
+    experts: int
+
+
 @given(
-    layers=st.integers(1, 12),
-    heads=st.sampled_from([8, 16, 32]),
-    group=st.sampled_from([1, 2, 4, 8]),
-    head_dim=st.sampled_from([64, 128]),
-    width=st.integers(64, 4096),
-    vocab=st.integers(100, 50000),
-    tied=st.booleans(),
-    experts=st.sampled_from([0, 4, 8]),
+    shape=st.builds(
+        Shape,
+        layers=st.integers(1, 12),
+        heads=st.sampled_from([8, 16, 32]),
+        group=st.sampled_from([1, 2, 4, 8]),
+        head_dim=st.sampled_from([64, 128]),
+        width=st.integers(64, 4096),
+        vocab=st.integers(100, 50000),
+        tied=st.booleans(),
+        experts=st.sampled_from([0, 4, 8]),
+    )
 )
-def test_parameters_by_hand(
-    layers: int, heads: int, group: int, head_dim: int, width: int, vocab: int, tied: bool, experts: int
-) -> None:
+def test_parameters_by_hand(shape: Shape) -> None:
+    layers, heads, group, head_dim, width, vocab, tied, experts = msgspec.structs.astuple(shape)
     hidden, kv = heads * head_dim, heads // group * head_dim
     config = {
         "model_type": "mixtral" if experts else "llama",

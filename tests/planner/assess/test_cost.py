@@ -14,7 +14,8 @@ from planner.assess.criteria import STRATEGIES
 from planner.assess.figures import CASES, MONTHS, Figures
 from planner.assess.situation import ApiUse, Demand, Hardware, Situation, Team, Throughput
 from planner.assess.tco import items, monthly_cash, monthly_cost, total
-from planner.assess.unit_cost import Range, cost_per_million
+from planner.assess.unit_cost import cost_per_million
+from planner.ranges import Range
 from tests.planner.assess.drawn import figures_of, situations
 
 STEADY = Demand(
