@@ -42,7 +42,10 @@ LEEWAY_S = 5
 OBSERVE_SCOPE = "observe"
 TYPICAL_CONTEXT = 8192
 """Tokens of context that speed is predicted for: few requests come near the longest one."""
-INFERENCE_ROUTES = (("/v1/chat/completions", "POST"), ("/v1/completions", "POST"), ("/v1/models", "GET"))
+INFERENCE_ROUTES = {
+    "chat": (("/v1/chat/completions", "POST"), ("/v1/completions", "POST"), ("/v1/models", "GET")),
+    "embedding": (("/v1/embeddings", "POST"), ("/v1/models", "GET")),
+}
 """What clients may call. The engine has many more routes, some of which its own API key leaves open."""
 
 
@@ -87,6 +90,8 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         quantization=fitted.sizing.precision,
         weights_gib=round(fitted.sizing.weights_gib_per_gpu * profile.hardware.count, 1),
         max_model_len=fitted.sizing.max_model_len,
+        kind="embedding" if chosen.embedding else "chat",
+        embedding_width=chosen.architecture.hidden if chosen.embedding else 0,
     )
     row = catalogue.engines["vllm"]
     args, engine_decisions = engine_arguments(
@@ -119,7 +124,7 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         services=_services(
             builder, network=network, model=served, engine=engine, metrics=metrics, upstream=site.upstream
         ),
-        gateway=_gateway(profile),
+        gateway=_gateway(profile, served),
         identity=identity,
         tls=tls,
         metrics=metrics,
@@ -160,11 +165,12 @@ def _services(
     )
 
 
-def _gateway(profile: Profile) -> GatewayPlan:
+def _gateway(profile: Profile, model: ModelPlan) -> GatewayPlan:
     limits = profile.limits
     return GatewayPlan(
         routes=tuple(
-            RoutePlan(path=path, methods=(method,), scope=profile.identity.scope) for path, method in INFERENCE_ROUTES
+            RoutePlan(path=path, methods=(method,), scope=profile.identity.scope)
+            for path, method in INFERENCE_ROUTES[model.kind]
         ),
         observe_scope=OBSERVE_SCOPE,
         max_body_bytes=limits.max_body_mib * 2**20,

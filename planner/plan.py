@@ -43,6 +43,9 @@ class ModelPlan(Record, frozen=True, kw_only=True):
     weights_gib: float
     max_model_len: int
     """Tokens, prompt plus answer."""
+    kind: Literal["chat", "embedding"] = "chat"
+    embedding_width: int = 0
+    """Numbers of a vector; 0 for a model that generates."""
 
 
 class Rates(Record, frozen=True, kw_only=True):

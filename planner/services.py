@@ -80,7 +80,8 @@ class Services:
             "--max-model-len": model.max_model_len,
             "--max-num-seqs": engine.max_num_seqs,
             "--max-num-queued-reqs": engine.max_num_queued_reqs,
-            "--kv-cache-tokens": engine.kv_cache_tokens,
+            **({"--kv-cache-tokens": engine.kv_cache_tokens} if engine.kv_cache_tokens else {}),
+            **_pooling(model),
             "--prefill-tokens-per-second": rates.prefill_tokens_per_s,
             "--decode-step-seconds": rates.decode_step_s,
             "--decode-step-per-sequence-seconds": rates.decode_step_per_sequence_s,
@@ -166,3 +167,8 @@ def wanted_ports(plan: Plan) -> dict[str, int]:
     """Return `service.port` -> the default number, for every port of the plan."""
     names = (f"{service.name}.{port.name}" for service in plan.services for port in service.ports)
     return {name: DEFAULT_PORTS[name] for name in names}
+
+
+def _pooling(model: ModelPlan) -> dict[str, object]:
+    """Return what an engine for embeddings is told besides."""
+    return {"--runner": "pooling", "--embedding-width": model.embedding_width} if model.kind == "embedding" else {}

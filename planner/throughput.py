@@ -118,9 +118,10 @@ def performance(replica: Replica, prompt: int, answer: int, concurrency: int) ->
     """Estimate what requests of `prompt` and `answer` tokens see when `concurrency` of them are always under way.
 
     Raises:
-        PlanError: the cache can't hold one such request.
+        PlanError: the cache can't hold one such request, or there is no request.
 
     """
+    _check(prompt, answer, concurrency)
     limit = max_concurrency(replica, prompt, answer)
     if limit == 0:
         raise PlanError(
@@ -144,7 +145,7 @@ def curve(replica: Replica, prompt: int, answer: int, concurrencies: Iterable[in
     """Estimate the same at several concurrencies.
 
     Raises:
-        PlanError: the cache can't hold one such request.
+        PlanError: the cache can't hold one such request, or there is no request.
 
     """
     return tuple(performance(replica, prompt, answer, concurrency) for concurrency in concurrencies)
@@ -161,7 +162,12 @@ def users_served(
     """Return the largest concurrency at which both targets are met; 0 where a single request misses one.
 
     `low` is what the slow scenario allows. A request that would have to wait for others to end is not served.
+
+    Raises:
+        PlanError: there is no request, or a target is not positive.
+
     """
+    _check(prompt, answer, latency_target_s_per_token, ttft_target_s)
     limit = max_concurrency(replica, prompt, answer)
 
     def served(scenario: Scenario) -> int:
@@ -176,19 +182,31 @@ def users_served(
     return Range(low=served("slow"), typical=served("typical"), high=served("fast"))
 
 
-def rates(replica: Replica, context: int) -> Rates:
+def prompt_tokens_per_s(replica: Replica, prompt: int) -> Range:
+    """Return the prompt tokens that are worked on in a second when there is nothing else to do, as with embeddings.
+
+    Raises:
+        PlanError: the prompt is empty.
+
+    """
+    _check(prompt)
+    values = {name: prompt * replica.pp / _prefill(replica, _speeds(replica, name), prompt) for name in SCENARIOS}
+    return Range(low=values["slow"], typical=values["typical"], high=values["fast"])
+
+
+def rates(replica: Replica, context: int, sequences: int | None = None) -> Rates:
     """Return the typical speeds as the engine's imitation takes them: a step grows evenly with its sequences.
 
-    The slope is that between one sequence and as many as fit with `context` tokens each.
+    It is exact for one sequence and for `sequences` of them (as many as fit, with `context` tokens each, when None). In
+    between a model with routed experts is slower than that, by up to two fifths: few sequences touch most experts.
     """
     speeds = _speeds(replica, "typical")
-    most = max(2, max_concurrency(replica, context, 0))
-    alone = _step(replica, speeds, 1, context)
-    full = _step(replica, speeds, most, context)
+    many = max(2, sequences or max_concurrency(replica, context, 0))
+    one, all_of_them = (_step(replica, speeds, count, context) for count in (1, many))
     return Rates(
-        prefill_tokens_per_s=round(context * replica.pp / _prefill(replica, speeds, context), 1),
-        decode_step_s=round(alone, 6),
-        decode_step_per_sequence_s=round((full - alone) / (most - 1), 9),
+        prefill_tokens_per_s=round(prompt_tokens_per_s(replica, context).typical, 1),
+        decode_step_s=round(one, 6),
+        decode_step_per_sequence_s=round((all_of_them - one) / (many - 1), 9),
     )
 
 
@@ -209,6 +227,23 @@ def basis(replica: Replica) -> str:
         "measurements; parts are assumed (planner/efficiency.py). Requests come independently of each other; no "
         "speculative decoding, no prefix-cache hits."
     )
+
+
+def touched(experts: int, per_token: int, tokens: float) -> float:
+    """Return the expected share of `experts` that so many tokens are routed to: 1 - (1 - per_token/experts)^tokens.
+
+    Routing is taken to be even; where it is not, fewer are touched.
+    """
+    missed: float = (1 - per_token / experts) ** tokens if experts else 1.0
+    return 1 - missed
+
+
+def _check(*demand: float) -> None:
+    if min(demand) <= 0:
+        raise PlanError(
+            f"demand must be more than nothing: {', '.join(f'{value:g}' for value in demand)}",
+            hint="Give prompt and answer in tokens, requests at once, and targets in seconds.",
+        )
 
 
 def _load(replica: Replica, speeds: _Speeds, prompt: int, answer: int, concurrency: int) -> _Load:
@@ -240,7 +275,9 @@ def _step(replica: Replica, speeds: _Speeds, sequences: int, context: float) -> 
     batch = max(1.0, sequences / replica.pp)
     reads = (
         replica.dense_weight_bytes_per_gpu / speeds.weight_reads
-        + replica.routed_weight_bytes_per_gpu * _touched(replica, batch) / speeds.expert_reads
+        + replica.routed_weight_bytes_per_gpu
+        * touched(replica.routed_experts, replica.experts_per_token, batch)
+        / speeds.expert_reads
         + batch * context * replica.kv_bytes_per_token_per_gpu / speeds.cache_reads
     )
     compute = 2 * replica.active_params * batch / (replica.tp * replica.pp) / speeds.linear
@@ -261,18 +298,12 @@ def _prefill(replica: Replica, speeds: _Speeds, tokens: int) -> float:
     ) / replica.tp
     reads = replica.pp * (
         replica.dense_weight_bytes_per_gpu / speeds.weight_reads
-        + replica.routed_weight_bytes_per_gpu * _touched(replica, tokens) / speeds.expert_reads
+        + replica.routed_weight_bytes_per_gpu
+        * touched(replica.routed_experts, replica.experts_per_token, tokens)
+        / speeds.expert_reads
     )
     talk = 2 * replica.layers * _all_reduce(replica, speeds, tokens) + (replica.pp - 1) * speeds.hop_s
     return max(compute, reads, replica.layers * speeds.prompt_layer_s) + talk
-
-
-def _touched(replica: Replica, tokens: float) -> float:
-    """Return the expected share of a layer's experts that so many tokens are routed to: 1 - (1 - k/E)^tokens."""
-    if not replica.routed_experts:
-        return 0.0
-    missed: float = (1 - replica.experts_per_token / replica.routed_experts) ** tokens
-    return 1 - missed
 
 
 def _all_reduce(replica: Replica, speeds: _Speeds, tokens: float) -> float:

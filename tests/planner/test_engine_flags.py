@@ -9,8 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.engine_flags import TABLE, Flag, check_arguments, flags
+from lifecycle.profiles import load_profile, shipped_names
+from planner.catalogue import load_catalogue
+from planner.engine_flags import TABLE, VERSION, Flag, check_arguments, flags
 from planner.errors import PlanError
+from planner.make_plan import Site, make_plan
 
 CASES = tomllib.loads((Path(__file__).parent / "cases" / "engine_flags.toml").read_text(encoding="utf-8"))
 SPELLINGS = {"int": "3", "float": "0.5", "text": "word", "size": "8K", "length": "auto", "json": '{"a": 1}'}
@@ -56,3 +59,11 @@ def test_table_is_sorted_sourced_and_without_doubles() -> None:
     assert len(spellings) == len(set(spellings)) == len(flags())
     assert len(rows) == 320
     assert "0.33.0" in lines[0]
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_shipped_plan_keeps_to_the_table(name: str) -> None:
+    catalogue = load_catalogue()
+    plan = make_plan(load_profile(name), catalogue, Site(stack="s"))
+    check_arguments(plan.engine.args)
+    assert catalogue.engines["vllm"].version == VERSION
