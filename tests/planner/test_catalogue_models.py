@@ -81,6 +81,13 @@ def test_measured_weights_are_near_the_computed_ones(row: Model) -> None:
         assert rank * measured.gpus / GIB == pytest.approx(measured.weights_gib, rel=0.08)
 
 
+def test_reserved_positions_hold_no_tokens() -> None:
+    """vLLM refuses a longer context than the tokenizer's 8,192 for this model."""
+    row = shipped_models()["bge-m3"]
+    assert row.config["max_position_embeddings"] == 8194
+    assert read_architecture(row.config, row.name).max_position == 8192
+
+
 @each_model
 def test_it_says_when_to_look_again(row: Model) -> None:
     months = 12 if row.kind == "embedding" else 6
