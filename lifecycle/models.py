@@ -306,14 +306,11 @@ def _speed(model: Architecture, row: Model, gpu: Gpu, sizing: Sizing) -> tuple[i
     streams = min(STREAMS, max_concurrency(replica, PROMPT, ANSWER))
     if not streams:
         return 0, None
-    seen = performance(replica, PROMPT, ANSWER, streams).tokens_per_s
-    return streams, Range(low=seen.low, typical=seen.typical, high=seen.high).rounded(0)
+    return streams, performance(replica, PROMPT, ANSWER, streams).tokens_per_s.rounded(0)
 
 
 def _cost(offer: Offer | None, speed: Range | None) -> Range | None:
     """Return the cost of a million generated tokens with every replica that fits the machines at work."""
     if offer is None or speed is None or speed.low <= 0:
         return None
-    rate = Range(low=speed.low, typical=speed.typical, high=speed.high)
-    cost = cost_per_million(offer.per_hour / offer.replicas, rate, 1.0)
-    return Range(low=cost.low, typical=cost.typical, high=cost.high).rounded(2)
+    return cost_per_million(offer.per_hour / offer.replicas, speed, 1.0).rounded(2)

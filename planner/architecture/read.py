@@ -32,6 +32,8 @@ FAMILIES = {
 }  # fmt: skip
 """Families read as their own code reads them; others are read as plain decoders, with a note."""
 ENCODERS = {"bert", "roberta", "xlm-roberta"}
+FROM_PADDING = {"roberta", "xlm-roberta"}
+"""Encoders whose positions are counted from after the padding token's: those up to it hold no token."""
 QK_NORM = {"qwen3", "qwen3_moe", "gemma3_text", "glm4_moe", "minimax_m2", "qwen3_vl_text", "qwen3_vl_moe_text"}
 NOT_SIZED = {
     "block_configs": "layers of different shapes",
@@ -108,7 +110,7 @@ def _read(encoded: bytes, origin: str) -> Architecture:
         heads=parts.heads.heads,
         kv_heads=1 if parts.latent else parts.heads.kv_heads,
         vocab=text.count(*NEEDED[3]),
-        max_position=text.count(*NEEDED[4]),
+        max_position=text.count(*NEEDED[4]) - _reserved(text, family),
         dtype=_dtype(top, text),
         caches=((),) * layers if encoder else _caches(text, parts),
         weights=mark_quantised(_weights(top, text, parts), quantization),
@@ -135,6 +137,11 @@ def _refuse(text: Fields, family: str) -> None:
             f"{text.origin}: {known} cannot be sized: it does not say {listed}",
             hint="Give the whole config.json, as it lies beside the model's weights.",
         )
+
+
+def _reserved(text: Fields, family: str) -> int:
+    """Return the positions that hold no token (vLLM 0.33.0 `model_executor/models/roberta.py`)."""
+    return text.count("pad_token_id", default=1, least=0) + 1 if family in FROM_PADDING else 0
 
 
 def _dtype(top: Fields, text: Fields) -> Dtype:
