@@ -38,7 +38,8 @@ def _embedding(client: Any, subject: Subject) -> tuple[bool, str]:
     return ok, f"{answer.status_code}, {len(vectors)} vectors of {len(vectors[0])} numbers"
 
 
-def _question(subject: Subject, **more: Any) -> dict[str, Any]:
+def question(subject: Subject, **more: Any) -> dict[str, Any]:
+    """Return the body of a small chat completion."""
     return {
         "model": subject.plan.model.served_name,
         "messages": [{"role": "user", "content": "Say hello."}],
@@ -54,7 +55,7 @@ def _models(client: Any, subject: Subject) -> tuple[bool, str]:
 
 
 def _answer(client: Any, subject: Subject) -> tuple[bool, str]:
-    answer = client.post("/v1/chat/completions", json=_question(subject))
+    answer = client.post("/v1/chat/completions", json=question(subject))
     body = answer.json()
     text = body["choices"][0]["message"]["content"]
     return answer.status_code == 200 and bool(
@@ -65,7 +66,7 @@ def _answer(client: Any, subject: Subject) -> tuple[bool, str]:
 def _stream(client: Any, subject: Subject) -> tuple[bool, str]:
     """Read the stream as it arrives: at least two reads must bring something, and the end must be marked."""
     arrivals, received = 0, ""
-    with client.stream("POST", "/v1/chat/completions", json=_question(subject, stream=True)) as answer:
+    with client.stream("POST", "/v1/chat/completions", json=question(subject, stream=True)) as answer:
         for piece in answer.iter_raw():
             arrivals += 1
             received += piece.decode()
