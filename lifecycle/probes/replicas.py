@@ -28,10 +28,10 @@ def _answers(subject: Subject, service: Service) -> Check:
     try:
         with httpx.Client(base_url=url, timeout=TIMEOUT_S, trust_env=False) as client:
             headers = {"Authorization": f"Bearer {key}"}
-            answer = client.post("/v1/chat/completions", json=question(subject), headers=headers).raise_for_status()
-            body = answer.json()
-            model, text = body["model"], body["choices"][0]["message"]["content"]
+            path, body = question(subject)
+            answer = client.post(path, json=body, headers=headers).raise_for_status().json()
+            model, said = answer["model"], answer.get("choices") or answer["data"]
     except (httpx.HTTPError, ValueError, KeyError, IndexError, TypeError) as error:
         return Check(id=f"replica.{service.name}", ok=False, detail=f"no answer: {type(error).__name__}: {error}")
-    ok = model == subject.plan.model.served_name and bool(text)
+    ok = model == subject.plan.model.served_name and bool(said)
     return Check(id=f"replica.{service.name}", ok=ok, detail=f"{model} answers")
