@@ -118,6 +118,7 @@ def _read(encoded: bytes, origin: str) -> Architecture:
         fp8_cache=fp8_cache,
         experts=parts.experts.count if parts.experts else 0,
         experts_per_token=parts.experts.per_token if parts.experts else 0,
+        attention_width=_attention_width(text, parts),
         draft_layers=draft,
         notes=tuple(_notes(top, text, family, draft)),
     )
@@ -154,6 +155,14 @@ def _dtype(top: Fields, text: Fields) -> Dtype:
                     raise fields.wrong(name, f"is {value!r}", f"Known: {', '.join(known)}.")
                 return known[value]
     return "bfloat16"
+
+
+def _attention_width(text: Fields, parts: _Parts) -> int:
+    """Return what attention to the whole context multiplies by: layers with a window hardly count in a long prompt."""
+    kinds = layer_kinds(text, parts.family, parts.layers)
+    heads, latent = parts.heads, parts.latent
+    width = (latent.nope + latent.rope + latent.value) / 2 if latent else (heads.head_dim + heads.value_dim) / 2
+    return round(heads.heads * width * kinds.count("full") / len(kinds))
 
 
 def _caches(text: Fields, parts: _Parts) -> tuple[tuple[Cache, ...], ...]:
