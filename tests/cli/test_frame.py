@@ -98,7 +98,9 @@ def test_usage_errors_leave_nothing_behind(capsys: pytest.CaptureFixture[str], h
 
 def test_profiles_are_listed_and_shown(capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = call(capsys, "profiles", "--json")
-    assert [profile["name"] for profile in json.loads(out)["profiles"]] == ["1xh200", "2xh200", "8xh200", "poc"]
+    assert [profile["name"] for profile in json.loads(out)["profiles"]] == [
+        "1xh200", "2xh200", "8xh200", "embed", "poc",
+    ]  # fmt: skip
     _, out, _ = call(capsys, "profiles", "show", "2xh200")
     assert out == Path(__file__).parents[2].joinpath("profiles/2xh200.toml").read_text()
     _, out, _ = call(capsys, "profiles", "show", "2xh200", "--json")
