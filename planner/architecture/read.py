@@ -21,8 +21,8 @@ from planner.architecture.attention import (
 from planner.architecture.fields import ConfigError, Fields
 from planner.architecture.mlp import Experts, mlp_weights, read_experts
 from planner.architecture.quantization import mark_quantised, read_quantization
-from planner.architecture.recurrent import Recurrent, read_recurrent, recurrent_weights
 from planner.architecture.records import Architecture, Cache, Dtype, Record, Weight
+from planner.architecture.recurrent import Recurrent, read_recurrent, recurrent_weights
 
 FAMILIES = {
     "bert", "cohere", "cohere2", "deepseek_v2", "deepseek_v3", "deepseek_v32", "exaone4", "falcon", "gemma", "gemma2",
