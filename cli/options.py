@@ -19,6 +19,12 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 ProfileName = Annotated[
     str, typer.Option("--profile", "-p", help="A shipped profile's name, or the path of a TOML file of your own.")
 ]
+AcceptLicence = Annotated[
+    str,
+    typer.Option(
+        "--accept-licence", metavar="NAME", help="Say that your use is allowed under a licence that forbids others'."
+    ),
+]
 UpstreamUrl = Annotated[
     str,
     typer.Option("--upstream", metavar="URL", help="Use this OpenAI-compatible server in the engine's place."),

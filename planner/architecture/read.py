@@ -32,6 +32,8 @@ FAMILIES = {
 }  # fmt: skip
 """Families read as their own code reads them; others are read as plain decoders, with a note."""
 ENCODERS = {"bert", "roberta", "xlm-roberta"}
+FROM_PADDING = {"roberta", "xlm-roberta"}
+"""Encoders whose positions are counted from after the padding token's: those up to it hold no token."""
 QK_NORM = {"qwen3", "qwen3_moe", "gemma3_text", "glm4_moe", "minimax_m2", "qwen3_vl_text", "qwen3_vl_moe_text"}
 NOT_SIZED = {
     "block_configs": "layers of different shapes",
@@ -108,7 +110,7 @@ def _read(encoded: bytes, origin: str) -> Architecture:
         heads=parts.heads.heads,
         kv_heads=1 if parts.latent else parts.heads.kv_heads,
         vocab=text.count(*NEEDED[3]),
-        max_position=text.count(*NEEDED[4]),
+        max_position=text.count(*NEEDED[4]) - _reserved(text, family),
         dtype=_dtype(top, text),
         caches=((),) * layers if encoder else _caches(text, parts),
         weights=mark_quantised(_weights(top, text, parts), quantization),
@@ -116,6 +118,7 @@ def _read(encoded: bytes, origin: str) -> Architecture:
         fp8_cache=fp8_cache,
         experts=parts.experts.count if parts.experts else 0,
         experts_per_token=parts.experts.per_token if parts.experts else 0,
+        attention_width=_attention_width(text, parts),
         draft_layers=draft,
         notes=tuple(_notes(top, text, family, draft)),
     )
@@ -136,6 +139,11 @@ def _refuse(text: Fields, family: str) -> None:
         )
 
 
+def _reserved(text: Fields, family: str) -> int:
+    """Return the positions that hold no token (vLLM 0.33.0 `model_executor/models/roberta.py`)."""
+    return text.count("pad_token_id", default=1, least=0) + 1 if family in FROM_PADDING else 0
+
+
 def _dtype(top: Fields, text: Fields) -> Dtype:
     """Return the precision of what is not quantised; Transformers 5 renamed `torch_dtype` to `dtype`."""
     for fields in (text, top):
@@ -147,6 +155,14 @@ def _dtype(top: Fields, text: Fields) -> Dtype:
                     raise fields.wrong(name, f"is {value!r}", f"Known: {', '.join(known)}.")
                 return known[value]
     return "bfloat16"
+
+
+def _attention_width(text: Fields, parts: _Parts) -> int:
+    """Return what attention to the whole context multiplies by: layers with a window hardly count in a long prompt."""
+    kinds = layer_kinds(text, parts.family, parts.layers)
+    heads, latent = parts.heads, parts.latent
+    width = (latent.nope + latent.rope + latent.value) / 2 if latent else (heads.head_dim + heads.value_dim) / 2
+    return round(heads.heads * width * kinds.count("full") / len(kinds))
 
 
 def _caches(text: Fields, parts: _Parts) -> tuple[tuple[Cache, ...], ...]:

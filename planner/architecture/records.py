@@ -122,6 +122,7 @@ class Architecture(Record, frozen=True, kw_only=True):
         weights: every matrix.
         quantization: None for a checkpoint in plain `dtype`.
         fp8_cache: the checkpoint asks for an FP8 cache.
+        attention_width: heads x the mean width of keys and values, averaged over layers that attend to everything.
         draft_layers: layers for multi-token prediction, loaded only when it is switched on.
         notes: what was assumed or left out, in words.
 
@@ -141,6 +142,7 @@ class Architecture(Record, frozen=True, kw_only=True):
     fp8_cache: bool = False
     experts: int = 0
     experts_per_token: int = 0
+    attention_width: int = 0
     draft_layers: int = 0
     notes: tuple[str, ...] = ()
 

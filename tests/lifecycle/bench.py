@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-import tomllib
-from functools import cache
 from typing import Any
 
-import msgspec
-
-from planner.catalogue import FOLDER, Catalogue
-from planner.catalogue.rows import Gpu, Host, HostPrice, Licence, Model, Rate
+from planner.catalogue import Catalogue
+from planner.catalogue.rows import Gpu, Host, HostPrice, Rate
+from tests.shipped import shipped_licences, shipped_models
 
 ORIGIN: dict[str, Any] = {"source": "test", "as_of": dt.date(2026, 11, 1), "verified": True}
 GPUS = {
@@ -27,20 +24,6 @@ HOSTS = {
     "node": Host(name="node", provider="cloud", gpu="big", gpus=8, link="nvlink", **ORIGIN),
     "pair": Host(name="pair", provider="other", gpu="big", gpus=2, link="nvlink", **ORIGIN),
 }
-
-
-@cache
-def shipped_models() -> dict[str, Model]:
-    """Return the shipped models by name."""
-    values = tomllib.loads((FOLDER / "models.toml").read_text(encoding="utf-8"))
-    return {row.name: row for row in msgspec.convert(values["model"], list[Model])}
-
-
-@cache
-def shipped_licences() -> dict[str, Licence]:
-    """Return the shipped licences by name."""
-    values = tomllib.loads((FOLDER / "licences.toml").read_text(encoding="utf-8"))
-    return {row.name: row for row in msgspec.convert(values["licence"], list[Licence])}
 
 
 def catalogue(*prices: HostPrice) -> Catalogue:
