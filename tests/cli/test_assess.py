@@ -33,7 +33,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(autouse=True)
 def round_prices(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put round figures in the place of the shipped ones, so that a new price breaks no test."""
-    monkeypatch.setattr("lifecycle.assess.priced_catalogue", lambda _: catalogue())
+    monkeypatch.setattr("lifecycle.prices.load_catalogue", catalogue)
 
 
 def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -51,6 +51,43 @@ def test_json_is_the_whole_assessment(capsys: pytest.CaptureFixture[str]) -> Non
     assert REPORTS["assess"] is Assessment
     assert found.recommendation.advice == "self-host-first"
     assert sum(line.typical for line in found.bills[0].lines) == pytest.approx(found.bills[0].total.typical)
+
+
+def test_prices_of_one_s_own_take_the_place_of_the_shipped_ones(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    quotes = tmp_path / "quotes.toml"
+    quotes.write_text(
+        """
+        [[host_hour]]
+        host = "node"
+        capacity = "on-demand"
+        regions = ["north"]
+        per_hour = 10
+        currency = "EUR"
+        as_of = 2026-11-20
+        """
+    )
+    case = str(CASES / "large-demand-is-self-hosted.toml")
+    rents = []
+    for more in ([], ["--prices", str(quotes)]):
+        _, out, _ = call(capsys, "--answers", case, "--json", *more)
+        bill = json.loads(out)["bills"][2]
+        rents.append(sum(line["typical"] for line in bill["lines"] if line["name"] in {"hosts", "spare"}))
+    assert rents[1] == pytest.approx(rents[0] / 4)
+    code, out, _ = call(capsys, "--answers", case, "--prices", str(tmp_path / "none.toml"), "--json")
+    assert (code, set(json.loads(out))) == (2, {"error"})
+
+
+def test_every_default_of_the_questions_is_known_to_the_shipped_catalogue(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    seen = asked(monkeypatch, {})
+    code, out, err = call(capsys, "--json")
+    assert code == 0, err
+    assert len(seen) == len(set(seen))
+    assert json.loads(out)["bills"][0]["total"]["typical"] > 0
 
 
 def test_words_hold_the_advice_the_numbers_and_what_is_not_counted(capsys: pytest.CaptureFixture[str]) -> None:
@@ -174,7 +211,7 @@ def test_questions_come_to_the_same_as_a_file(
     assert load_situation(kept).residency == ("SE", "FR")
     assert load_situation(kept).api == (ApiUse(model="big"),)
     monkeypatch.undo()
-    monkeypatch.setattr("lifecycle.assess.priced_catalogue", lambda _: catalogue())
+    monkeypatch.setattr("lifecycle.prices.load_catalogue", catalogue)
     _, again, _ = call(capsys, "--answers", str(kept), "--json")
     assert json.loads(again) == json.loads(out)
 

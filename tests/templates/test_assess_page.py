@@ -167,10 +167,13 @@ def test_names_from_a_file_of_prices_are_escaped() -> None:
         book, apis={"big": api}, hosts=book.hosts | hosts, host_prices=(rent, *book.host_prices)
     )
     option = Hardware(host=EVIL, capacity="on-demand", region="north", tokens_per_s=RATE)
-    html = render_assessment(assess(msgspec.structs.replace(situation(), hardware=(option,)), book), DAY)
+    evil = assess(msgspec.structs.replace(situation(), hardware=(option,)), book)
+    html = render_assessment(evil, DAY)
     found = read(html)
     assert "script" not in {tag for tag, _ in found.elements}
     assert EVIL in found.text
+    for chart in charts(evil):
+        assert chart.name.startswith("tornado") or f"Self-hosted, {EVIL}" in read(chart.svg).text
 
 
 @pytest.mark.parametrize("data", ["sensitive", "open"])
