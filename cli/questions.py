@@ -68,8 +68,9 @@ HARDWARE = (
     Question(Hardware, "capacity", "How it is had (on-demand, capacity-block, reserved, bought)", "on-demand"),
     Question(Hardware, "region", "Region; empty for bought ones", "eu-north-1"),
     Question(Hardware, "country", "Country where a bought one stands, as a code; empty for rented ones", ""),
-    Question(Hardware, "replicas_per_host", "Copies of the model that it carries", "4"),
+    Question(Hardware, "profile", "Profile that runs there, whose speed is predicted; empty to give a speed", ""),
 )
+COPIES = (Question(Hardware, "replicas_per_host", "Copies of the model that it carries", "4"),)
 THROUGHPUT = (
     Question(Throughput, "low", "Generated tokens/s of a copy, all streams together: at least", "1200"),
     Question(Throughput, "typical", "... typically", "2200"),
@@ -113,7 +114,8 @@ def ask_where_to_keep() -> Path | None:
 
 
 def _hardware() -> dict[str, Any]:
-    return {**_ask(HARDWARE), "tokens_per_s": _throughput()}
+    values = _ask(HARDWARE)
+    return values if values.get("profile") else {**values, **_ask(COPIES), "tokens_per_s": _throughput()}
 
 
 def _throughput() -> dict[str, Any]:

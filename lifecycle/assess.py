@@ -5,13 +5,22 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 
+import msgspec
+
 from lifecycle import files
+from lifecycle.model_config import config_of
 from lifecycle.prices import priced_catalogue
+from lifecycle.profiles import load_profile
 from planner.assess.assessment import assess
 from planner.assess.report import Assessment
-from planner.assess.situation import Situation
+from planner.assess.situation import Hardware, Latency, Situation, Throughput
 from planner.assess.situation_text import check, parse_situation
+from planner.catalogue import Catalogue
+from planner.cost import Work, throughput_of
 from planner.errors import UsageError
+from planner.model_choice import choose_model
+from planner.profile import DemandSection
+from planner.replica import fit_replica
 
 MAX_BYTES = 256 * 1024
 """No answers are larger; a larger file is some other file."""
@@ -35,7 +44,40 @@ def judge(situation: Situation, prices: Path | None = None) -> Assessment:
 
     """
     check(situation)
-    return assess(situation, priced_catalogue(prices))
+    catalogue = priced_catalogue(prices)
+    hardware = tuple(_with_speed(option, situation.latency, catalogue) for option in situation.hardware)
+    return assess(msgspec.structs.replace(situation, hardware=hardware), catalogue)
+
+
+def _with_speed(option: Hardware, latency: Latency, catalogue: Catalogue) -> Hardware:
+    """Predict what a copy of the option's profile generates within the promised latency, and how many copies fit.
+
+    Raises:
+        UsageError: there is no such profile or host.
+        PlanError: the profile's model does not fit the host, or one request alone misses the latency.
+
+    """
+    if option.tokens_per_s is not None:
+        return option
+    profile = load_profile(option.profile)
+    host, gpu = catalogue.host(option.host), catalogue.gpu(profile.hardware.gpu)
+    if host.gpu != gpu.name or host.gpus < profile.hardware.count:
+        raise UsageError(
+            f"{option.host} has {host.gpus} {host.gpu}; {option.profile} wants {profile.hardware.count} {gpu.name}",
+            hint="Name another host or profile, or give `tokens_per_s` as measured.",
+        )
+    usual = profile.demand or DemandSection(peak_concurrency=1)
+    demand = msgspec.structs.replace(
+        usual, first_token_ms=latency.first_token_ms, token_latency_ms=latency.between_tokens_ms
+    )
+    chosen = choose_model(profile.model, catalogue, config_of(profile.model))
+    fitted = fit_replica(msgspec.structs.replace(profile, demand=demand), chosen, gpu, host)
+    speed = throughput_of(Work(replicas=1, replica=fitted.replica, demand=demand))
+    if speed is None:
+        raise UsageError(f"the speed of {option.profile} is not predicted", hint="Give `tokens_per_s` as measured.")
+    copies = option.replicas_per_host if option.replicas_per_host > 1 else host.gpus // profile.hardware.count
+    predicted = Throughput(low=speed.low, typical=speed.typical, high=speed.high)
+    return msgspec.structs.replace(option, tokens_per_s=predicted, replicas_per_host=copies)
 
 
 def write_page(assessment: Assessment, path: Path) -> None:
