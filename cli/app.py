@@ -5,16 +5,21 @@ from __future__ import annotations
 import typer
 
 from cli.commands import (
+    assess,
     backup,
     ca,
+    compare,
+    cost,
     doctor,
     down,
     listing,
     logs,
+    models,
     open_,
     plan,
     profiles,
     restore,
+    size,
     status,
     token,
     up,
@@ -36,6 +41,11 @@ app = typer.Typer(
 )
 app.command("up")(up.up)
 app.command("plan")(plan.plan)
+app.command("size")(size.size)
+app.command("cost")(cost.cost)
+app.command("models")(models.models)
+app.command("compare")(compare.compare)
+app.command("assess")(assess.assess)
 app.command("status")(status.status)
 app.command("verify")(verify.verify)
 app.add_typer(token.app, name="token")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from lifecycle.models import Hardware
 
 DEFAULT_STACK = "default"
 
@@ -24,3 +27,24 @@ UpstreamKeyEnv = Annotated[
     str,
     typer.Option("--upstream-key-env", metavar="NAME", help="Environment variable that holds the upstream's key."),
 ]
+Count = Annotated[int, typer.Option("--count", min=1, max=1024, help="GPUs of one replica.")]
+CompareContext = Annotated[
+    str,
+    typer.Option(
+        "--max-model-len", help="Longest request, in tokens: 32768, 32k or 32K.", show_default="32768, or the model's"
+    ),
+]
+
+
+def hardware_of(gpu: str, count: int, max_model_len: str) -> Hardware:
+    """Return the GPUs on which models are tried.
+
+    Raises:
+        UsageError: the context is no number of tokens.
+
+    """
+    from lifecycle.models import CONTEXT, Hardware
+    from planner.units import parse_count
+
+    context = parse_count(max_model_len, "--max-model-len") if max_model_len else CONTEXT
+    return Hardware(gpu=gpu, count=count, context=context)

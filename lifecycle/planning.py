@@ -9,6 +9,7 @@ import msgspec
 
 from lifecycle import files, ports
 from lifecycle.home import StackHome
+from lifecycle.model_config import config_of
 from lifecycle.profiles import load_profile
 from lifecycle.provision import Provisioner
 from planner.catalogue import load_catalogue
@@ -42,6 +43,8 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 
     profile: Profile
     upstream: UpstreamPlan | None
+    model_config: dict[str, Any] | None = None
+    """Content of the file that `model.config` named."""
 
 
 class NamedResource(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,7 +80,7 @@ def decide(home: StackHome, request: Request) -> tuple[Plan, Kept]:
 
 def plan_with_ports(home: StackHome, kept: Kept, numbers: dict[str, int]) -> Plan:
     """Make the plan for known port numbers."""
-    site = Site(stack=home.name, ports=numbers, upstream=kept.upstream)
+    site = Site(stack=home.name, ports=numbers, upstream=kept.upstream, model_config=kept.model_config)
     return make_plan(kept.profile, load_catalogue(), site)
 
 
@@ -164,7 +167,8 @@ def _kept(home: StackHome, request: Request) -> Kept:
     elif request.upstream_key_env:
         raise UsageError("--upstream-key-env goes with --upstream", hint="Name the server as well.")
     if request.profile:
-        return Kept(profile=load_profile(request.profile), upstream=upstream)
+        profile = load_profile(request.profile)
+        return Kept(profile=profile, upstream=upstream, model_config=config_of(profile.model))
     try:
         kept = msgspec.json.decode((home.folder / "request.json").read_bytes(), type=Kept)
     except (OSError, msgspec.MsgspecError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from lifecycle.probes.base import Check, Subject
@@ -16,17 +16,26 @@ def probe(subject: Subject) -> Iterator[Check]:
     import httpx  # noqa: PLC0415
 
     token = subject.token()
+    asked = EMBEDDING if subject.plan.model.kind == "embedding" else CHAT
     if token is None:
-        for kind in ("models", "answer", "stream"):
+        for kind in asked:
             yield Check(id=f"inference.{kind}", ok=None, detail=NO_TOKEN)
         return
     with subject.client(token) as client:
-        for kind, ask in (("models", _models), ("answer", _answer), ("stream", _stream)):
+        for kind, ask in asked.items():
             try:
                 ok, detail = ask(client, subject)
             except (httpx.HTTPError, ValueError, KeyError, IndexError) as error:
                 ok, detail = False, f"{type(error).__name__}: {error}"
             yield Check(id=f"inference.{kind}", ok=ok, detail=detail)
+
+
+def _embedding(client: Any, subject: Subject) -> tuple[bool, str]:
+    body = {"model": subject.plan.model.served_name, "input": ["Say hello.", "Say goodbye."]}
+    answer = client.post("/v1/embeddings", json=body)
+    vectors = [one["embedding"] for one in answer.json()["data"]]
+    ok = answer.status_code == 200 and len(vectors) == 2 and len(vectors[0]) == len(vectors[1]) > 0
+    return ok, f"{answer.status_code}, {len(vectors)} vectors of {len(vectors[0])} numbers"
 
 
 def _question(subject: Subject, **more: Any) -> dict[str, Any]:
@@ -65,3 +74,8 @@ def _stream(client: Any, subject: Subject) -> tuple[bool, str]:
     ended = bool(events) and events[-1] == "[DONE]"
     ok = answer.status_code == 200 and arrivals >= 2 and len(chunks) >= 2 and ended
     return ok, f"{len(chunks)} chunks in {arrivals} arrivals, {'ended' if ended else 'not ended'} by [DONE]"
+
+
+Ask = Callable[[Any, Subject], tuple[bool, str]]
+CHAT: dict[str, Ask] = {"models": _models, "answer": _answer, "stream": _stream}
+EMBEDDING: dict[str, Ask] = {"models": _models, "embedding": _embedding}

@@ -105,7 +105,7 @@ class Provider(Row, frozen=True, kw_only=True):
     name: str
     title: str
     kind: Literal["cloud", "marketplace", "own"]
-    control: Country | None
+    control: Country | None = None
     """Country whose law binds whoever controls it; None for the operator's own premises."""
     regions: dict[str, Country] = {}
     """Region -> the country where its machines stand."""
