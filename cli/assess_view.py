@@ -38,7 +38,8 @@ def assessment_page(assessment: Assessment, html: Path | None) -> Iterator[Rende
             [(_named(TITLES[g.strategy], g.option), g.title, g.status, g.why) for g in assessment.gates],
             title="Hard conditions",
         )
-    yield _bills(assessment)
+    yield _totals(assessment)
+    yield _per_million(assessment)
     yield _items(assessment)
     yield table(
         ["strategy", "volume", "month"],
@@ -62,24 +63,33 @@ def assessment_page(assessment: Assessment, html: Path | None) -> Iterator[Rende
         yield f"Page: {html}"
 
 
-def _bills(assessment: Assessment) -> RenderableType:
+def _totals(assessment: Assessment) -> RenderableType:
     rows = [
         (
             _named(TITLES[bill.strategy], bill.option),
             *(_amount(value) for value in (bill.total.low, bill.total.typical, bill.total.high)),
-            f"{bill.per_million.typical:,.2f}",
-            f"{bill.generated_expected.typical:,.2f}" if bill.generated_expected else "",
-            f"{bill.generated_full.typical:,.2f}" if bill.generated_full else "",
-            f"{bill.utilisation:.1%}" if bill.option else "",
             "yes" if bill.allowed else "no",
         )
         for bill in assessment.bills
     ]
-    columns = [
-        "strategy", "low", "typical", "high", "per M tokens", "machines per M generated", "if always busy", "busy",
-        "allowed",
-    ]  # fmt: skip
-    return table(columns, rows, title=f"{assessment.months} months, {assessment.currency}")
+    title = f"{assessment.months} months, {assessment.currency}"
+    return table(["strategy", "low", "typical", "high", "allowed"], rows, title=title)
+
+
+def _per_million(assessment: Assessment) -> RenderableType:
+    """Lay out what a million tokens costs: in all, and of machines alone per million generated."""
+    rows = [
+        (
+            _named(TITLES[bill.strategy], bill.option),
+            f"{bill.per_million.typical:,.2f}",
+            f"{bill.generated_expected.typical:,.2f}" if bill.generated_expected else "",
+            f"{bill.generated_full.typical:,.2f}" if bill.generated_full else "",
+            f"{bill.utilisation:.1%}" if bill.option else "",
+        )
+        for bill in assessment.bills
+    ]
+    columns = ["strategy", "all costs", "machines, generated", "if always busy", "busy"]
+    return table(columns, rows, title=f"Per million tokens, {assessment.currency}, typical")
 
 
 def _items(assessment: Assessment) -> RenderableType:
@@ -123,10 +133,12 @@ def _criteria(assessment: Assessment) -> RenderableType:
 
 
 def _unsure(assessment: Assessment) -> str:
-    unsure = [row.what for row in assessment.sources if not row.verified]
+    prices = [row for row in assessment.sources if row.kind != "assumption"]
+    unsure = [row.what for row in prices if not row.verified]
+    assumed = f"{len(assessment.sources) - len(prices)} assumptions of the cost model are listed in --json and --html."
     if not unsure:
-        return "Every figure of the catalogue that went into this is from a primary source."
-    return f"Not from a primary source: {'; '.join(unsure)}. Replace them with quotes: --prices FILE."
+        return f"Every price is from a primary source. {assumed}"
+    return f"Not from a primary source: {'; '.join(unsure)}. Replace them with quotes: --prices FILE. {assumed}"
 
 
 def _amount(value: float) -> str:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from lifecycle.compare import ComparedModel, CompareReport
-    from lifecycle.models import Hardware, ListedModel, ModelsReport
+    from lifecycle.models import Hardware, ListedModel, ModelsReport, OnHardware
     from planner.offers import Offer
     from planner.ranges import Range
 
@@ -26,15 +26,14 @@ def models_page(report: ModelsReport) -> list[RenderableType]:
 
     if not report.models:
         return ["No model of the catalogue is like that.", *_not_judged(report)]
-    columns = ["model", "B params", "precision", "GiB"]
-    if report.hardware:
-        columns += ["fits", "requests", "tokens/s", _per_million(report.offer), "least GPUs"]
     page: list[RenderableType] = [
-        table(["model", "licence", "commercial", "languages", "context"], map(_choice, report.models), named=True),
-        table(columns, map(_memory, report.models), named=True),
+        table(["model", "licence", "commercial", "languages"], map(_choice, report.models), named=True),
+        table(["model", "context", "B params", "precision", "GiB"], map(_memory, report.models), named=True),
     ]
     if report.hardware:
-        page += _terms(report.hardware, report.offer)
+        columns = ["model", "fits", "requests", "tokens/s", _per_million(report.offer), "least GPUs"]
+        rows = [_tried(model.name, model.on_hardware) for model in report.models if model.on_hardware]
+        page += [table(columns, rows, named=True), *_terms(report.hardware, report.offer)]
     if any(model.unverified for model in report.models):
         page.append(f"{UNVERIFIED} not from a primary source; --json names the fields.")
     page += _reviews(report.models)
@@ -43,17 +42,21 @@ def models_page(report: ModelsReport) -> list[RenderableType]:
 
 def _choice(model: ListedModel) -> list[str]:
     """Return what a model may be chosen by."""
-    return [model.name, model.licence, model.commercial, _some(model.languages), f"{model.context:,}"]
+    return [model.name, model.licence, model.commercial, _some(model.languages)]
 
 
 def _memory(model: ListedModel) -> list[str]:
-    """Return what a model takes, and what it comes to on the GPUs that were asked for."""
-    cells = [model.name, _params(model), model.precision, f"{model.weights_gib:,.1f}{_doubt(model, 'config')}"]
-    here = model.on_hardware
-    if here is None:
-        return cells
+    """Return what a model is, and takes."""
+    total, active = f"{model.total_params_b:g}{_doubt(model, 'total_params_b')}", f"{model.active_params_b:g}"
+    params = total if model.active_params_b == model.total_params_b else f"{total}/{active}"
+    weights = f"{model.weights_gib:,.1f}{_doubt(model, 'config')}"
+    return [model.name, f"{model.context:,}", params, model.precision, weights]
+
+
+def _tried(name: str, here: OnHardware) -> list[str]:
+    """Return what a model comes to on the GPUs that were asked for."""
     return [
-        *cells,
+        name,
         "yes" if here.fits else "no",
         f"{here.max_concurrency:,.1f}" if here.fits and here.kv_cache_tokens else "",
         f"{here.tokens_per_s.typical:,.0f}" if here.tokens_per_s else "",
@@ -69,7 +72,8 @@ def _terms(hardware: Hardware, offer: Offer | None) -> list[RenderableType]:
     figures = (
         f"On {hardware.count} x {hardware.gpu}: requests of up to {hardware.context:,} tokens (or the model's own "
         f"limit) at once; tokens/s with up to {STREAMS} requests of {PROMPT:,} tokens in and {ANSWER} out, a "
-        f"prediction whose range is in --json; {_per_million(offer)}: a million generated tokens at that rate around the clock."
+        f"prediction whose range is in --json; {_per_million(offer)}: a million generated tokens at that rate around "
+        "the clock."
     )
     return [figures, f"Rent: {rent(offer, hardware)}"]
 
@@ -175,7 +179,8 @@ _LINES: tuple[tuple[str, Callable[[ComparedModel], str]], ...] = (
     ("licence", lambda m: f"{m.licence} (commercial: {m.commercial})"),
     ("languages", lambda m: ", ".join(m.languages) or "none stated"),
     ("context", lambda m: f"{m.context:,} tokens"),
-    ("parameters", lambda m: f"{_params(m)} billion"),
+    ("parameters", lambda m: f"{m.total_params_b:g}{_doubt(m, 'total_params_b')} billion"),
+    ("at work on each token", lambda m: f"{m.active_params_b:g} billion"),
     ("precision", lambda m: m.precision),
     ("weights", lambda m: f"{m.weights_gib:,.1f} GiB{_doubt(m, 'config')}"),
     ("as logs printed them", _measured),
@@ -195,13 +200,6 @@ _LINES: tuple[tuple[str, Callable[[ComparedModel], str]], ...] = (
 
 def _doubt(model: ListedModel, field: str) -> str:
     return UNVERIFIED if field in model.unverified else ""
-
-
-def _params(model: ListedModel) -> str:
-    doubt = _doubt(model, "total_params_b")
-    if model.active_params_b == model.total_params_b:
-        return f"{model.total_params_b:g}{doubt}"
-    return f"{model.total_params_b:g}{doubt}, {model.active_params_b:g} active"
 
 
 def _some(languages: tuple[str, ...]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,6 +20,12 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 ProfileName = Annotated[
     str, typer.Option("--profile", "-p", help="A shipped profile's name, or the path of a TOML file of your own.")
 ]
+AcceptLicence = Annotated[
+    str,
+    typer.Option(
+        "--accept-licence", metavar="NAME", help="Say that your use is allowed under a licence that forbids others'."
+    ),
+]
 UpstreamUrl = Annotated[
     str,
     typer.Option("--upstream", metavar="URL", help="Use this OpenAI-compatible server in the engine's place."),
@@ -28,6 +35,9 @@ UpstreamKeyEnv = Annotated[
     typer.Option("--upstream-key-env", metavar="NAME", help="Environment variable that holds the upstream's key."),
 ]
 Count = Annotated[int, typer.Option("--count", min=1, max=1024, help="GPUs of one replica.")]
+OwnPrices = Annotated[
+    Path | None, typer.Option("--prices", help="A TOML file of your own models, licences, machines and prices.")
+]
 CompareContext = Annotated[
     str,
     typer.Option(

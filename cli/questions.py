@@ -113,12 +113,17 @@ def ask_where_to_keep() -> Path | None:
 
 
 def _hardware() -> dict[str, Any]:
+    return {**_ask(HARDWARE), "tokens_per_s": _throughput()}
+
+
+def _throughput() -> dict[str, Any]:
+    """Ask for a range until it is one."""
     while True:
-        values = {**_ask(HARDWARE), "tokens_per_s": _ask(THROUGHPUT)}
+        values = _ask(THROUGHPUT)
         try:
-            msgspec.convert(values, Hardware)
+            msgspec.convert(values, Throughput)
         except msgspec.ValidationError as error:
-            typer.echo(f"  {error}; once more:", err=True)
+            typer.echo(f"  {error}", err=True)
         else:
             return values
 

@@ -16,6 +16,7 @@ from gateway.config import Config, Route
 from gateway.errors import RefusalError, too_large, upstream_failed
 from gateway.jwt_verifier import Caller
 from gateway.metrics import GatewayMetrics
+from gateway.upstreams import Upstreams
 from gateway.usage import UsageReader
 
 CONNECT_TIMEOUT_S = 5.0
@@ -33,9 +34,8 @@ class Proxy:
 
     def __init__(self, config: Config, session: aiohttp.ClientSession, metrics: GatewayMetrics) -> None:
         self._config = config
-        self._session = session
         self._metrics = metrics
-        self._base = config.upstream.url.rstrip("/")
+        self._upstreams = Upstreams(config.upstream, session, metrics)
         key_file = config.upstream.api_key_file
         self._key = Path(key_file).read_text(encoding="utf-8").strip() if key_file else ""
         self._models: set[str] = set()
@@ -53,12 +53,8 @@ class Proxy:
         try:
             async with (
                 asyncio.timeout(self._config.limits.request_timeout_s),
-                self._session.request(
-                    request.method,
-                    f"{self._base}{route.path}",
-                    data=body or None,
-                    headers=self._headers(request, caller, request_id),
-                    allow_redirects=False,
+                self._upstreams.ask(
+                    request.method, route.path, body, self._headers(request, caller, request_id)
                 ) as answer,
             ):
                 _check_answer(answer)

@@ -84,15 +84,11 @@ def read_text(path: Path) -> str:
         UsageError: it is missing, too large, or no text.
 
     """
+    hint = "`deploy assess --example > answers.toml` makes one to start from."
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise UsageError(
-                f"{path}: larger than {MAX_BYTES // 1024} KiB: these are no answers", code="answers_invalid"
-            )
+            told = f"{path}: larger than {MAX_BYTES // 1024} KiB: these are no answers"
+            raise UsageError(told, hint=hint, code="answers_invalid")
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"{path}: cannot be read: {error}",
-            hint="`deploy assess --example > answers.toml` makes one to start from.",
-            code="answers_invalid",
-        ) from error
+        raise UsageError(f"{path}: cannot be read: {error}", hint=hint, code="answers_invalid") from error

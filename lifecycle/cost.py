@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from lifecycle.model_config import config_of
+from lifecycle.planning import accepting
 from lifecycle.prices import priced_catalogue
 from lifecycle.profiles import load_profile
 from planner.cost import (
@@ -30,7 +31,13 @@ NO_SPEED = "the speed of an encoder is not predicted"
 
 
 def cost_report(
-    profile_name: str, target: str, demand: Mapping[str, str], prices: Path | None, currency: str
+    profile_name: str,
+    target: str,
+    demand: Mapping[str, str],
+    *,
+    prices: Path | None,
+    currency: str,
+    accept_licence: str,
 ) -> CostReport:
     """Price a profile.
 
@@ -40,6 +47,7 @@ def cost_report(
         demand: fields of `[demand]` that take the place of the profile's.
         prices: a file of one's own rows.
         currency: ISO 4217.
+        accept_licence: of the model, where it forbids commercial use.
 
     Raises:
         UsageError: the profile, the target, a field or the file is wrong, or no rate leads to the currency.
@@ -49,7 +57,7 @@ def cost_report(
     if target not in TARGETS:
         raise UsageError(f"--target: {target!r} is unknown", hint=f"Known: {', '.join(TARGETS)}.")
     place = TARGETS[target]
-    profile = with_demand(load_profile(profile_name), demand)
+    profile = with_demand(accepting(load_profile(profile_name), accept_licence), demand)
     catalogue = priced_catalogue(prices)
     wanted = profile.hardware
     gpu = catalogue.gpu(wanted.gpu)

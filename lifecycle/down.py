@@ -20,9 +20,6 @@ from lifecycle.stack import Stack, no_such_stack
 from planner.errors import DeployError
 from planner.progress import Progress
 
-CLIENT_SERVICES = ("traefik", "gateway", "engine", "prometheus", "renewer")
-"""Stopped before the resources go: nobody is served by half a stack."""
-
 
 class DownReport(msgspec.Struct, frozen=True, kw_only=True):
     """What `down` did. `ok` means that nothing is left."""
@@ -124,7 +121,9 @@ class _Down:
             self.remarks.append(f"{broken} lines of the journal could not be read; {len(entries)} could")
 
     def _stop_services(self, stack: Stack) -> None:
-        ended = stack.processes.stop(CLIENT_SERVICES)
+        """Stop all but the account, and what is reached first goes first: nobody is served by half a stack."""
+        names = [service.name for service in reversed(stack.plan.services) if service.name != "aws"]
+        ended = stack.processes.stop(names)
         self.removed += [Removed(kind="process", name=f"{process.name} (pid {process.pid})") for process in ended]
 
     def _destroy(self, stack: Stack) -> None:

@@ -8,7 +8,6 @@ import difflib
 import msgspec
 
 from planner.architecture import DTYPE_BYTES, Architecture, read_architecture
-from planner.assess.unit_cost import Range as UnitRange
 from planner.assess.unit_cost import cost_per_million
 from planner.catalogue import Catalogue, Gpu, Model
 from planner.division import choose_parallel
@@ -307,14 +306,11 @@ def _speed(model: Architecture, row: Model, gpu: Gpu, sizing: Sizing) -> tuple[i
     streams = min(STREAMS, max_concurrency(replica, PROMPT, ANSWER))
     if not streams:
         return 0, None
-    seen = performance(replica, PROMPT, ANSWER, streams).tokens_per_s
-    return streams, Range(low=seen.low, typical=seen.typical, high=seen.high).rounded(0)
+    return streams, performance(replica, PROMPT, ANSWER, streams).tokens_per_s.rounded(0)
 
 
 def _cost(offer: Offer | None, speed: Range | None) -> Range | None:
     """Return the cost of a million generated tokens with every replica that fits the machines at work."""
     if offer is None or speed is None or speed.low <= 0:
         return None
-    rate = UnitRange(low=speed.low, typical=speed.typical, high=speed.high)
-    cost = cost_per_million(offer.per_hour / offer.replicas, rate, 1.0)
-    return Range(low=cost.low, typical=cost.typical, high=cost.high).rounded(2)
+    return cost_per_million(offer.per_hour / offer.replicas, speed, 1.0).rounded(2)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from planner.catalogue.overrides import with_overrides
-
 from planner.catalogue import Catalogue, load_catalogue
+from planner.catalogue.overrides import with_overrides
 from planner.errors import UsageError
 
 MAX_BYTES = 1024 * 1024

@@ -8,7 +8,7 @@ import msgspec
 
 from lifecycle.journal import Journal
 from lifecycle.own_token import own_token
-from lifecycle.probes import auth, inference, observe, ports, routes, stored, tls
+from lifecycle.probes import auth, inference, observe, ports, replicas, routes, stored, tls
 from lifecycle.probes.base import Check, Subject
 from lifecycle.stack import Stack
 from planner.progress import Progress
@@ -56,6 +56,7 @@ def _themes(stack: Stack, subject: Subject) -> Iterator[tuple[str, Callable[[], 
     yield "TLS", lambda: tls.probe(subject)
     yield "tokens", lambda: auth.probe(subject)
     yield "inference", lambda: inference.probe(subject)
+    yield "replicas", lambda: replicas.probe(subject)
     yield "closed routes", lambda: routes.probe(subject)
     yield "secrets", lambda: stored.probe(subject)
     yield "metrics", lambda: observe.probe(subject, runs=stack.runs("prometheus"))

@@ -39,6 +39,8 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         machines: how many of `host`.
+        idle_gpus: paid and not used.
+        room: replicas that they would carry.
         per_hour: of all machines together; for bought ones the mean over 24 months.
         upfront: paid at the beginning; low and high of the purchase, 0 for rented ones.
         per_million_full: generated tokens at full use.
@@ -51,6 +53,7 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
     provider: str
     gpus: int
     idle_gpus: int
+    room: int
     machines: int
     capacity: str
     regions: tuple[str, ...]
@@ -179,7 +182,9 @@ def ways(
         machines = -(-work.replicas // (host.gpus // count))
         priced = list(_priced(catalogue, host, aws.region if on_aws else "", currency))
         found += [
-            _way(host, machines, count * work.replicas, offer, full=full, share=share, catalogue=catalogue)
+            _way(
+                host, machines, offer, count=count, replicas=work.replicas, full=full, share=share, catalogue=catalogue
+            )
             for offer in priced
         ]
         if not priced:
@@ -253,9 +258,10 @@ def _owned(catalogue: Catalogue, host: Host, currency: str) -> tuple[Terms, Hard
 def _way(
     host: Host,
     machines: int,
-    used: int,
     offer: _Offer,
     *,
+    count: int,
+    replicas: int,
     full: Range | None,
     share: float,
     catalogue: Catalogue,
@@ -266,7 +272,8 @@ def _way(
         title=host.title,
         provider=catalogue.providers[host.provider].title,
         gpus=host.gpus,
-        idle_gpus=machines * host.gpus - used,
+        idle_gpus=machines * host.gpus - count * replicas,
+        room=machines * (host.gpus // count),
         machines=machines,
         capacity=offer.capacity,
         regions=offer.regions,

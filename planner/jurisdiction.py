@@ -1,57 +1,65 @@
-"""Whether a provider may have data of a class: where its machines stand, whose law binds it, what it has proven."""
+"""Where data may be processed, and under whose law: three classes of data, and what each asks of a provider.
+
+`open` may be published: only a stated residency binds. `internal` is confidential: residency and required certificates
+bind, and whose law controls the provider where that is stated. `sensitive` is regulated or secret: it must be stated
+whose law may control the provider, and everything must be known to hold. What is not known does not fit.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from planner.catalogue.rows import Provider
+from planner.errors import PlanError
 
 DataClass = Literal["open", "internal", "sensitive"]
-"""Levels of sovereignty 1, 2 and 3: may be published; confidential; regulated or secret."""
-
 EU = frozenset(
     "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split()  # noqa: SIM905 - a table
 )
 """The 27 members of the European Union since 2020-02-01 (european-union.europa.eu, country profiles; ISO 3166-1)."""
 EEA = EU | {"IS", "LI", "NO"}
-"""With the EFTA states of the European Economic Area (efta.int; Croatia applies the agreement provisionally)."""
+"""With the EFTA states of the European Economic Area (efta.int)."""
 GROUPS = {"EU": EU, "EEA": EEA}
 
 
-def countries(names: tuple[str, ...]) -> frozenset[str]:
-    """Return the countries that names stand for: ISO 3166-1 codes, `EU` and `EEA`."""
-    return frozenset().union(*(GROUPS.get(name, {name}) for name in names))
+def countries(names: Iterable[str]) -> frozenset[str]:
+    """Return the countries that codes stand for: `EU` and `EEA` stand for their members."""
+    return frozenset(code for name in names for code in GROUPS.get(name, {name}))
 
 
-def check_provider(
+def misfits(
     provider: Provider,
     *,
-    data_class: DataClass,
+    data: DataClass,
     region: str,
     residency: tuple[str, ...],
     control: tuple[str, ...],
     certificates: tuple[str, ...],
 ) -> tuple[str, ...]:
-    """Return why a provider does not fit, a sentence each; nothing where it fits. What is not known does not fit.
-
-    Open data asks for `residency` only. Internal data asks for the certificates too, and for `control` where it is
-    given. Sensitive data may not go where control is not settled: `control` must be given, and no marketplace fits,
-    since its machines belong to third parties.
+    """Return why a provider does not fit data of a class, a clause each; empty if it does.
 
     Args:
-        provider: the row.
-        data_class: of the data that it would process.
-        region: one of the provider's; for the operator's own premises a country will do.
-        residency: countries where the machines may stand; empty for anywhere.
-        control: countries whose law may bind whoever controls the provider; empty for any, but for sensitive data.
+        provider: who owns the machines; the operator's own premises are under no foreign control.
+        data: the class of the data.
+        region: of the provider, where the machines stand; for the operator's own premises a country will do.
+        residency: countries where data may be processed; empty for anywhere.
+        control: countries whose law may control the provider; empty for any.
         certificates: that the provider must hold.
 
+    Raises:
+        PlanError: sensitive data, and it is not stated whose law may control the provider.
+
     """
-    reasons = list(_place(provider, region, residency))
-    if data_class != "open":
-        reasons += _control(provider, data_class, control)
-        reasons += _certificates(provider, certificates)
+    if data == "sensitive" and not control and provider.kind != "own":
+        raise PlanError(
+            '`data.class = "sensitive"` needs `data.control`: the countries whose law may control the provider',
+            hint='For example `data.control = ["EU"]`; a provider under another law may be made to hand data over.',
+            code="control_not_stated",
+        )
+    reasons = [*_place(provider, region, residency)]
+    if data != "open":
+        reasons += [*_owners(provider, data), *_law(provider, control), *_held(provider, certificates)]
     return tuple(reasons)
 
 
@@ -62,36 +70,31 @@ def _place(provider: Provider, region: str, residency: tuple[str, ...]) -> Itera
     if country is None and provider.kind == "own":
         country = region or None
     if country is None:
-        where = f"region {region!r}" if region else "a region that is not named"
-        yield f"{provider.title}: in which country {where} is, is not known; data must stay in {_list(residency)}"
+        yield f"the catalogue does not say in which country {provider.title}'s region {region or '(none)'} lies"
     elif country not in countries(residency):
-        yield f"{provider.title}: machines of {region} stand in {country}; data must stay in {_list(residency)}"
+        yield f"{region} lies in {country}, and data must stay in {', '.join(residency)}"
 
 
-def _control(provider: Provider, data_class: DataClass, control: tuple[str, ...]) -> Iterator[str]:
-    if provider.kind == "own":
-        return
-    if data_class == "sensitive" and provider.kind == "marketplace":
+def _owners(provider: Provider, data: DataClass) -> Iterator[str]:
+    if provider.kind == "marketplace" and data == "sensitive":
         yield f"{provider.title} is a marketplace: who owns a machine, and under which law, is not known"
-    if not control:
-        if data_class == "sensitive":
-            yield f"{provider.title}: sensitive data needs a list of countries whose law may bind a provider"
-    elif provider.control is None:
-        yield f"{provider.title}: who controls it is not known; it must be under the law of {_list(control)}"
+
+
+def _law(provider: Provider, control: tuple[str, ...]) -> Iterator[str]:
+    if not control or provider.kind == "own":
+        return
+    if provider.control is None:
+        yield f"the catalogue does not know whose law controls {provider.title}"
     elif provider.control not in countries(control):
-        yield f"{provider.title} is under the law of {provider.control}; it must be under that of {_list(control)}"
+        yield f"{provider.title} is controlled from {provider.control}, and only {', '.join(control)} is accepted"
 
 
-def _certificates(provider: Provider, wanted: tuple[str, ...]) -> Iterator[str]:
-    for name in wanted:
+def _held(provider: Provider, certificates: tuple[str, ...]) -> Iterator[str]:
+    for name in certificates:
         row = next((row for row in provider.certificates if row.name == name), None)
         if row is None:
-            yield f"{provider.title}: whether it holds {name} is not known"
+            yield f"{name} is required, and {provider.title} is not known to hold it"
         elif row.held != "yes":
-            told = "does not hold it" if row.held == "no" else "whether it holds it is not known"
-            scope = f"; {row.scope}" if row.scope else ""
-            yield f"{provider.title}: {name}: {told}{scope} (as of {row.as_of}, {row.source})"
-
-
-def _list(names: tuple[str, ...]) -> str:
-    return ", ".join(names)
+            known = "does not hold it" if row.held == "no" else "is not known to hold it"
+            scope = f": {row.scope}" if row.scope else ""
+            yield f"{name} is required, and {provider.title} {known}{scope} (as of {row.as_of}, {row.source})"

@@ -11,8 +11,8 @@ from planner.catalogue import Catalogue
 from planner.cost import hourly_cost
 from planner.engine_args import engine_arguments
 from planner.errors import PlanError
-from planner.model_choice import choose_model
-from planner.placement import choose_host, place_replicas, plan_network, plan_nodes
+from planner.model_choice import ChosenModel, choose_model
+from planner.placement import check_provider, choose_host, place_replicas, plan_network, plan_nodes
 from planner.plan import (
     Decision,
     EnginePlan,
@@ -80,6 +80,7 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
     host, host_reason = choose_host(profile, catalogue)
     fitted = fit_replica(profile, chosen, gpu, host)
     placed = place_replicas(profile, host, fitted)
+    check_provider(profile, host, catalogue)
     network = plan_network(profile, host)
     builder = Services(catalogue, site.ports)
     served = ModelPlan(
@@ -134,6 +135,7 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         cost=hourly_cost(profile.aws, host, catalogue, nodes=placed.nodes),
         decisions=(
             Decision(what="model", choice=f"{chosen.name}, {fitted.sizing.precision} weights", why=chosen.why),
+            *_model_notes(chosen),
             _stand_in(site.upstream),
             *fitted.decisions,
             Decision(what="instance type", choice=host.name, why=host_reason),
@@ -239,6 +241,15 @@ def _secrets(identity: IdentityPlan, tls: TlsPlan, upstream: UpstreamPlan | None
     elif upstream.key_env:
         secrets.append(SecretRef(name="upstream-api-key", purpose="lets the gateway ask the upstream server"))
     return tuple(secrets)
+
+
+def _model_notes(chosen: ChosenModel) -> tuple[Decision, ...]:
+    """Say what the licence demands, and when to look at the choice again."""
+    notes = [Decision(what="licence", choice=chosen.licence, why=note) for note in chosen.licence_notes]
+    if chosen.row:
+        why = "open models age: by then a better one of the same size may be out"
+        notes.append(Decision(what="review", choice=f"by {chosen.row.review_by}", why=why))
+    return tuple(notes)
 
 
 def _stand_in(upstream: UpstreamPlan | None) -> Decision:

@@ -10,6 +10,7 @@ import msgspec
 from planner.architecture import Architecture, read_architecture
 from planner.catalogue import Catalogue, Model
 from planner.errors import PlanError
+from planner.licences import check_licence, licence_notes
 from planner.profile import ModelSection
 
 UNKNOWN_LICENCE = "not known to the catalogue"
@@ -31,6 +32,7 @@ class ChosenModel(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     revision: str
     licence: str
+    licence_notes: tuple[str, ...]
     embedding: bool
     why: str
 
@@ -44,7 +46,8 @@ def choose_model(section: ModelSection, catalogue: Catalogue, config: Mapping[st
         config: the content of the file that `model.config` names; None where it names none.
 
     Raises:
-        PlanError: the catalogue has no such model, or a checkpoint of one's own lacks its source.
+        PlanError: the catalogue has no such model, its licence forbids the use and is not accepted, or a checkpoint of
+            one's own lacks its source.
         ConfigError: its configuration cannot be sized.
 
     """
@@ -61,10 +64,13 @@ def choose_model(section: ModelSection, catalogue: Catalogue, config: Mapping[st
             source=section.source,
             revision=section.revision,
             licence=UNKNOWN_LICENCE,
+            licence_notes=(f"{section.source}: the catalogue does not know its licence",),
             embedding=architecture.encoder,
             why=f"a checkpoint of one's own, sized by {section.config}",
         )
     row = catalogue.model(section.name)
+    licence = catalogue.licences[row.licence]
+    check_licence(row, licence, accepted=(section.accept_licence,))
     return ChosenModel(
         name=row.name,
         row=row,
@@ -72,6 +78,7 @@ def choose_model(section: ModelSection, catalogue: Catalogue, config: Mapping[st
         source=section.source or row.hub,
         revision=section.revision,
         licence=row.licence,
+        licence_notes=licence_notes(licence),
         embedding=row.kind == "embedding",
         why=f"a fine-tune of {row.name}, shaped as that is" if section.source else "named in the profile",
     )

@@ -8,6 +8,7 @@ import msgspec
 
 from planner.catalogue import Catalogue, Host
 from planner.errors import PlanError
+from planner.jurisdiction import misfits
 from planner.plan import Decision, InterfacePlan, NetworkPlan, NodePlan, SubnetPlan
 from planner.profile import Profile
 from planner.replica import FittedReplica
@@ -66,6 +67,31 @@ def _nowhere(profile: Profile, rented: list[Host], fitting: list[Host]) -> PlanE
     else:
         hint = f"AWS rents no {wanted.gpu}; `deploy size` and `deploy cost` price other machines."
     return PlanError(f"no AWS instance type in {region} has {wanted.count} {wanted.gpu} GPUs", hint=hint)
+
+
+def check_provider(profile: Profile, host: Host, catalogue: Catalogue) -> None:
+    """Refuse a provider that does not fit the data.
+
+    Raises:
+        PlanError: where the machines stand or whose law controls them does not fit, with every reason.
+
+    """
+    provider, data = catalogue.providers[host.provider], profile.data
+    reasons = misfits(
+        provider,
+        data=data.level,
+        region=profile.aws.region,
+        residency=data.residency,
+        control=data.control,
+        certificates=data.certificates,
+    )
+    if reasons:
+        raise PlanError(
+            f"{provider.title} does not fit data of class {data.level}: {'; '.join(reasons)}",
+            hint="Choose a region that fits, or machines of your own or of another provider (`deploy cost --target "
+            "metal`); or change `[data]` if it says more than is meant.",
+            code="provider_does_not_fit",
+        )
 
 
 def place_replicas(profile: Profile, host: Host, fitted: FittedReplica) -> Placed:

@@ -7,10 +7,13 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from planner.jurisdiction import DataClass
+
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
 Cidr = Annotated[str, Meta(pattern=r"^[0-9a-fA-F:.]+/[0-9]{1,3}$")]
 Seconds = Annotated[int, Meta(ge=1)]
 Days = Annotated[int, Meta(ge=1)]
+CountryOrGroup = Annotated[str, Meta(pattern=r"^([A-Z]{2}|EEA)$")]
 
 MAX_REPLICAS = 64
 """Most copies of the engine: each has a port of its own, from 8000 on, below those of the other services."""
@@ -52,6 +55,8 @@ class ModelSection(Record, frozen=True, kw_only=True):
     """Quantise the weights when they are loaded, for example `fp8`; as the checkpoint says when empty."""
     lora: LoraSection | None = None
     """LoRA adapters served beside the model."""
+    accept_licence: str = ""
+    """Name of a licence that forbids commercial use, by which somebody says that theirs is allowed."""
 
 
 class HardwareSection(Record, frozen=True, kw_only=True):
@@ -86,6 +91,19 @@ class EngineSection(Record, frozen=True, kw_only=True):
     """Tokens of one step, prompts and answers together; the engine's own choice for the GPU when absent."""
     prefix_caching: bool = True
     """Compute what prompts have in common once."""
+
+
+class DataSection(Record, frozen=True, kw_only=True, rename={"level": "class"}):
+    """`[data]`: how sensitive what is asked is, and where it may go."""
+
+    level: DataClass = "internal"
+    """open: may be published. internal: confidential. sensitive: regulated or secret; needs `control`."""
+    residency: tuple[CountryOrGroup, ...] = ()
+    """Countries where it may be processed (ISO 3166-1, EU, EEA); anywhere when empty."""
+    control: tuple[CountryOrGroup, ...] = ()
+    """Countries whose law may control the provider; any when empty."""
+    certificates: tuple[Literal["SecNumCloud", "HDS", "ISO 27001", "C5", "SOC 2"], ...] = ()
+    """What the provider must hold."""
 
 
 class DemandSection(Record, frozen=True, kw_only=True):
@@ -201,6 +219,7 @@ class Profile(Record, frozen=True, kw_only=True):
     hardware: HardwareSection
     engine: EngineSection = EngineSection()
     demand: DemandSection | None = None
+    data: DataSection = DataSection()
     network: NetworkSection = NetworkSection()
     aws: AwsSection = AwsSection()
     tls: TlsSection = TlsSection()

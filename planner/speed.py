@@ -34,6 +34,7 @@ def replica_of(model: Architecture, gpu: Gpu, sizing: Sizing, link: str) -> Repl
         kv_bytes_per_token_per_gpu=sizing.kv_bytes_per_token_long_per_gpu or sizing.kv_bytes_per_token_per_gpu,
         layers=model.layers,
         hidden=model.hidden,
+        attention_width=model.attention_width,
         activation_bytes=DTYPE_BYTES[dtype],
         tp=sizing.tp,
         pp=sizing.pp,

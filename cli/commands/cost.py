@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import Json, ProfileName
+from cli.options import AcceptLicence, Json, ProfileName
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -29,6 +29,7 @@ def cost(
         Path | None, typer.Option("--prices", help="A TOML file of your own prices and machines.")
     ] = None,
     currency: Annotated[str, typer.Option("--currency", help="ISO 4217; converted by a dated rate.")] = "USD",
+    accept_licence: AcceptLicence = "",
     as_json: Json = False,
 ) -> None:
     """Say what a profile's machines cost: per hour, month, 24 months, and per million tokens.
@@ -49,7 +50,7 @@ def cost(
         if not equals:
             raise UsageError(f"--demand: {text!r} is no FIELD=VALUE", hint="Write --demand tokens_per_day=20M.")
         fields[name] = value
-    report = cost_report(profile, target, fields, prices, currency)
+    report = cost_report(profile, target, fields, prices=prices, currency=currency, accept_licence=accept_licence)
     if as_json:
         emit_json(report)
     else:
@@ -71,7 +72,11 @@ def _page(report: CostReport) -> list[RenderableType]:
             [_row(way) for way in report.ways],
         )
     )
-    page += [f"{way.host}: {way.idle_gpus} GPUs would idle, and are paid." for way in _idle(report)]
+    page += [
+        f"{way.host} is paid whole, and {way.idle_gpus} of its GPUs would idle: `hardware.replicas = {way.room}` fills "
+        "it, at the same price."
+        for way in _idle(report)
+    ]
     if report.unpriced:
         page.append(f"No price known: {', '.join(report.unpriced)}. Give yours with --prices.")
     if report.tokens_per_s:

@@ -31,20 +31,20 @@ def probe(subject: Subject) -> Iterator[Check]:
 
 
 def _embedding(client: Any, subject: Subject) -> tuple[bool, str]:
-    body = {"model": subject.plan.model.served_name, "input": ["Say hello.", "Say goodbye."]}
-    answer = client.post("/v1/embeddings", json=body)
+    path, body = question(subject)
+    answer = client.post(path, json=body)
     vectors = [one["embedding"] for one in answer.json()["data"]]
     ok = answer.status_code == 200 and len(vectors) == 2 and len(vectors[0]) == len(vectors[1]) > 0
     return ok, f"{answer.status_code}, {len(vectors)} vectors of {len(vectors[0])} numbers"
 
 
-def _question(subject: Subject, **more: Any) -> dict[str, Any]:
-    return {
-        "model": subject.plan.model.served_name,
-        "messages": [{"role": "user", "content": "Say hello."}],
-        "max_tokens": 24,
-        **more,
-    }
+def question(subject: Subject, **more: Any) -> tuple[str, dict[str, Any]]:
+    """Return the path and the body of a small request of the kind that the model answers."""
+    model = subject.plan.model
+    if model.kind == "embedding":
+        return "/v1/embeddings", {"model": model.served_name, "input": ["Say hello.", "Say goodbye."], **more}
+    messages = [{"role": "user", "content": "Say hello."}]
+    return "/v1/chat/completions", {"model": model.served_name, "messages": messages, "max_tokens": 24, **more}
 
 
 def _models(client: Any, subject: Subject) -> tuple[bool, str]:
@@ -54,18 +54,19 @@ def _models(client: Any, subject: Subject) -> tuple[bool, str]:
 
 
 def _answer(client: Any, subject: Subject) -> tuple[bool, str]:
-    answer = client.post("/v1/chat/completions", json=_question(subject))
-    body = answer.json()
-    text = body["choices"][0]["message"]["content"]
-    return answer.status_code == 200 and bool(
-        text
-    ), f"{answer.status_code}, {body['usage']['completion_tokens']} tokens"
+    path, body = question(subject)
+    answer = client.post(path, json=body)
+    said = answer.json()
+    text = said["choices"][0]["message"]["content"]
+    detail = f"{answer.status_code}, {said['usage']['completion_tokens']} tokens"
+    return answer.status_code == 200 and bool(text), detail
 
 
 def _stream(client: Any, subject: Subject) -> tuple[bool, str]:
     """Read the stream as it arrives: at least two reads must bring something, and the end must be marked."""
     arrivals, received = 0, ""
-    with client.stream("POST", "/v1/chat/completions", json=_question(subject, stream=True)) as answer:
+    path, body = question(subject, stream=True)
+    with client.stream("POST", path, json=body) as answer:
         for piece in answer.iter_raw():
             arrivals += 1
             received += piece.decode()

@@ -42,14 +42,20 @@ def _targets(subject: Subject) -> Check:
             targets = _api(subject, "/api/v1/targets")["activeTargets"]
         except (httpx.HTTPError, KeyError, ValueError) as error:
             return Check(id="metrics.targets", ok=False, detail=f"Prometheus does not answer: {error}")
-        down = [f"{t['labels']['job']} ({t['lastError'] or t['health']})" for t in targets if t["health"] != "up"]
+        down = [f"{_name(t)} ({t['lastError'] or t['health']})" for t in targets if t["health"] != "up"]
         if len(targets) == wanted and not down:
-            jobs = ", ".join(sorted(t["labels"]["job"] for t in targets))
-            return Check(id="metrics.targets", ok=True, detail=f"{len(targets)} up: {jobs}")
+            names = ", ".join(sorted(map(_name, targets)))
+            return Check(id="metrics.targets", ok=True, detail=f"{len(targets)} up: {names}")
         if time.monotonic() > deadline:
             detail = f"{len(targets)} of {wanted} targets known; down: {', '.join(down) or 'none'}"
             return Check(id="metrics.targets", ok=False, detail=detail)
         time.sleep(0.2)
+
+
+def _name(target: Any) -> str:
+    """Return the service that a target is."""
+    labels = target["labels"]
+    return str(labels.get("replica", labels["job"]))
 
 
 def _rules(subject: Subject) -> Check:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from planner.assess.criteria import STRATEGIES, load_criteria, score, weighted
+from planner.assess.criteria import STRATEGIES, Scored, load_criteria, score, weighted
 from planner.assess.figures import MONTHS, Strategy
 from planner.assess.report import Advice, Bill, BreakEven, Recommendation
 from planner.assess.situation import Situation
@@ -36,7 +36,7 @@ def recommend(
     if best is None:
         because = ("every strategy is ruled out: see the hard conditions", *because)
     else:
-        because = (_verdict(best, allowed, scores), *because)
+        because = (_verdict(best, allowed, scores), *_dearer(best, allowed, headline, criteria, situation), *because)
     return Recommendation(
         advice=ADVICE[best] if best else "none",
         option=headline[best].option if best else "",
@@ -55,6 +55,23 @@ def _verdict(best: Strategy, allowed: Sequence[Strategy], scores: Mapping[Strate
     return (
         f"{TITLES[best]} scores {scores[best]:.1f} of 10 with the weights below, {TITLES[second]} {scores[second]:.1f}"
     )
+
+
+def _dearer(
+    best: Strategy,
+    allowed: Sequence[Strategy],
+    headline: Mapping[Strategy, Bill],
+    criteria: Sequence[Scored],
+    situation: Situation,
+) -> tuple[str, ...]:
+    """Say what the advice costs over the cheapest strategy that is allowed, and what outweighs that."""
+    cheapest = min(allowed, key=lambda strategy: headline[strategy].total.typical)
+    if cheapest == best:
+        return ()
+    premium = headline[best].total.typical - headline[cheapest].total.typical
+    reason = max(criteria, key=lambda row: row.weight * (row.scores[best] - row.scores[cheapest]))
+    gap = f"{premium:,.0f} {situation.currency}"
+    return (f"it is not the cheapest: {TITLES[cheapest]} costs {gap} less; what outweighs that most: {reason.title}",)
 
 
 def _numbers(

@@ -27,6 +27,6 @@ EXAMPLE = Situation(
         Hardware(
             host="p5en.48xlarge", capacity="capacity-block", region="eu-north-1", replicas_per_host=4, tokens_per_s=RATE
         ),
-        Hardware(host="dgx-h200", capacity="bought", country="FR", replicas_per_host=4, tokens_per_s=RATE),
+        Hardware(host="oem-2xh200", capacity="bought", country="FR", tokens_per_s=RATE),
     ),
 )

@@ -56,7 +56,7 @@ def _capacity(situation: Situation, option: Hardware) -> tuple[Step, ...]:
         ),
         Step(
             week=3,
-            title=f"Load one replica with recorded traffic, on {option.host} rented by the hour for a day or two",
+            title=f"Load one replica with recorded traffic, on the GPUs of {option.host}, rented for a day or two",
             how="`sum(rate(vllm:generation_tokens_total[5m]))`, `vllm:num_requests_waiting`, "
             "`vllm:kv_cache_usage_perc`, `increase(vllm:num_preemptions_total[1h])`",
             stop=f"less than {option.tokens_per_s.low:,.0f} generated tokens/s per replica ({rate:,.0f} were assumed): "

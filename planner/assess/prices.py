@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -21,7 +21,7 @@ from planner.assess.figures import (
 )
 from planner.assess.situation import Hardware, Situation
 from planner.catalogue import Catalogue
-from planner.catalogue.rows import ApiPrice, Row
+from planner.catalogue.rows import ApiPrice, Assumption, Gpu, Host, Row
 from planner.errors import UsageError
 from planner.money import convert
 from planner.ranges import Range
@@ -35,6 +35,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     """A row of the catalogue that the result rests on."""
 
     what: str
+    kind: Literal["price", "assumption", "machine"]
     value: str
     source: str
     as_of: dt.date
@@ -202,7 +203,12 @@ class Terms:
 
     def _note(self, what: str, value: str, row: Row) -> None:
         self.sources[what] = Source(
-            what=what, value=value, source=row.source, as_of=row.as_of, verified=row.verified and not row.unverified
+            what=what,
+            kind="assumption" if isinstance(row, Assumption) else "machine" if isinstance(row, Host | Gpu) else "price",
+            value=value,
+            source=row.source,
+            as_of=row.as_of,
+            verified=row.verified and not row.unverified,
         )
 
     def _no_price(self, option: Hardware) -> UsageError:

@@ -16,7 +16,7 @@ NOT_COUNTED = (
     "Quality: what it costs when an open model answers worse, or gains when a tuned one answers better",
     "Data egress, support contracts and minimum commitments of cloud and API providers",
     "Legal work: data-processing agreements, impact assessments, certification",
-    "Licences of the models themselves: `deploy models` shows the terms",
+    "Fees under a model's licence, where it asks for any",
     "Work on prompts and applications when the model changes",
     "Disposal of machines, and financing other than at the stated cost of capital",
 )
@@ -38,11 +38,12 @@ def risks(
 
 
 def _of_inputs(situation: Situation, advice: Recommendation, sources: Sequence[Source]) -> Iterator[Risk]:
-    unverified = [row.what for row in sources if not row.verified]
+    prices = [row for row in sources if row.kind == "price"]
+    unverified = [row.what for row in prices if not row.verified]
     if unverified:
         yield Risk(
             title="Prices that are not from a primary source",
-            why=f"{len(unverified)} of {len(sources)} rows are marked so, among them {', '.join(unverified[:3])}",
+            why=f"{len(unverified)} of {len(prices)} prices are marked so: {', '.join(unverified[:3])}",
             answer="Get quotes, put them into a file, and run this again with --prices.",
         )
     if advice.close:

@@ -100,9 +100,8 @@ class Throughput(Record, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Refuse an unordered range."""
         if not self.low <= self.typical <= self.high:
-            raise ValueError(
-                f"a range goes low <= typical <= high, this one is {self.low}, {self.typical}, {self.high}"
-            )
+            given = f"{self.low:g}, {self.typical:g}, {self.high:g}"
+            raise ValueError(f"a range goes low <= typical <= high, this one is {given}")
 
 
 class Hardware(Record, frozen=True, kw_only=True):

@@ -66,7 +66,7 @@ def _contradictions(situation: Situation) -> Iterator[tuple[tuple[str, ...], str
     yield from _of_demand(situation.demand)
     shares = sum(use.share for use in situation.api)
     if abs(shares - 1) > 1e-6:
-        yield ("api",), f"the shares of the hosted models add up to {shares:g}, not to 1"
+        yield ("api", "0"), f"the shares of the hosted models add up to {shares:g}, not to 1"
     names = [option.name for option in situation.hardware]
     if doubled := next((name for name in names if names.count(name) > 1), None):
         yield ("hardware",), f"two options are called {doubled!r}; leave one out"

@@ -89,7 +89,11 @@ class Embedder:
         outbox = Outbox(len(prompts))
         end = Token(EOS, "", "stop")
         generations = [
-            self._engine.submit([Sequence(index=index, prompt_tokens=len(tokens), tokens=iter((end,)), arrived=arrived)], outbox, max_tokens=1)
+            self._engine.submit(
+                [Sequence(index=index, prompt_tokens=len(tokens), tokens=iter((end,)), arrived=arrived)],
+                outbox,
+                max_tokens=1,
+            )
             for index, tokens in enumerate(prompts)
         ]
         try:

@@ -10,8 +10,8 @@ import json
 import time
 import uuid
 import warnings
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -140,6 +140,14 @@ class StandInEngine:
         request.transport.abort()
         return response
 
+    async def _leaves(self, request: web.Request) -> web.Response:
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()
+
+    async def _fails(self, _: web.Request) -> web.Response:
+        return web.json_response({"error": "broken"}, status=500)
+
     async def _html(self, _: web.Request) -> web.Response:
         return web.Response(text="<html>", content_type="text/html")
 
@@ -156,13 +164,20 @@ class StandInEngine:
 
 @dataclass
 class Running:
-    """A gateway with its engine and files."""
+    """A gateway with its engines and files."""
 
     public: BaseTestServer
     admin: BaseTestServer
-    engine: StandInEngine
+    engines: list[StandInEngine]
+    servers: list[BaseTestServer]
+    """Of the engines."""
     folder: Path
     client: aiohttp.ClientSession
+
+    @property
+    def engine(self) -> StandInEngine:
+        """The first engine, which is the only one of most tests."""
+        return self.engines[0]
 
     async def ask(
         self,
@@ -198,12 +213,12 @@ def revoke(folder: Path, content: dict[str, Any] | str) -> None:
     new.replace(folder / "revoked.json")
 
 
-def configuration(folder: Path, upstream: str, **sections: dict[str, Any]) -> Config:
+def configuration(folder: Path, replicas: Mapping[str, str], **sections: dict[str, Any]) -> Config:
     """Return a configuration; `sections` change fields of `auth`, `limits` or `upstream`."""
     values: dict[str, Any] = {
         "listen": "127.0.0.1:0",
         "admin_listen": "127.0.0.1:0",
-        "upstream": {"url": upstream, "api_key_file": str(folder / "key"), **sections.get("upstream", {})},
+        "upstream": {"replicas": replicas, "api_key_file": str(folder / "key"), **sections.get("upstream", {})},
         "auth": {
             "issuer": ISSUER,
             "audience": AUDIENCE,
@@ -221,18 +236,26 @@ def configuration(folder: Path, upstream: str, **sections: dict[str, Any]) -> Co
     return msgspec.convert(values, Config)
 
 
-@asynccontextmanager
-async def gateway(folder: Path, **sections: dict[str, Any]) -> AsyncIterator[Running]:
-    """Run a gateway in front of a stand-in engine."""
-    write_files(folder)
-    engine = StandInEngine()
+def server_of(engine: StandInEngine, port: int | None = None) -> BaseTestServer:
+    """Return a server that is not started yet."""
     app = web.Application(client_max_size=2**26)
     app.router.add_route("*", "/{path:.*}", engine.handle)
-    async with TestServer(app, handler_cancellation=True) as upstream, aiohttp.ClientSession() as client:
-        url = sections.pop("url", None) or str(upstream.make_url("/")).rstrip("/")
-        async with (
-            running(configuration(folder, str(url), **sections)) as (public, admin),
-            TestServer(public, handler_cancellation=True) as front,
-            TestServer(admin) as back,
-        ):
-            yield Running(front, back, engine, folder, client)
+    return TestServer(app, port=port, handler_cancellation=True)
+
+
+@asynccontextmanager
+async def gateway(
+    folder: Path, *, engines: int = 1, replicas: Mapping[str, str] | None = None, **sections: dict[str, Any]
+) -> AsyncIterator[Running]:
+    """Run a gateway in front of stand-in engines, `engine-0` and so on; `replicas` names others, or replaces them."""
+    write_files(folder)
+    stand_ins = [StandInEngine() for _ in range(engines)]
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(aiohttp.ClientSession())
+        servers = [await stack.enter_async_context(server_of(engine)) for engine in stand_ins]
+        urls = {f"engine-{number}": str(server.make_url("/")) for number, server in enumerate(servers)}
+        configured = configuration(folder, {**urls, **(replicas or {})}, **sections)
+        public, admin = await stack.enter_async_context(running(configured))
+        front = await stack.enter_async_context(TestServer(public, handler_cancellation=True))
+        back = await stack.enter_async_context(TestServer(admin))
+        yield Running(front, back, stand_ins, servers, folder, client)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-import tomllib
-from functools import cache
 from typing import Any
 
-import msgspec
-
-from planner.catalogue import FOLDER, Catalogue
-from planner.catalogue.rows import Gpu, Host, HostPrice, Licence, Model, Rate
+from planner.catalogue import Catalogue
+from planner.catalogue.rows import Gpu, Host, HostPrice, Provider, Rate
+from tests.shipped import shipped_licences, shipped_models
 
 ORIGIN: dict[str, Any] = {"source": "test", "as_of": dt.date(2026, 11, 1), "verified": True}
 GPUS = {
@@ -29,20 +26,6 @@ HOSTS = {
 }
 
 
-@cache
-def shipped_models() -> dict[str, Model]:
-    """Return the shipped models by name."""
-    values = tomllib.loads((FOLDER / "models.toml").read_text(encoding="utf-8"))
-    return {row.name: row for row in msgspec.convert(values["model"], list[Model])}
-
-
-@cache
-def shipped_licences() -> dict[str, Licence]:
-    """Return the shipped licences by name."""
-    values = tomllib.loads((FOLDER / "licences.toml").read_text(encoding="utf-8"))
-    return {row.name: row for row in msgspec.convert(values["licence"], list[Licence])}
-
-
 def catalogue(*prices: HostPrice) -> Catalogue:
     """Return the catalogue, with the prices given."""
     return Catalogue(
@@ -50,7 +33,10 @@ def catalogue(*prices: HostPrice) -> Catalogue:
         licences=shipped_licences(),
         gpus=GPUS,
         hosts=HOSTS,
-        providers={},
+        providers={
+            name: Provider(name=name, title=name.title(), kind="cloud", control="FR", **ORIGIN)
+            for name in ("cloud", "other")
+        },
         engines={},
         artefacts={},
         host_prices=prices,

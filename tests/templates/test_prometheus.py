@@ -61,6 +61,22 @@ def test_prometheus_takes_the_files(profile: str, promtool: str, tmp_path: Path)
 
 
 @pytest.mark.slow
+def test_prometheus_takes_replicas(promtool: str, tmp_path: Path) -> None:
+    config = write(plan_of("2xh200", replicas=4), tmp_path)
+    run(promtool, "check", "config", "--lint-fatal", config / "prometheus/prometheus.yml")
+
+
+def test_every_replica_is_a_target_of_one_job() -> None:
+    plan = plan_of("2xh200", replicas=4, ports={"engine-2.http": 9999})
+    jobs = yaml.safe_load(render(plan, layout_below("/stack"))["prometheus/prometheus.yml"])["scrape_configs"]
+    (engine,) = [job["static_configs"] for job in jobs if job["job_name"] == "engine"]
+    found = {target["labels"]["replica"]: target["targets"] for target in engine}
+    numbers = {"engine-0": 8000, "engine-1": 8001, "engine-2": 9999, "engine-3": 8003}
+    assert found == {name: [f"127.0.0.1:{number}"] for name, number in numbers.items()}
+    assert [job["job_name"] for job in jobs].count("gateway") == 1
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ['quotes " and \\ and [brackets]?', '{{ env "HOME" }} \U0001f600 é'])
 def test_rules_are_found_below_any_folder(name: str, promtool: str, tmp_path: Path) -> None:
     config = write(plan_of("poc"), tmp_path / name)

@@ -69,6 +69,18 @@ def test_where_a_token_costs_more_at_full_hosts_there_is_none() -> None:
     assert break_even_month(slow, "self-host") is None
 
 
+def test_own_capacity_may_pay_at_first_and_no_more_later() -> None:
+    # Hosts cost more than the tokens they make, but the API takes a person and own capacity none: so only the first
+    # volumes are cheaper.
+    figures = steady("node", "on-demand", region="north")
+    staff = {**figures.staff, "self-host": replace(figures.staff["api"], share=0.0)}
+    staff["api"] = replace(figures.staff["api"], share=5.0)
+    slow = replace(figures, staff=staff, own=replace(figures.own, tokens_per_s=100.0))
+    found = break_even_volume(slow, "self-host")
+    assert found.first == 0
+    assert found.stays_from is None
+
+
 @settings(max_examples=50, deadline=None)
 @given(situations())
 def test_from_the_break_even_month_on_less_was_paid(situation: Situation) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from msgspec.structs import replace
@@ -190,3 +191,65 @@ def test_a_team_s_own_share_replaces_the_assumption() -> None:
     )
     assert figures_of(situation)["high"].staff["self-host"].share == 2
     assert figures_of(situation)["high"].staff["hybrid"].share == 0.9
+
+
+def test_a_machine_that_has_lost_its_value_loses_no_more() -> None:
+    figures = replace(steady("box", "bought"), life_months=12.0)
+    lost = next(line for line in items(figures, "self-host") if line.name == "hosts").cost
+    assert lost[:12] == pytest.approx((2 * 300_000 * 0.9 / 12,) * 12)
+    assert lost[12:] == pytest.approx((0,) * 12)
+
+
+@pytest.mark.parametrize(
+    ("capacity", "growth", "counts"),
+    [
+        ("on-demand", 0.1, (2, 2, 3, 4, 5, 6, 8, 11)),
+        ("on-demand", -0.1, (2, 2, 1, 1, 1, 1, 1, 1)),
+        ("capacity-block", 0.1, (3, 3, 5, 5, 8, 8, 13, 13)),
+        ("capacity-block", -0.1, (2, 2, 1, 1, 1, 1, 1, 1)),
+        ("reserved", -0.1, (2, 2, 2, 2, 2, 2, 2, 2)),
+        ("bought", -0.1, (2, 2, 2, 2, 2, 2, 2, 2)),
+    ],
+)
+def test_hosts_follow_the_demand_as_far_as_they_are_bound(
+    capacity: str, growth: float, counts: tuple[int, ...]
+) -> None:
+    # 2.85 replicas at first, two to a host; a Capacity Block has what its busiest month takes. Every third month.
+    base = steady("node", "on-demand", region="north", spare_replicas=0)
+    figures = replace(base, growth=growth, own=replace(base.own, capacity=capacity))
+    assert tuple(month.total for month in hosts(figures, "self-host"))[::3] == counts
+
+
+def test_each_case_takes_every_figure_at_its_own_end() -> None:
+    option = Hardware(host="box", capacity="bought", tokens_per_s=RATE)
+    cases = figures_of(Situation(data="open", demand=STEADY, api=(ApiUse(model="big"),), hardware=(option,)))
+    low, high = cases["low"], cases["high"]
+    dearer_the_more = (
+        "electricity", "pue", "draw", "colocation", "capital_rate", "repair_rate", "platform", "staff_year",
+    )  # fmt: skip
+    assert all(getattr(low, name) < getattr(high, name) for name in dearer_the_more)
+    assert all(getattr(low, name) > getattr(high, name) for name in ("life_months", "residual_share", "refresh_months"))
+    assert (low.own.price, high.own.price) == (240_000, 360_000)
+    assert (low.own.tokens_per_s, high.own.tokens_per_s) == (400, 100)
+    assert (low.own.max_utilisation, high.own.max_utilisation) == (0.7, 0.4)
+    for strategy in STRATEGIES:
+        assert all(
+            one < other
+            for one, other in zip(
+                msgspec.structs.astuple(low.staff[strategy]), msgspec.structs.astuple(high.staff[strategy]), strict=True
+            )
+        )
+
+
+def test_machines_per_million_generated_by_hand() -> None:
+    option = Hardware(host="node", capacity="on-demand", region="north", replicas_per_host=2, tokens_per_s=RATE)
+    cases = figures_of(Situation(data="open", demand=STEADY, api=(ApiUse(model="big"),), hardware=(option,)))
+    found = bill(cases, "self-host", "x", allowed=True)
+    full = found.generated_full
+    assert full is not None
+    # 40 an hour for two replicas of 400, 200 or 100 tokens a second.
+    assert (full.low, full.typical, full.high) == pytest.approx(
+        (40 / (2 * 400 * 3600) * 1e6, 40 / (2 * 200 * 3600) * 1e6, 40 / (2 * 100 * 3600) * 1e6)
+    )
+    assert found.generated_expected is not None
+    assert found.generated_expected.typical == pytest.approx(full.typical / found.utilisation)
