@@ -173,7 +173,7 @@ class _Document:
     def _filled(self) -> dict[str, Any]:
         """Return the values with defaults in every row, and in every certificate of a provider."""
         given = {field: self._values[field] for field in DEFAULTS if field in self._values}
-        defaults = {"source": self._origin, "verified": True, **given}
+        defaults = {"source": f"file {self._origin}", "verified": True, **given}  # a source has three letters at least
 
         def fill(row: Any) -> Any:
             if not isinstance(row, dict):

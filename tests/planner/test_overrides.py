@@ -51,3 +51,8 @@ def test_the_shipped_catalogue_is_left_alone() -> None:
     before = msgspec.json.encode(load_catalogue())
     with_overrides(load_catalogue(), case.read_text(encoding="utf-8"), case.name)
     assert msgspec.json.encode(load_catalogue()) == before
+
+
+def test_a_file_with_a_short_name_is_a_source_too() -> None:
+    text = '[[rate]]\nbase = "EUR"\nquote = "USD"\nper_unit = 1.2\nas_of = 2026-11-01\n'
+    assert with_overrides(load_catalogue(), text, "p").rates[0].source == "file p"
