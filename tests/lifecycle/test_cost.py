@@ -64,7 +64,7 @@ def test_own_prices_are_taken(tmp_path: Path) -> None:
         '[[host_hour]]\nhost = "p5en.48xlarge"\ncapacity = "reserved"\nper_hour = 20.0\nas_of = 2026-11-01\n'
     )
     first = cost("2xh200", prices=prices).ways[0]
-    assert (first.capacity, first.per_hour.typical, first.source) == ("reserved", 20.0, str(prices))
+    assert (first.capacity, first.per_hour.typical, first.source) == ("reserved", 20.0, f"file {prices}")
 
 
 def test_demand_sets_the_expected_use() -> None:
