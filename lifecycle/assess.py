@@ -6,11 +6,11 @@ import datetime as dt
 from pathlib import Path
 
 from lifecycle import files
-from lifecycle.prices import priced_catalogue
 from planner.assess.assessment import assess
 from planner.assess.report import Assessment
 from planner.assess.situation import Situation
 from planner.assess.situation_text import check, parse_situation
+from planner.catalogue import Catalogue
 from planner.errors import UsageError
 
 MAX_BYTES = 256 * 1024
@@ -27,7 +27,7 @@ def load_situation(path: Path) -> Situation:
     return parse_situation(read_text(path), str(path))
 
 
-def judge(situation: Situation, prices: Path | None = None) -> Assessment:
+def judge(situation: Situation, catalogue: Catalogue) -> Assessment:
     """Return the assessment.
 
     Raises:
@@ -35,23 +35,32 @@ def judge(situation: Situation, prices: Path | None = None) -> Assessment:
 
     """
     check(situation)
-    return assess(situation, priced_catalogue(prices))
+    return assess(situation, catalogue)
 
 
-def write_page(assessment: Assessment, path: Path) -> None:
-    """Write the page.
+def refuse_bad_place(path: Path) -> None:
+    """Make sure that a page can be written there.
 
     Raises:
         UsageError: there is no such folder, or a folder has that name.
 
     """
-    from templates.assess_page import render_assessment  # noqa: PLC0415 - templates and charts: only when one is asked
-
     if path.is_dir() or not path.parent.is_dir():
         raise UsageError(
             f"{path} is no place for a page",
             hint=f"Name a file; the folder {path.parent} must exist. Nothing was written.",
         )
+
+
+def write_page(assessment: Assessment, path: Path) -> None:
+    """Write the page; only its owner can read it.
+
+    Raises:
+        OSError: the folder is missing, full or read-only.
+
+    """
+    from templates.assess_page import render_assessment  # noqa: PLC0415 - templates and charts: only when one is asked
+
     files.write(path, render_assessment(assessment, dt.datetime.now(dt.UTC).date()))
 
 
