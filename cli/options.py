@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -34,6 +35,9 @@ UpstreamKeyEnv = Annotated[
     typer.Option("--upstream-key-env", metavar="NAME", help="Environment variable that holds the upstream's key."),
 ]
 Count = Annotated[int, typer.Option("--count", min=1, max=1024, help="GPUs of one replica.")]
+OwnPrices = Annotated[
+    Path | None, typer.Option("--prices", help="A TOML file of your own models, licences, machines and prices.")
+]
 CompareContext = Annotated[
     str,
     typer.Option(

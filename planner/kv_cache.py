@@ -14,6 +14,10 @@ import msgspec
 from planner.architecture import Architecture, Cache
 
 GIB = 2**30
+LATENT_STEP = 128
+"""Kernels of latent attention want blocks of a multiple of this beside layers that keep a state."""
+STATE_BLOCKS = 2
+"""Blocks that a request's state takes with prefix caching: the running one, and the one at the last block's border."""
 V0_ALIGNMENT = 128
 """The V0 engine padded a latent vector to a multiple of this: 576 numbers became 640."""
 
@@ -98,18 +102,18 @@ def plan_cache(model: Architecture, request: CacheRequest) -> CachePlan:
     if request.v0 or any(cache.kind == "chunked" for caches in layers for cache in caches):
         # vLLM allocates chunked layers in full by default: its hybrid manager is off for them (config/vllm.py).
         layers = [tuple(msgspec.structs.replace(c, kind="full", window=0) for c in caches) for caches in layers]
-    groups = _groups(layers)
+    request = msgspec.structs.replace(request, block=_aligned_block(layers, request))
+    groups = _groups(layers, request)
     stages = [range(*stage) for stage in pipeline_stages(len(layers), request.pp)] if layers else []
     in_flight = (2 if request.pp == 1 else request.pp + 1) * request.batched_tokens
-    sizes = [_page(caches, request) // request.block for caches in layers]
-    windows = [
-        0 if any(cache.kind != "full" for cache in caches) else size for caches, size in zip(layers, sizes, strict=True)
-    ]
+    sizes = [_tokens_page(caches, request) // request.block for caches in layers]
+    windows = [0 if caches[0].kind != "full" else size for caches, size in zip(layers, sizes, strict=True)]
     return CachePlan(
         block=request.block,
         max_len=request.max_len,
         bytes_per_block=max((_stage_bytes(groups, layers, stage, request) for stage in stages), default=0),
-        blocks_per_request=sum(_blocks(layers[group[0]][0], request, in_flight) for group in groups),
+        blocks_per_request=sum(_blocks(layers[group[0]][0], request, in_flight) for group in groups)
+        + any(cache.kind == "ring" for caches in layers for cache in caches),
         bytes_per_token=max((sum(sizes[i] for i in stage) for stage in stages), default=0),
         bytes_per_token_long=max((sum(windows[i] for i in stage) for stage in stages), default=0),
         v0=request.v0,
@@ -127,8 +131,32 @@ def pipeline_stages(layers: int, pp: int) -> list[tuple[int, int]]:
     return list(itertools.pairwise(bounds))
 
 
+def _aligned_block(layers: list[tuple[Cache, ...]], request: CacheRequest) -> int:
+    """Return the tokens of a block: beside layers that keep a state so many that a block is no smaller than the state.
+
+    Source: vLLM 0.33.0 `platforms/interface.py`, `_align_hybrid_block_size`.
+    """
+    attending = [caches[0] for caches in layers if caches[0].kind != "state"]
+    states = [_state(caches[0], request) for caches in layers if caches[0].kind == "state"]
+    if not states or not attending:
+        return request.block
+    step = max(request.block, LATENT_STEP) if attending[0].latent else request.block
+    token = attending[0].bytes_per_token(request.tp, request.number_bytes)
+    return max(request.block, step * -(-max(states) // (step * token)))
+
+
+def _state(cache: Cache, request: CacheRequest) -> int:
+    """Return the bytes of a state on each rank."""
+    return cache.state_bytes // request.tp
+
+
 def _page(caches: tuple[Cache, ...], request: CacheRequest) -> int:
-    """Return the bytes of one block of one layer on each rank."""
+    """Return the bytes that one layer takes of a block on each rank."""
+    return _state(caches[0], request) if caches[0].kind == "state" else _tokens_page(caches, request)
+
+
+def _tokens_page(caches: tuple[Cache, ...], request: CacheRequest) -> int:
+    """Return the bytes of one block's tokens in one layer on each rank."""
     total = 0
     for cache in caches:
         size = cache.bytes_per_token(request.tp, request.number_bytes)
@@ -139,7 +167,7 @@ def _page(caches: tuple[Cache, ...], request: CacheRequest) -> int:
     return total
 
 
-def _groups(layers: list[tuple[Cache, ...]]) -> list[list[int]]:
+def _groups(layers: list[tuple[Cache, ...]], request: CacheRequest) -> list[list[int]]:
     """Divide the layers into groups that share a block table: by layer index.
 
     Layers of one kind make one group. Otherwise every kind is cut into groups of as many layers as the rarest kind has
@@ -150,6 +178,8 @@ def _groups(layers: list[tuple[Cache, ...]]) -> list[list[int]]:
         kinds.setdefault((caches[0].kind, caches[0].window), []).append(index)
     if len(kinds) < 2:
         return list(kinds.values())
+    if any(len(caches) > 1 for caches in layers):
+        return _packed(kinds, layers, request)
     counts = [len(indices) for indices in kinds.values()]
     size = max(counts) if max(counts) < min(counts) * 1.5 else min(counts)
     groups = []
@@ -159,16 +189,37 @@ def _groups(layers: list[tuple[Cache, ...]]) -> list[list[int]]:
     return groups
 
 
+def _packed(
+    kinds: dict[tuple[str, int], list[int]], layers: list[tuple[Cache, ...]], request: CacheRequest
+) -> list[list[int]]:
+    """Divide layers of which some keep an index beside their tokens: those stay one group, and states fit its block.
+
+    Source: vLLM 0.33.0 `v1/core/kv_cache_planning.py`, `_get_packed_kv_cache_groups`.
+    """
+    indexed = max(kinds.values(), key=lambda indices: max(len(layers[index]) for index in indices))
+    room = sum(_page(layers[index], request) for index in indexed)
+    padded = layers[indexed[0]][0].bytes_per_token(request.tp, request.number_bytes) * request.block
+    groups = []
+    for indices in kinds.values():
+        number = 1 if indices is indexed else -(-len(indices) // max(1, room // padded))
+        groups += [indices[first::number] for first in range(number)]
+    return groups
+
+
 def _stage_bytes(groups: list[list[int]], layers: list[tuple[Cache, ...]], stage: range, request: CacheRequest) -> int:
     """Return the bytes of one block on a stage: those of its largest group, every page as large as the largest one."""
     if len(groups) == 1:
         return sum(_page(layers[index], request) for index in groups[0] if index in stage)
+    if any(len(caches) > 1 for caches in layers):
+        return max(sum(_page(layers[index], request) for index in group if index in stage) for group in groups)
     page = max(_page(caches, request) for caches in layers)
     return max(sum(index in stage for index in group) for group in groups) * page
 
 
 def _blocks(cache: Cache, request: CacheRequest, in_flight: int) -> int:
     """Return the blocks that a request of the longest length holds in one group."""
+    if cache.kind == "state":
+        return STATE_BLOCKS
     if cache.kind == "full":
         return -(-request.max_len // request.block)
     tokens = min(cache.window - 1 + in_flight, request.max_len)

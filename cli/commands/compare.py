@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.options import CompareContext, Count, Json
+from cli.options import CompareContext, Count, Json, OwnPrices
 
 
 def compare(
@@ -16,6 +16,7 @@ def compare(
     gpu: Annotated[str, typer.Option("--gpu", help="GPUs of the catalogue on which they are compared.")] = "h200",
     count: Count = 1,
     max_model_len: CompareContext = "",
+    prices: OwnPrices = None,
     as_json: Json = False,
 ) -> None:
     """Put models side by side on the same GPUs: licence, languages, memory, speed, cost, and what was claimed by whom.
@@ -31,10 +32,10 @@ def compare(
     from cli.options import hardware_of
     from cli.show import emit_json, show
     from lifecycle.compare import compare_report
-    from planner.catalogue import load_catalogue
+    from lifecycle.prices import priced_catalogue
 
     hardware = hardware_of(gpu, count, max_model_len)
-    report = compare_report(load_catalogue(), tuple(names), hardware, dt.datetime.now(dt.UTC).date())
+    report = compare_report(priced_catalogue(prices), tuple(names), hardware, dt.datetime.now(dt.UTC).date())
     if as_json:
         emit_json(report)
     else:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from cli.options import CompareContext, Count, Json
+from cli.options import CompareContext, Count, Json, OwnPrices
 
 
 class Commercial(StrEnum):
@@ -30,6 +30,7 @@ def models(
     gpu: Annotated[str, typer.Option("--gpu", help="Try each model on these GPUs of the catalogue.")] = "",
     count: Count = 1,
     max_model_len: CompareContext = "",
+    prices: OwnPrices = None,
     as_json: Json = False,
 ) -> None:
     """List open models: licence, languages, context, memory; with --gpu also whether they fit, how fast, for how much.
@@ -46,11 +47,11 @@ def models(
     from cli.options import hardware_of
     from cli.show import emit_json, show
     from lifecycle.models import Wanted, models_report
-    from planner.catalogue import load_catalogue
+    from lifecycle.prices import priced_catalogue
 
     wanted = Wanted(commercial=tuple(commercial or ()), language=language, kind=kind or "")
     hardware = hardware_of(gpu, count, max_model_len) if gpu else None
-    report = models_report(load_catalogue(), wanted, hardware, dt.datetime.now(dt.UTC).date())
+    report = models_report(priced_catalogue(prices), wanted, hardware, dt.datetime.now(dt.UTC).date())
     if as_json:
         emit_json(report)
     else:

@@ -8,16 +8,19 @@ from typing import Literal
 from planner.architecture.fields import Fields
 from planner.architecture.records import Cache, Record, Split, Weight
 
-Kind = Literal["full", "sliding", "chunked"]
+Kind = Literal["full", "sliding", "chunked", "state"]
 KINDS: dict[str, Kind] = {
     "full_attention": "full",
     "attention": "full",
     "sliding_attention": "sliding",
     "chunked_attention": "chunked",
     "deepseek_sparse_attention": "full",
+    "indexed_attention": "full",
+    "linear_attention": "state",
 }
 """Words of `layer_types` (Hugging Face Transformers)."""
 FULL: Kind = "full"
+STATE: Kind = "state"
 CHUNKED: Kind = "chunked"
 EVERY_LAYER = {"mistral", "mixtral", "phi3", "starcoder2", "ministral"}
 """Families in which `sliding_window` holds for all layers."""
@@ -98,7 +101,7 @@ def read_latent(config: Fields) -> Latent | None:
     )
 
 
-def layer_kinds(config: Fields, family: str, layers: int) -> tuple[Kind, ...]:
+def layer_kinds(config: Fields, family: str, layers: int, *, recurrent: bool = False) -> tuple[Kind, ...]:
     """Say of each layer what it attends to.
 
     Raises:
@@ -111,10 +114,12 @@ def layer_kinds(config: Fields, family: str, layers: int) -> tuple[Kind, ...]:
             if word not in KINDS:
                 raise config.wrong(
                     "layer_types",
-                    f"says {word!r} of layer {index}: only full, sliding and chunked attention are sized",
-                    "Layers with a recurrent state (Mamba, linear attention) keep no tokens and are not sized here.",
+                    f"says {word!r} of layer {index}, which is not sized here",
+                    f"Known: {', '.join(KINDS)}.",
                 )
         return tuple(KINDS[word] for word in words)
+    if recurrent:
+        return _between(config, layers)
     if config.has("attention_chunk_size"):
         rope = config.numbers("no_rope_layers") or tuple(int((i + 1) % 4 != 0) for i in range(layers))
         if len(rope) != layers:
@@ -123,6 +128,16 @@ def layer_kinds(config: Fields, family: str, layers: int) -> tuple[Kind, ...]:
     if not config.has("sliding_window") or config.values.get("use_sliding_window") is False:
         return (FULL,) * layers
     return tuple(_slides(config, family, layers))
+
+
+def _between(config: Fields, layers: int) -> tuple[Kind, ...]:
+    """Say which layers attend, in a model where most keep a state: listed, or every fourth unless it says otherwise."""
+    section = config.inner("linear_attn_config")
+    listed = section.numbers("full_attn_layers") if section else ()
+    if listed:
+        return tuple(FULL if index + 1 in listed else STATE for index in range(layers))
+    interval = config.count("full_attention_interval", default=4)
+    return tuple(FULL if (index + 1) % interval == 0 else STATE for index in range(layers))
 
 
 def _slides(config: Fields, family: str, layers: int) -> Iterator[Kind]:
@@ -141,7 +156,7 @@ def _slides(config: Fields, family: str, layers: int) -> Iterator[Kind]:
 
 
 def layer_caches(
-    config: Fields, heads: Heads, latent: Latent | None, kinds: tuple[Kind, ...]
+    config: Fields, heads: Heads, latent: Latent | None, state: Cache | None, kinds: tuple[Kind, ...]
 ) -> list[tuple[Cache, ...]]:
     """Say what each layer keeps of every token.
 
@@ -157,29 +172,36 @@ def layer_caches(
     for layer, kind in enumerate(kinds):
         if layer >= own:
             caches.append(())
-            continue
-        window = (
-            0 if kind == "full" else config.count("sliding_window" if kind == "sliding" else "attention_chunk_size")
-        )
-        if latent:
-            cache = Cache(
-                kind=kind, window=window, kv_heads=1, key_dim=latent.kv_rank + latent.rope, value_dim=0, latent=True
-            )
+        elif kind == "state":
+            if state is None:
+                raise config.wrong("layer_types", f"says that layer {layer} keeps a state of unknown size")
+            caches.append((state,))
         else:
-            cache = Cache(
-                kind=kind, window=window, kv_heads=heads.kv_heads, key_dim=heads.head_dim, value_dim=heads.value_dim
-            )
-        indexed = not index_layers or index_layers[layer] == "full"
-        caches.append((cache, index) if index and indexed else (cache,))
+            indexed = not index_layers or index_layers[layer] == "full"
+            cache = _tokens(config, heads, latent, kind)
+            caches.append((cache, *index) if indexed else (cache,))
     return caches
 
 
-def _index(config: Fields) -> Cache | None:
-    """Return the cache of a sparse-attention index."""
+def _tokens(config: Fields, heads: Heads, latent: Latent | None, kind: Literal["full", "sliding", "chunked"]) -> Cache:
+    """Return what a layer keeps of every token."""
+    fields = {"full": "", "sliding": "sliding_window", "chunked": "attention_chunk_size"}
+    window = config.count(fields[kind]) if kind != "full" else 0
+    if latent:
+        return Cache(kind=kind, window=window, kv_heads=1, key_dim=latent.kv_rank + latent.rope, latent=True)
+    return Cache(kind=kind, window=window, kv_heads=heads.kv_heads, key_dim=heads.head_dim, value_dim=heads.value_dim)
+
+
+def _index(config: Fields) -> tuple[Cache, ...]:
+    """Return the caches of a sparse-attention index; one that pools tokens keeps the newest ones apart, in a ring."""
     if not config.has("index_head_dim"):
-        return None
-    dim = config.count("index_head_dim")
-    return Cache(kind="full", raw_bytes=dim + -(-dim // 128) * INDEX_SCALE_BYTES)
+        return ()
+    dim, pooled = config.count("index_head_dim"), config.count("index_kpool", default=1)
+    size = dim + -(-dim // 128) * INDEX_SCALE_BYTES
+    if size % pooled:
+        raise config.wrong("index_kpool", f"is {pooled}, which does not divide the {size} bytes of an index key")
+    index = Cache(kind="full", raw_bytes=size // pooled)
+    return (index, Cache(kind="ring")) if pooled > 1 else (index,)
 
 
 def attention_weights(config: Fields, family: str, heads: Heads, latent: Latent | None, layer: int) -> Iterator[Weight]:
@@ -190,8 +212,9 @@ def attention_weights(config: Fields, family: str, heads: Heads, latent: Latent 
         yield from _index_weights(config, place, heads, latent, layer)
         return
     bias = config.flag("attention_bias", default=family in QKV_BIAS) or family in QKV_BIAS
+    gated = 2 if config.flag("attn_output_gate") or family == "qwen3_next" else 1
     queries, keys, values = (
-        heads.heads * heads.head_dim,
+        gated * heads.heads * heads.head_dim,
         heads.kv_heads * heads.head_dim,
         heads.kv_heads * heads.value_dim,
     )

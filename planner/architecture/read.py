@@ -10,6 +10,7 @@ import msgspec
 
 from planner.architecture.attention import (
     Heads,
+    Kind,
     Latent,
     attention_weights,
     layer_caches,
@@ -21,6 +22,7 @@ from planner.architecture.fields import ConfigError, Fields
 from planner.architecture.mlp import Experts, mlp_weights, read_experts
 from planner.architecture.quantization import mark_quantised, read_quantization
 from planner.architecture.records import Architecture, Cache, Dtype, Record, Weight
+from planner.architecture.recurrent import Recurrent, read_recurrent, recurrent_weights
 
 FAMILIES = {
     "bert", "cohere", "cohere2", "deepseek_v2", "deepseek_v3", "deepseek_v32", "exaone4", "falcon", "gemma", "gemma2",
@@ -28,7 +30,7 @@ FAMILIES = {
     "kimi_k2", "kimi_k25", "llama", "llama4", "llama4_text", "minimax_m2", "ministral", "mistral", "mistral3",
     "mixtral", "nemotron", "olmo2", "olmo3", "phi", "phi3", "qwen2", "qwen2_moe", "qwen2_vl", "qwen3", "qwen3_moe",
     "qwen3_vl", "qwen3_vl_moe", "qwen3_vl_moe_text", "qwen3_vl_text", "roberta", "seed_oss", "smollm3", "starcoder2",
-    "xlm-roberta",
+    "xlm-roberta", "glm5_next", "kimi_linear", "qwen3_next", "qwen3_5", "qwen3_5_text", "qwen3_5_moe", "qwen3_5_moe_text",
 }  # fmt: skip
 """Families read as their own code reads them; others are read as plain decoders, with a note."""
 ENCODERS = {"bert", "roberta", "xlm-roberta"}
@@ -39,12 +41,9 @@ NOT_SIZED = {
     "block_configs": "layers of different shapes",
     "compress_ratios": "a compressed cache",
     "global_head_dim": "heads of two sizes",
-    "hc_mult": "several residual streams",
     "hybrid_layer_pattern": "heads of two sizes",
     "hybrid_override_pattern": "recurrent layers",
     "layers_block_type": "recurrent layers",
-    "linear_num_key_heads": "linear attention",
-    "linear_attn_config": "linear attention",
     "mamba_d_state": "recurrent layers",
     "ssm_state_size": "recurrent layers",
     "state_size": "recurrent layers",
@@ -69,6 +68,7 @@ class _Parts(Record, frozen=True, kw_only=True):
     heads: Heads
     latent: Latent | None
     experts: Experts | None
+    recurrent: Recurrent | None
 
 
 def read_architecture(config: Mapping[str, Any], origin: str = "config.json") -> Architecture:
@@ -99,6 +99,7 @@ def _read(encoded: bytes, origin: str) -> Architecture:
         heads=read_heads(text),
         latent=read_latent(text),
         experts=read_experts(text, family, layers),
+        recurrent=read_recurrent(text),
     )
     quantization, fp8_cache = read_quantization(top if top.has("quantization_config") else text)
     encoder = family in ENCODERS
@@ -159,15 +160,19 @@ def _dtype(top: Fields, text: Fields) -> Dtype:
 
 def _attention_width(text: Fields, parts: _Parts) -> int:
     """Return what attention to the whole context multiplies by: layers with a window hardly count in a long prompt."""
-    kinds = layer_kinds(text, parts.family, parts.layers)
+    kinds = _kinds(text, parts)
     heads, latent = parts.heads, parts.latent
     width = (latent.nope + latent.rope + latent.value) / 2 if latent else (heads.head_dim + heads.value_dim) / 2
     return round(heads.heads * width * kinds.count("full") / len(kinds))
 
 
 def _caches(text: Fields, parts: _Parts) -> tuple[tuple[Cache, ...], ...]:
-    kinds = layer_kinds(text, parts.family, parts.layers)
-    return tuple(layer_caches(text, parts.heads, parts.latent, kinds))
+    state = parts.recurrent.cache if parts.recurrent else None
+    return tuple(layer_caches(text, parts.heads, parts.latent, state, _kinds(text, parts)))
+
+
+def _kinds(text: Fields, parts: _Parts) -> tuple[Kind, ...]:
+    return layer_kinds(text, parts.family, parts.layers, recurrent=parts.recurrent is not None)
 
 
 def _weights(top: Fields, text: Fields, parts: _Parts) -> Iterator[Weight]:
@@ -179,8 +184,12 @@ def _weights(top: Fields, text: Fields, parts: _Parts) -> Iterator[Weight]:
         positions = text.count(*NEEDED[4]) + text.count("type_vocab_size", default=0, least=0)
         yield Weight(module="model.embed_positions", out=positions, into=hidden, linear=False, part="embedding")
     norms = 2 * hidden + (2 * heads.head_dim if family in QK_NORM else 0)
+    kinds = _kinds(text, parts)
     for layer in range(parts.layers):
-        yield from attention_weights(text, family, heads, parts.latent, layer)
+        if parts.recurrent and kinds[layer] == "state":
+            yield from recurrent_weights(parts.recurrent, hidden, layer)
+        else:
+            yield from attention_weights(text, family, heads, parts.latent, layer)
         yield from mlp_weights(text, family, hidden, layer, parts.experts)
         yield Weight(module=f"model.layers.{layer}.norm", out=norms, into=1, layer=layer, linear=False, part="norm")
     yield Weight(module="model.norm", out=hidden, into=1, linear=False, part="norm")
@@ -225,5 +234,7 @@ def _notes(top: Fields, text: Fields, family: str, draft: int) -> Iterator[str]:
             yield "the configuration describes no vision tower: if the model has one, it is left out"
     if not any(fields.text(name) for fields in (text, top) for name in ("torch_dtype", "dtype")):
         yield "the configuration names no precision: bfloat16 is assumed"
+    if text.count("hc_mult", default=1) > 1:
+        yield "several residual streams: activations take more than for other models of the size"
     if draft:
         yield f"{draft} layer(s) for multi-token prediction are left out: only speculative decoding loads them"

@@ -26,23 +26,26 @@ class Cache(Record, frozen=True, kw_only=True):
     """What one layer keeps of every token.
 
     Attributes:
-        kind: `full` keeps all tokens; `sliding` those of a window; `chunked` those of the current chunk.
+        kind: `full` keeps all tokens; `sliding` those of a window; `chunked` those of the current chunk; `state` a state
+            of fixed size; `ring` a few tokens that are still to be compressed.
         window: tokens of the window or chunk; 0 for `full`.
         kv_heads: heads that are kept; one for latent attention, whose single vector serves all heads.
         key_dim: numbers per token and head for keys.
         value_dim: the same for values; 0 for latent attention, which keeps one vector for both.
         latent: every tensor-parallel rank holds the whole of it (multi-head latent attention).
         raw_bytes: bytes per token that no cache precision changes (the index of sparse attention); instead of heads.
+        state_bytes: of a `state`, all heads together; tensor parallelism divides it.
 
     """
 
-    kind: Literal["full", "sliding", "chunked"]
+    kind: Literal["full", "sliding", "chunked", "state", "ring"]
     window: int = 0
     kv_heads: int = 0
     key_dim: int = 0
     value_dim: int = 0
     latent: bool = False
     raw_bytes: int = 0
+    state_bytes: int = 0
 
     def heads_on(self, ranks: int) -> int:
         """Return the heads that each tensor-parallel rank holds: at least one, so fewer heads than ranks are copied."""
@@ -53,6 +56,8 @@ class Cache(Record, frozen=True, kw_only=True):
 
         Source: vLLM 0.33.0 `v1/kv_cache_interface.py`, `AttentionSpec.page_size_bytes` over the block size.
         """
+        if self.kind in {"state", "ring"}:
+            return 0
         return self.raw_bytes + self.heads_on(ranks) * (self.key_dim + self.value_dim) * number_bytes
 
 

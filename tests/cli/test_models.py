@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,7 +17,7 @@ from tests.lifecycle.bench import catalogue, price
 @pytest.fixture(autouse=True)
 def shipped(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = catalogue(price("node", 64), price("pair", 7.2))
-    monkeypatch.setattr("planner.catalogue.load_catalogue", lambda: rows)
+    monkeypatch.setattr("lifecycle.prices.load_catalogue", lambda: rows)
     monkeypatch.setenv("COLUMNS", "200")
 
 
@@ -91,6 +92,13 @@ def test_a_machine_billed_whole_is_said_so(capsys: pytest.CaptureFixture[str]) -
     assert "64.00 USD/h for node" in out
     assert "billed whole" in out
     assert "2 replicas" in out
+
+
+def test_prices_of_ones_own_count(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text('[[host_hour]]\nhost = "pair"\ncapacity = "on-demand"\nper_hour = 5\nas_of = 2026-11-20\n')
+    arguments = ("gpt-oss-20b", "gpt-oss-120b", "--gpu", "big", "--count", "2", "--prices", str(mine))
+    assert as_json(capsys, "compare", *arguments)["offer"]["per_hour"] == 5
 
 
 @pytest.mark.parametrize(

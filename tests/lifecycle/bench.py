@@ -6,7 +6,7 @@ import datetime as dt
 from typing import Any
 
 from planner.catalogue import Catalogue
-from planner.catalogue.rows import Gpu, Host, HostPrice, Rate
+from planner.catalogue.rows import Gpu, Host, HostPrice, Provider, Rate
 from tests.shipped import shipped_licences, shipped_models
 
 ORIGIN: dict[str, Any] = {"source": "test", "as_of": dt.date(2026, 11, 1), "verified": True}
@@ -33,7 +33,10 @@ def catalogue(*prices: HostPrice) -> Catalogue:
         licences=shipped_licences(),
         gpus=GPUS,
         hosts=HOSTS,
-        providers={},
+        providers={
+            name: Provider(name=name, title=name.title(), kind="cloud", control="FR", **ORIGIN)
+            for name in ("cloud", "other")
+        },
         engines={},
         artefacts={},
         host_prices=prices,
