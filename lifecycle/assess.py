@@ -9,7 +9,6 @@ import msgspec
 
 from lifecycle import files
 from lifecycle.model_config import config_of
-from lifecycle.prices import priced_catalogue
 from lifecycle.profiles import load_profile
 from planner.assess.assessment import assess
 from planner.assess.report import Assessment
@@ -36,7 +35,7 @@ def load_situation(path: Path) -> Situation:
     return parse_situation(read_text(path), str(path))
 
 
-def judge(situation: Situation, prices: Path | None = None) -> Assessment:
+def judge(situation: Situation, catalogue: Catalogue) -> Assessment:
     """Return the assessment.
 
     Raises:
@@ -44,7 +43,6 @@ def judge(situation: Situation, prices: Path | None = None) -> Assessment:
 
     """
     check(situation)
-    catalogue = priced_catalogue(prices)
     hardware = tuple(_with_speed(option, situation.latency, catalogue) for option in situation.hardware)
     return assess(msgspec.structs.replace(situation, hardware=hardware), catalogue)
 
@@ -80,20 +78,29 @@ def _with_speed(option: Hardware, latency: Latency, catalogue: Catalogue) -> Har
     return msgspec.structs.replace(option, tokens_per_s=predicted, replicas_per_host=copies)
 
 
-def write_page(assessment: Assessment, path: Path) -> None:
-    """Write the page.
+def refuse_bad_place(path: Path) -> None:
+    """Make sure that a page can be written there.
 
     Raises:
         UsageError: there is no such folder, or a folder has that name.
 
     """
-    from templates.assess_page import render_assessment  # noqa: PLC0415 - templates and charts: only when one is asked
-
     if path.is_dir() or not path.parent.is_dir():
         raise UsageError(
             f"{path} is no place for a page",
             hint=f"Name a file; the folder {path.parent} must exist. Nothing was written.",
         )
+
+
+def write_page(assessment: Assessment, path: Path) -> None:
+    """Write the page; only its owner can read it.
+
+    Raises:
+        OSError: the folder is missing, full or read-only.
+
+    """
+    from templates.assess_page import render_assessment  # noqa: PLC0415 - templates and charts: only when one is asked
+
     files.write(path, render_assessment(assessment, dt.datetime.now(dt.UTC).date()))
 
 

@@ -27,16 +27,16 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class Demand(Record, frozen=True, kw_only=True):
     """How much is asked: tokens a month, or users x workdays x tokens a day; not both."""
 
-    tokens_in_per_month: Annotated[float, Meta(gt=0, le=MAX_TOKENS_PER_MONTH)] | None = None
+    tokens_in_per_month: Annotated[float, Meta(ge=1, le=MAX_TOKENS_PER_MONTH)] | None = None
     """Prompt tokens in the first month."""
-    tokens_out_per_month: Annotated[float, Meta(gt=0, le=MAX_TOKENS_PER_MONTH)] | None = None
+    tokens_out_per_month: Annotated[float, Meta(ge=1, le=MAX_TOKENS_PER_MONTH)] | None = None
     """Generated tokens in the first month."""
     users: Annotated[int, Meta(ge=1, le=1_000_000_000)] | None = None
     """People (or programs) who use it."""
     workdays_per_month: Annotated[float, Meta(gt=0, le=31)] = 21
-    tokens_in_per_day: Annotated[float, Meta(gt=0, le=1e9)] | None = None
+    tokens_in_per_day: Annotated[float, Meta(ge=1, le=1e9)] | None = None
     """Prompt tokens of one user on a workday."""
-    tokens_out_per_day: Annotated[float, Meta(gt=0, le=1e9)] | None = None
+    tokens_out_per_day: Annotated[float, Meta(ge=1, le=1e9)] | None = None
     """Generated tokens of one user on a workday."""
     growth_per_month: Annotated[float, Meta(ge=-0.5, le=0.5)] = 0.0
     """Compounding: 0.03 is 3 % more each month."""
