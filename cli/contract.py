@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from lifecycle.doctor import Finding as DoctorFinding
+from lifecycle.doctor import DoctorFinding
 from lifecycle.down import DownReport
 from lifecycle.planning import PlanReport
 from lifecycle.register import Issued

@@ -159,7 +159,7 @@ class RemoteKeys:
             self._fetched = self._clock()
         except (aiohttp.ClientError, TimeoutError, ValueError, OSError) as error:
             self.failures += 1
-            log.error("the issuer's keys cannot be fetched, the last good set holds: %s", error)  # noqa: TRY400
+            log.error("the issuer's keys cannot be fetched, the last good set holds: %s", error)  # noqa: TRY400 - a trace adds nothing
         finally:
             self._tried = self._clock()
             self._fetching = None

@@ -38,7 +38,7 @@ class WatchedFile(Generic[Value]):
             self.value = self._read(self.path.read_bytes())
         except (OSError, ValueError) as error:
             if mark != self._seen:
-                log.error("%s cannot be read, the last good version holds: %s", self.path.name, error)  # noqa: TRY400
+                log.error("%s cannot be read, the last good version holds: %s", self.path.name, error)  # noqa: TRY400 - a trace adds nothing
             self.failures += 1
         self._seen = mark
 

@@ -25,7 +25,8 @@ def plan(
     from cli.show import emit_json, show
     from cli.views import plan_page
     from lifecycle.home import Home
-    from lifecycle.planning import Request, decide, judge, refuse_violations
+    from lifecycle.planning import Request, decide, judge
+    from lifecycle.refusals import refuse_violations
 
     home = Home.of_user().stack(stack)
     decided, _ = decide(home, Request(profile=profile, upstream_url=upstream, upstream_key_env=upstream_key_env))

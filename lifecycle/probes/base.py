@@ -5,15 +5,12 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+import httpx
 import msgspec
 
 from planner.layout import Layout
 from planner.plan import Plan
-
-if TYPE_CHECKING:
-    import httpx
 
 TIMEOUT_S = 20.0
 """Longest wait for an answer; the sandbox's engine is never slower."""
@@ -75,8 +72,6 @@ class Subject:
 
     def client(self, token: str | None = None) -> httpx.Client:
         """Return an HTTP client that trusts the stack's authority and follows no redirect."""
-        import httpx  # noqa: PLC0415 - only `verify` and `up` probe
-
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         client = httpx.Client(
             base_url=self.url, verify=self.trust(), headers=headers, timeout=TIMEOUT_S, trust_env=False

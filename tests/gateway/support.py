@@ -222,16 +222,16 @@ def configuration(folder: Path, upstream: str, **sections: dict[str, Any]) -> Co
 
 
 @asynccontextmanager
-async def gateway(folder: Path, **sections: dict[str, Any]) -> AsyncIterator[Running]:
-    """Run a gateway in front of a stand-in engine."""
+async def gateway(folder: Path, *, url: str = "", **sections: dict[str, Any]) -> AsyncIterator[Running]:
+    """Run a gateway in front of a stand-in engine, or of whatever is at `url`."""
     write_files(folder)
     engine = StandInEngine()
     app = web.Application(client_max_size=2**26)
     app.router.add_route("*", "/{path:.*}", engine.handle)
     async with TestServer(app, handler_cancellation=True) as upstream, aiohttp.ClientSession() as client:
-        url = sections.pop("url", None) or str(upstream.make_url("/")).rstrip("/")
+        url = url or str(upstream.make_url("/")).rstrip("/")
         async with (
-            running(configuration(folder, str(url), **sections)) as (public, admin),
+            running(configuration(folder, url, **sections)) as (public, admin),
             TestServer(public, handler_cancellation=True) as front,
             TestServer(admin) as back,
         ):

@@ -100,7 +100,7 @@ async def test_what_no_engine_answers_is_a_bad_gateway(tmp_path: Path, answer: s
 
 
 async def test_an_engine_that_is_not_there_is_a_bad_gateway(tmp_path: Path) -> None:
-    async with gateway(tmp_path, url="http://127.0.0.1:9") as running:  # type: ignore[arg-type]
+    async with gateway(tmp_path, url="http://127.0.0.1:9") as running:
         assert (await running.ask(token())).status == 502
 
 
