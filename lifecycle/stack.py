@@ -56,9 +56,7 @@ class Stack:
     @property
     def url(self) -> str:
         """Where clients reach the endpoint (OpenAI's base URL without `/v1`)."""
-        names = self.plan.tls.hostnames
-        name = "127.0.0.1" if "127.0.0.1" in names else names[0]
-        return f"https://{name}:{self.plan.port('traefik', 'https')}"
+        return f"https://{self.plan.tls.name_at('127.0.0.1')}:{self.plan.port('traefik', 'https')}"
 
     @property
     def ca_file(self) -> str:

@@ -57,9 +57,8 @@ class Subject:
 
     @property
     def name(self) -> str:
-        """A name that the certificate is valid for: the address that is asked, where it covers that."""
-        names = self.plan.tls.hostnames
-        return self.host if self.host in names else names[0]
+        """A name that the certificate is valid for."""
+        return self.plan.tls.name_at(self.host)
 
     @property
     def ca_file(self) -> str:
