@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from lifecycle.compare import CompareReport
-from lifecycle.doctor import Finding as DoctorFinding
+from lifecycle.doctor import DoctorFinding
 from lifecycle.down import DownReport
 from lifecycle.models import ModelsReport
 from lifecycle.planning import PlanReport

@@ -131,6 +131,8 @@ class Gateway:
         self.metrics.key_set_age.set(self.keys.age_s())
         self.metrics.reload_failures.labels("revocations").set(self.revocations.failures)
         self.metrics.reload_failures.labels("keys").set(self.keys.failures)
+        self.metrics.stale.labels("revocations").set(self.revocations.stale)
+        self.metrics.stale.labels("keys").set(self.keys.stale)
         return self.metrics.text()
 
 

@@ -40,6 +40,10 @@ class Keys(Protocol):
     def failures(self) -> int:
         """Return how often a newer set could not be had."""
 
+    @property
+    def stale(self) -> bool:
+        """Tell whether an old set holds because a newer one cannot be had."""
+
     async def find(self, kid: str) -> Key | None:
         """Return the key of that id, if the issuer has one."""
 
@@ -95,6 +99,11 @@ class FileKeys:
         """How often a new version could not be read."""
         return self._file.failures
 
+    @property
+    def stale(self) -> bool:
+        """Whether the newest version could not be read."""
+        return self._file.stale
+
     async def find(self, kid: str) -> Key | None:
         """Return the key of that id."""
         return self._file.value.get(kid)
@@ -131,6 +140,11 @@ class RemoteKeys:
         self._fetched = self._tried = -MAX_AGE_S
         self._fetching: asyncio.Task[None] | None = None
 
+    @property
+    def stale(self) -> bool:
+        """Whether the set is older than two refreshes: one that fails may be chance."""
+        return self.age_s() >= 2 * REFRESH_S
+
     async def find(self, kid: str) -> Key | None:
         """Return the key of that id; ask the issuer again when it is unknown, but not often."""
         if kid not in self._keys:
@@ -159,7 +173,7 @@ class RemoteKeys:
             self._fetched = self._clock()
         except (aiohttp.ClientError, TimeoutError, ValueError, OSError) as error:
             self.failures += 1
-            log.error("the issuer's keys cannot be fetched, the last good set holds: %s", error)  # noqa: TRY400
+            log.error("the issuer's keys cannot be fetched, the last good set holds: %s", error)  # noqa: TRY400 - a trace adds nothing
         finally:
             self._tried = self._clock()
             self._fetching = None

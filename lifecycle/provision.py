@@ -5,41 +5,28 @@ from __future__ import annotations
 import hashlib
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from lifecycle import files
 from lifecycle.home import StackHome
+from lifecycle.refusals import refuse_resource
 from planner.errors import DeployError
 from planner.outputs import Outputs
 from planner.plan import Plan, to_json
 from planner.progress import Progress
 from planner.resources import Resource
-
-if TYPE_CHECKING:
-    from sandbox.engine import Change, Engine, Preview
-    from sandbox.handlers.registry import Boto3Clients
+from sandbox.engine import Change, Engine, Preview, StateFile
+from sandbox.engine.offline import offline_answers
+from sandbox.handlers.invokes import INVOKES
+from sandbox.handlers.registry import Boto3Clients, default_registry
 
 PROJECT = "cloister"
 PROGRAM = Path(__file__).resolve().parent.parent / "stacks"
 
 
-def refuse_resource(resource: Resource) -> None:
-    """Judge a resource just before it is made: some values (a role's policy) are known only now.
-
-    Raises:
-        PolicyRefusedError: a mandatory rule is violated by what is asked for.
-
-    """
-    from lifecycle.planning import refuse_violations  # noqa: PLC0415
-    from policies.run import evaluate_resource  # noqa: PLC0415
-
-    refuse_violations(evaluate_resource(resource))
-
-
 class Provisioner:
-    """Runs the program in-process. Its imports are heavy (Pulumi, boto3) and happen when it is used."""
+    """Runs the program in-process."""
 
     def __init__(self, plan: Plan, home: StackHome, progress: Progress) -> None:
         self.plan = plan
@@ -51,8 +38,6 @@ class Provisioner:
 
         A settled stack is answered from its state: the program would register the same again.
         """
-        from sandbox.engine import Change, Preview  # noqa: PLC0415
-
         engine = self._engine(connected=False)
         if not self._is_settled():
             return engine.preview(self._program)
@@ -67,7 +52,7 @@ class Provisioner:
             DeployError: the account refused; what was made is in the state, and the next run goes on from there.
 
         """
-        from stacks.deploy import parse_outputs  # noqa: PLC0415
+        from stacks.deploy import parse_outputs  # noqa: PLC0415 - loads Pulumi and its AWS resources: a sixth of a second
 
         engine = self._engine(connected=True)
         drifted = engine.refresh()
@@ -100,8 +85,6 @@ class Provisioner:
 
     def clients(self) -> Boto3Clients:
         """Return clients of the emulated account."""
-        from sandbox.handlers.registry import Boto3Clients  # noqa: PLC0415
-
         return Boto3Clients(self.endpoint, self.plan.network.region)
 
     def account_answers(self) -> bool:
@@ -137,16 +120,11 @@ class Provisioner:
         return digest.hexdigest()
 
     def _program(self) -> None:
-        from stacks.deploy import deploy  # noqa: PLC0415
+        from stacks.deploy import deploy  # noqa: PLC0415 - as above: a settled stack needs no program
 
         deploy(self.plan)
 
     def _engine(self, *, connected: bool) -> Engine:
-        from sandbox.engine import Engine, StateFile  # noqa: PLC0415
-        from sandbox.engine.offline import offline_answers  # noqa: PLC0415
-        from sandbox.handlers.invokes import INVOKES  # noqa: PLC0415
-        from sandbox.handlers.registry import default_registry  # noqa: PLC0415
-
         return Engine(
             project=PROJECT,
             stack=self.plan.stack,

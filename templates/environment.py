@@ -19,7 +19,7 @@ NOT_PLAIN = re.compile(r"[^ -~]")
 @cache
 def environment() -> Environment:
     """Return the environment. Values pass through `quoted`, which suits YAML and TOML alike."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - `status` comes near, and renders nothing
 
     made = Environment(  # noqa: S701 - no HTML is rendered; quoting is the filters' work
         loader=FileSystemLoader(FOLDER),

@@ -8,7 +8,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from joserfc.errors import SecurityWarning
@@ -17,7 +20,7 @@ from joserfc.jwk import RSAKey
 from gateway.config import Auth
 from gateway.errors import RefusalError
 from gateway.jwt_verifier import Verifier
-from gateway.keys import FileKeys, read_key_set
+from gateway.keys import MISS_INTERVAL_S, REFRESH_S, FileKeys, RemoteKeys, read_key_set
 from gateway.revocations import Revocations
 from gateway.watched import WatchedFile
 from tests.gateway.support import AUDIENCE, ISSUER, KEYS, Running, gateway, revoke, token, write_files
@@ -140,8 +143,34 @@ async def test_a_damaged_revocation_file_does_not_let_anybody_back_in(tmp_path: 
         for count, content in enumerate(("", "{", '{"revoked": []}', '{"revoked": {}}'), start=1):
             revoke(tmp_path, content)
             await seen(running, f'gateway_reload_failures_total{{file="revocations"}} {count}.0')
+            await seen(running, 'gateway_stale{file="revocations"} 1.0')
             assert (await running.ask(token(claims={"jti": "revoked-id"}))).status == 401
             assert (await running.ask(token())).status == 200
+        revoke(tmp_path, {"revoked": {}, "clients": {}})
+        await seen(running, 'gateway_stale{file="revocations"} 0.0')
+        await seen(running, 'gateway_stale{file="keys"} 0.0')
+
+
+async def test_a_key_set_is_stale_when_two_refreshes_have_failed() -> None:
+    answers, now = [200], [1000.0]
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response({"keys": [KEYS["ed"].as_dict(private=False)]}, status=answers[-1])
+
+    app = web.Application()
+    app.router.add_get("/jwks", answer)
+    async with TestServer(app) as issuer, aiohttp.ClientSession() as session:
+        url = str(issuer.make_url("/jwks"))
+        keys = RemoteKeys(session, issuer=ISSUER, url=url, ca_file="", clock=lambda: now[0])
+        stale = [keys.stale]
+        for status, later in ((200, 0.0), (500, REFRESH_S), (500, REFRESH_S), (200, MISS_INTERVAL_S)):
+            answers[-1] = status
+            now[0] += later
+            await keys.refresh()
+            stale.append(keys.stale)
+            assert await keys.find("ed") is not None
+        assert stale == [True, False, False, True, False]
+        assert keys.failures == 2
 
 
 async def seen(running: Running, line: str) -> None:
