@@ -11,6 +11,7 @@ from lifecycle import files
 from lifecycle.model_config import config_of
 from lifecycle.profiles import load_profile
 from planner.assess.assessment import assess
+from planner.assess.example import EXAMPLE
 from planner.assess.report import Assessment
 from planner.assess.situation import Hardware, Latency, Situation, Throughput
 from planner.assess.situation_text import check, parse_situation
@@ -111,7 +112,7 @@ def write_answers(situation: Situation, path: Path) -> None:
         UsageError: there is a file already, or no folder for it.
 
     """
-    from templates.answers import render_answers  # noqa: PLC0415
+    from templates.answers import render_answers  # noqa: PLC0415  templates: only when a file is written
 
     if path.exists() or not path.parent.is_dir():
         raise UsageError(f"{path} exists already, or its folder does not", hint="Name a new file. Nothing was written.")
@@ -120,8 +121,7 @@ def write_answers(situation: Situation, path: Path) -> None:
 
 def example_text() -> str:
     """Return a file of answers to start from."""
-    from planner.assess.example import EXAMPLE  # noqa: PLC0415
-    from templates.answers import render_answers  # noqa: PLC0415
+    from templates.answers import render_answers  # noqa: PLC0415  templates: only when a file is written
 
     return render_answers(EXAMPLE)
 

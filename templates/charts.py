@@ -93,8 +93,8 @@ def _draw(
 ) -> str:
     """Return one chart; `height` in inches."""
     import matplotlib as mpl  # noqa: PLC0415 - a second of start-up, which only this page pays
-    from matplotlib.backends.backend_svg import FigureCanvasSVG  # noqa: PLC0415
-    from matplotlib.figure import Figure as Drawn  # noqa: PLC0415
+    from matplotlib.backends.backend_svg import FigureCanvasSVG  # noqa: PLC0415  half a second, paid by whoever wants charts
+    from matplotlib.figure import Figure as Drawn  # noqa: PLC0415  as above
 
     settings: dict[Any, Any] = {**SETTINGS, "svg.hashsalt": name}
     with mpl.rc_context(settings):
@@ -214,7 +214,7 @@ def _tornado_of(number: int) -> Callable[[Figure, Assessment], None]:
 
 def _amounts(axes: Axes, which: str) -> None:
     """Write an axis in plain figures, with separators."""
-    from matplotlib.ticker import FuncFormatter, NullFormatter  # noqa: PLC0415
+    from matplotlib.ticker import FuncFormatter, NullFormatter  # noqa: PLC0415  as above
 
     axis = axes.xaxis if which == "x" else axes.yaxis
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if abs(value) >= 1 else f"{value:g}"))
