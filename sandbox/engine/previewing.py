@@ -76,7 +76,8 @@ class Previewing:
             return Change(op="same", **common), Registered(id=old.id, outputs={**old.inputs, **old.outputs})
         if difference.replace:
             return Change(op="replace", properties=difference.changed, **common), Registered(id="", outputs={})
-        outputs = {**old.inputs, **old.outputs, **dict.fromkeys(difference.changed, UNKNOWN)}
+        later = (*difference.changed, *difference.renewed)
+        outputs = {**old.inputs, **old.outputs, **dict.fromkeys(later, UNKNOWN)}
         return Change(op="update", properties=difference.changed, **common), Registered(id=old.id, outputs=outputs)
 
     def _goes_first(self, registration: Registration, *, replaced: bool) -> bool:
