@@ -1,0 +1,178 @@
+"""Pulumi's own executable: whether it is there, whether it is one that was tried, and running it."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from pulumi.automation import CommandResult, PulumiCommand
+from pulumi.automation.errors import create_command_error
+from semver import VersionInfo
+
+from planner.errors import DeployError
+
+OLDEST = VersionInfo(3, 259, 0)
+"""The version that everything here was tried with. Later ones of the same major version keep its promises."""
+INSTALL = "https://www.pulumi.com/docs/iac/download-install/versions/"
+
+
+def find_cli(environment: Mapping[str, str]) -> tuple[str, VersionInfo]:
+    """Return the path of the CLI and its version.
+
+    Args:
+        environment: whose PATH is searched.
+
+    Raises:
+        DeployError: there is none, or none that this toolkit was tried with.
+
+    """
+    path = shutil.which("pulumi", path=environment.get("PATH", ""))
+    install = f"Install Pulumi {OLDEST} or a later {OLDEST.major}.x from {INSTALL} and put it on PATH."
+    if path is None:
+        raise DeployError("the Pulumi CLI is not on PATH", hint=install, code="pulumi_missing")
+    said = _version_of(path, environment)
+    try:
+        version = VersionInfo.parse(said.removeprefix("v"))
+    except ValueError:
+        raise DeployError(
+            f"{path} does not say its version, but {said!r}", hint=install, code="pulumi_version"
+        ) from None
+    if version.major != OLDEST.major or version < OLDEST:
+        raise DeployError(
+            f"{path} is version {version}; this toolkit needs {OLDEST} or a later {OLDEST.major}.x",
+            hint=install,
+            code="pulumi_version",
+        )
+    return path, version
+
+
+def _version_of(path: str, environment: Mapping[str, str]) -> str:
+    try:
+        done = subprocess.run(  # noqa: S603 the executable that PATH names, with a fixed word
+            [path, "version"],
+            env={**environment, "PULUMI_SKIP_UPDATE_CHECK": "true"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise DeployError(
+            f"{path} cannot be run: {error}", hint="Reinstall Pulumi, or mend PATH.", code="pulumi_broken"
+        ) from error
+    return done.stdout.strip()
+
+
+class Cli(PulumiCommand):
+    """Runs the CLI with an environment of our own making, and lets it come to an orderly end when it is interrupted."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        """Find the CLI.
+
+        Args:
+            environment: all of it; nothing of this process's own is added.
+
+        Raises:
+            DeployError: there is none that fits.
+
+        """
+        self.command, self.version = find_cli(environment)
+        self.environment = environment
+
+    def run(
+        self,
+        args: list[str],
+        cwd: str,
+        additional_env: Mapping[str, str],
+        on_output: Callable[[str], Any] | None = None,
+        on_error: Callable[[str], Any] | None = None,
+    ) -> CommandResult:
+        """Run a command to its end. Ctrl-C is passed on: once, it ends in order; twice, at once.
+
+        Raises:
+            CommandError: it failed.
+            KeyboardInterrupt: it was interrupted, and has ended.
+
+        """
+        command = [self.command, "--non-interactive", *args, *_ADDED.get(args[0], ())]
+        environment = {**additional_env, **self.environment, "PULUMI_AUTOMATION_API": "true"}
+        interrupted = False
+        with subprocess.Popen(  # noqa: S603 the CLI that was found, with the Automation API's words
+            command,
+            cwd=cwd,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            start_new_session=True,  # or a terminal's Ctrl-C would reach it a second time
+        ) as process:
+            output, errors = _Reader(process.stdout, on_output), _Reader(process.stderr, on_error)
+            while process.poll() is None:
+                try:
+                    process.wait()
+                except KeyboardInterrupt:
+                    interrupted = True
+                    process.send_signal(signal.SIGINT)
+            result = CommandResult(stdout=output.text(), stderr=errors.text(), code=process.returncode)
+        if interrupted:
+            raise KeyboardInterrupt
+        if result.code != 0:
+            raise create_command_error(result)
+        return result
+
+
+_ADDED: Mapping[str, Iterable[str]] = {"preview": ("--show-sames",)}
+"""Words that the Automation API has no parameters for: a preview tells of what stays the same, too."""
+
+
+class _Reader:
+    """Reads a stream to its end in a thread of its own."""
+
+    def __init__(self, stream: IO[str] | None, told: Callable[[str], Any] | None) -> None:
+        self._lines: list[str] = []
+        self._thread = threading.Thread(target=self._read, args=(stream, told), daemon=True)
+        self._thread.start()
+
+    def _read(self, stream: IO[str], told: Callable[[str], Any] | None) -> None:
+        for line in stream:
+            self._lines.append(line.rstrip())
+            if told is not None:
+                told(self._lines[-1])
+
+    def text(self) -> str:
+        """Return all of it, once it has ended; processes that outlive the CLI may hold it open, and are not awaited."""
+        self._thread.join(timeout=5)
+        return "\n".join(self._lines)
+
+
+def environment_of(
+    given: Mapping[str, str], *, home: Path, state: Path, passphrase: Path, path: Iterable[Path], plugins_of_path: bool
+) -> dict[str, str]:
+    """Return the CLI's environment: a person's own Pulumi settings have no say in a stack of this toolkit.
+
+    Args:
+        given: where PATH, proxies and cloud credentials come from.
+        home: plugins and workspaces.
+        state: folder of the state.
+        passphrase: file that holds it; it is on no command line and in no variable.
+        path: folders that come first in PATH.
+        plugins_of_path: a provider plugin on PATH is taken; otherwise only installed ones are.
+
+    """
+    own = {
+        "PULUMI_HOME": str(home),
+        "PULUMI_BACKEND_URL": f"file://{state}",
+        "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase),
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",  # what is missing is said, never fetched silently
+        "PATH": ":".join([*map(str, path), given.get("PATH", "")]),
+    }
+    if not plugins_of_path:
+        own["PULUMI_IGNORE_AMBIENT_PLUGINS"] = "true"
+    return {name: value for name, value in given.items() if not name.startswith("PULUMI_")} | own
