@@ -102,7 +102,7 @@ class Cli(PulumiCommand):
         command = [self.command, "--non-interactive", *args, *_ADDED.get(args[0], ())]
         environment = {**additional_env, **self.environment, "PULUMI_AUTOMATION_API": "true"}
         interrupted = False
-        with subprocess.Popen(  # noqa: S603 the CLI that was found, with the Automation API's words
+        process = subprocess.Popen(  # noqa: S603 the CLI that was found, with the Automation API's words
             command,
             cwd=cwd,
             env=environment,
@@ -111,15 +111,15 @@ class Cli(PulumiCommand):
             stderr=subprocess.PIPE,
             encoding="utf-8",
             start_new_session=True,  # or a terminal's Ctrl-C would reach it a second time
-        ) as process:
-            output, errors = _Reader(process.stdout, on_output), _Reader(process.stderr, on_error)
-            while process.poll() is None:
-                try:
-                    process.wait()
-                except KeyboardInterrupt:
-                    interrupted = True
-                    process.send_signal(signal.SIGINT)
-            result = CommandResult(stdout=output.text(), stderr=errors.text(), code=process.returncode)
+        )
+        output, errors = _Reader(process.stdout, on_output), _Reader(process.stderr, on_error)
+        while process.poll() is None:
+            try:
+                process.wait()
+            except KeyboardInterrupt:
+                interrupted = True
+                process.send_signal(signal.SIGINT)
+        result = CommandResult(stdout=output.text(), stderr=errors.text(), code=process.returncode)
         if interrupted:
             raise KeyboardInterrupt
         if result.code != 0:
@@ -135,15 +135,17 @@ class _Reader:
     """Reads a stream to its end in a thread of its own."""
 
     def __init__(self, stream: IO[str] | None, told: Callable[[str], Any] | None) -> None:
+        assert stream is not None  # noqa: S101 it was asked for as a pipe
         self._lines: list[str] = []
         self._thread = threading.Thread(target=self._read, args=(stream, told), daemon=True)
         self._thread.start()
 
     def _read(self, stream: IO[str], told: Callable[[str], Any] | None) -> None:
-        for line in stream:
-            self._lines.append(line.rstrip())
-            if told is not None:
-                told(self._lines[-1])
+        with stream:
+            for line in stream:
+                self._lines.append(line.rstrip())
+                if told is not None:
+                    told(self._lines[-1])
 
     def text(self) -> str:
         """Return all of it, once it has ended; processes that outlive the CLI may hold it open, and are not awaited."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +17,7 @@ from pulumi.automation.errors import CommandError, ConcurrentUpdateError
 from lifecycle import files
 from lifecycle.pulumi_cli import Cli, environment_of
 from lifecycle.pulumi_events import Told
+from lifecycle.pulumi_packs import staged
 from lifecycle.pulumi_state import Finder, Mended, mend, resources_of, wait_for_engine
 from planner.errors import DeployError, LockedError, PolicyRefusedError
 from planner.resources import Resource
@@ -118,9 +120,7 @@ class RealEngine:
         """
         stack = self._stack(program)
         with self._telling() as told:
-            answer = stack.preview(
-                json=True, on_event=told, policy_packs=[*map(str, self.policy_packs)], parallel=PARALLEL
-            )
+            answer = stack.preview(json=True, on_event=told, policy_packs=self._packs(), parallel=PARALLEL)
         steps = json.loads(answer.stdout)["steps"]
         return Preview(
             resources=resources_of(step["newState"] for step in steps if "newState" in step),
@@ -140,7 +140,7 @@ class RealEngine:
         with self._telling() as told:
             answer = stack.up(
                 on_event=told,
-                policy_packs=[*map(str, self.policy_packs)],
+                policy_packs=self._packs(),
                 parallel=PARALLEL,
                 continue_on_error=True,
                 color="never",
@@ -177,6 +177,8 @@ class RealEngine:
         """Return the stack, made when it is first asked for."""
         environment = self.place.prepare()
         cli = Cli(environment)
+        # When the engine ends early, the SDK's language server cannot tell it so, and shows that as a traceback.
+        logging.getLogger("grpc._server").setLevel(logging.CRITICAL)
         settings = automation.ProjectSettings(
             name=self.project, runtime="python", main=str(self.place.folder), description="Made by `deploy`."
         )
@@ -195,6 +197,9 @@ class RealEngine:
         except CommandError as error:
             raise _explained(error, Told(self.listener)) from error
         return stack
+
+    def _packs(self) -> list[str]:
+        return [str(staged(pack, self.place.folder / "packs")) for pack in self.policy_packs]
 
     def _mend(self, stack: automation.Stack) -> Mended:
         """Settle what a run that was killed left behind; nothing to do is the usual case, and costs one look."""
