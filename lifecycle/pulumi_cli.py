@@ -18,6 +18,7 @@ from planner.errors import DeployError
 
 OLDEST = VersionInfo(3, 259, 0)
 """The version that everything here was tried with. Later ones of the same major version keep its promises."""
+BACKEND_VARIABLE = "PULUMI_BACKEND_URL"
 INSTALL = "https://www.pulumi.com/docs/iac/download-install/versions/"
 
 
@@ -154,14 +155,14 @@ class _Reader:
 
 
 def environment_of(
-    given: Mapping[str, str], *, home: Path, state: Path, passphrase: Path, path: Iterable[Path], plugins_of_path: bool
+    given: Mapping[str, str], *, home: Path, backend: str, passphrase: Path, path: Iterable[Path], plugins_of_path: bool
 ) -> dict[str, str]:
     """Return the CLI's environment: a person's own Pulumi settings have no say in a stack of this toolkit.
 
     Args:
         given: where PATH, proxies and cloud credentials come from.
         home: plugins and workspaces.
-        state: folder of the state.
+        backend: URL of the state.
         passphrase: file that holds it; it is on no command line and in no variable.
         path: folders that come first in PATH.
         plugins_of_path: a provider plugin on PATH is taken; otherwise only installed ones are.
@@ -169,7 +170,7 @@ def environment_of(
     """
     own = {
         "PULUMI_HOME": str(home),
-        "PULUMI_BACKEND_URL": f"file://{state}",
+        BACKEND_VARIABLE: backend,
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",  # what is missing is said, never fetched silently

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from lifecycle.pulumi_cli import BACKEND_VARIABLE
 from planner.errors import LockedError
 from planner.resources import UNKNOWN, Resource
 from sandbox.engine.values import SECRET, SIGNATURE, WIRE_UNKNOWN
@@ -90,8 +90,9 @@ def mend(deployment: dict[str, Any], find: Finder) -> Mended:
     resources: list[dict[str, Any]] = deployment.setdefault("resources", [])
     for operation in deployment.pop("pending_operations", None) or []:
         begun = operation["resource"]
-        found = find(begun["type"], begun.get("inputs", {})) if operation["type"] == "creating" else None
-        if found is None or found in {state.get("id") for state in resources}:
+        sought = operation["type"] == "creating" and is_ours(begun["type"]) and begun.get("custom")
+        found = find(begun["type"], begun.get("inputs", {})) if sought else None
+        if found is None or (begun["type"], found) in {(state["type"], state.get("id")) for state in resources}:
             forgotten.append(begun["urn"])
             continue
         for state in resources:
@@ -103,42 +104,40 @@ def mend(deployment: dict[str, Any], find: Finder) -> Mended:
     return Mended(adopted=tuple(adopted), forgotten=tuple(forgotten))
 
 
-def wait_for_engine(locks: Path) -> bool:
-    """Wait for an engine that outlived the verb which started it; tell whether locks were left that nobody holds.
+def wait_for_engine(locks: Path, backend: str) -> bool:
+    """Wait for an engine that outlived its verb, and for its plugins; tell whether locks were left that nobody holds.
+
+    What they still do would be missed otherwise: a plugin brings to its end what the engine had asked for.
 
     Args:
-        locks: folder of the engine's lock files, which name the process that made them.
+        locks: folder of the engine's lock files.
+        backend: URL of the state, which every process of the stack's engine has in its environment.
 
     Raises:
-        LockedError: an engine still works on the stack.
+        LockedError: one of them still works on the stack.
 
     """
-    files = list(locks.rglob("*.json")) if locks.is_dir() else []
-    for file in files:
-        if (process := _holder(file)) is not None:
-            _wait_for(process)
-    return bool(files)
+    if not locks.is_dir() or not any(locks.rglob("*.json")):
+        return False
+    import psutil  # noqa: PLC0415 - needed only after a crash
+
+    _, alive = psutil.wait_procs([*_processes_of(backend)], timeout=ENDS_WITHIN_S)
+    if alive:
+        numbers = " ".join(str(process.pid) for process in alive)
+        raise LockedError(
+            f"Pulumi's engine still works on the stack (pid {numbers})",
+            hint="An earlier run was killed and left it behind. Wait for it to end, or end it with "
+            f"`kill -INT {numbers}`; then run this command again.",
+        )
+    return True
 
 
-def _holder(lock: Path) -> psutil.Process | None:
-    """Return the engine that made a lock; none if it has gone, or had not finished writing when it died."""
-    import psutil  # noqa: PLC0415 - needed only where there is a lock
-
-    try:
-        process = psutil.Process(json.loads(lock.read_bytes())["pid"])
-        return process if "pulumi" in process.name() else None
-    except (psutil.NoSuchProcess, OSError, ValueError, KeyError):
-        return None
-
-
-def _wait_for(process: psutil.Process) -> None:
+def _processes_of(backend: str) -> Iterator[psutil.Process]:
     import psutil  # noqa: PLC0415
 
-    try:
-        process.wait(ENDS_WITHIN_S)
-    except psutil.TimeoutExpired:
-        raise LockedError(
-            f"Pulumi's engine (pid {process.pid}) still works on the stack",
-            hint="An earlier run was killed and left it behind. Wait for it to end, or end it with "
-            f"`kill -INT {process.pid}`; then run this command again.",
-        ) from None
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(BACKEND_VARIABLE) == backend:
+                yield process
+        except psutil.Error:
+            continue  # it ended meanwhile, or belongs to another user and then not to this stack

@@ -53,6 +53,15 @@ class Place:
         return self.folder / "state"
 
     @property
+    def backend(self) -> str:
+        """URL of the engine's state.
+
+        Its attribute files, which nothing reads, are left out: the engine writes them in place, so that one that is
+        killed leaves an empty one, and then finds its own state unreadable ("failed to load checkpoint: EOF").
+        """
+        return f"file://{self.state}?metadata=skip"
+
+    @property
     def passphrase(self) -> Path:
         """File with the passphrase that seals what is secret in the state."""
         return self.folder / "passphrase"
@@ -68,7 +77,7 @@ class Place:
         environment = environment_of(
             self.given,
             home=self.home,
-            state=self.state,
+            backend=self.backend,
             passphrase=self.passphrase,
             path=[self.folder / "bin"] if self.executables else [],
             plugins_of_path=bool(self.executables),
@@ -204,7 +213,7 @@ class RealEngine:
     def _mend(self, stack: automation.Stack) -> Mended:
         """Settle what a run that was killed left behind; nothing to do is the usual case, and costs one look."""
         locks = self.place.state / ".pulumi" / "locks"
-        if wait_for_engine(locks):
+        if wait_for_engine(locks, self.place.backend):
             stack.cancel()
         exported = stack.export_stack()
         if not (exported.deployment or {}).get("pending_operations"):

@@ -114,8 +114,8 @@ class Site:
     def named(self) -> list[str]:
         """Return what has the stack in its name: also what carries no tags."""
         iam, kms, logs = (self.clients.client(service) for service in ("iam", "kms", "logs"))
-        names = [role["RoleName"] for role in iam.list_roles()["Roles"]]
-        names += [one["InstanceProfileName"] for one in iam.list_instance_profiles()["InstanceProfiles"]]
+        names = [f"role {role['RoleName']}" for role in iam.list_roles()["Roles"]]
+        names += [f"profile {one['InstanceProfileName']}" for one in iam.list_instance_profiles()["InstanceProfiles"]]
         names += [one["AliasName"] for one in kms.list_aliases()["Aliases"]]
         names += [one["logGroupName"] for one in logs.describe_log_groups()["logGroups"]]
         return [name for name in names if self.stack in name]
