@@ -261,5 +261,10 @@ def _explained(error: CommandError, told: Told) -> DeployError:
             hint="What was made is in the state. `deploy up` goes on from here; `deploy down` takes it away.",
             code="resource_failed",
         )
-    words = "\n".join(told.failures.values()) or f"{error}".strip()
-    return DeployError(f"Pulumi's engine failed: {words}", code="engine_failed")
+    said = f"{error}".partition("stderr:")[2].strip() or f"{error}".strip()
+    words = "\n".join(told.failures.values()) or said.removeprefix("error: ")
+    return DeployError(
+        f"Pulumi's engine failed: {words}",
+        hint="What was made is in the state. `deploy up` goes on from here; `deploy down` takes it away.",
+        code="engine_failed",
+    )
