@@ -16,9 +16,10 @@ from typing import Any
 import pytest
 from pulumi.automation.errors import CommandError
 
-from lifecycle.pulumi_cli import OLDEST, Cli, find_cli
+from lifecycle.pulumi_cli import Cli
 from lifecycle.pulumi_packs import staged
 from lifecycle.pulumi_state import SEALED, mend, resources_of, wait_for_engine
+from lifecycle.pulumi_version import OLDEST, find_cli
 from lifecycle.real_engine import Place
 from planner.errors import DeployError, LockedError
 from planner.resources import UNKNOWN
