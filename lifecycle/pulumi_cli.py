@@ -5,7 +5,8 @@ from __future__ import annotations
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -50,26 +51,22 @@ class Cli(PulumiCommand):
         """
         command = [self.command, "--non-interactive", *args, *_ADDED.get(args[0], ())]
         environment = {**additional_env, **self.environment, "PULUMI_AUTOMATION_API": "true"}
-        interrupted = False
-        process = subprocess.Popen(  # noqa: S603 the CLI that was found, with the Automation API's words
-            command,
-            cwd=cwd,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-            start_new_session=True,  # or a terminal's Ctrl-C would reach it a second time
-        )
-        output, errors = _Reader(process.stdout, on_output), _Reader(process.stderr, on_error)
-        while process.poll() is None:
-            try:
-                process.wait()
-            except KeyboardInterrupt:
-                interrupted = True
-                process.send_signal(signal.SIGINT)
+        with _interrupts() as interrupts:
+            process = subprocess.Popen(  # noqa: S603 the CLI that was found, with the Automation API's words
+                command,
+                cwd=cwd,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                encoding="utf-8",
+                start_new_session=True,  # or a terminal's Ctrl-C would reach it a second time
+            )
+            interrupts.pass_on_to(process)
+            output, errors = _Reader(process.stdout, on_output), _Reader(process.stderr, on_error)
+            process.wait()
         result = CommandResult(stdout=output.text(), stderr=errors.text(), code=process.returncode)
-        if interrupted:
+        if interrupts.came:
             raise KeyboardInterrupt
         if result.code != 0:
             raise create_command_error(result)
@@ -78,6 +75,40 @@ class Cli(PulumiCommand):
 
 _ADDED: Mapping[str, Iterable[str]] = {"preview": ("--show-sames",)}
 """Words that the Automation API has no parameters for: a preview tells of what stays the same, too."""
+
+
+class _Interrupts:
+    """Passes Ctrl-C on to a process."""
+
+    def __init__(self) -> None:
+        self.came = 0
+        self._process: subprocess.Popen[str] | None = None
+
+    def __call__(self, *_: object) -> None:
+        """Take one signal."""
+        self.came += 1
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)
+
+    def pass_on_to(self, process: subprocess.Popen[str]) -> None:
+        """Name the process, and pass on what came before it was there."""
+        self._process = process
+        if self.came:
+            process.send_signal(signal.SIGINT)
+
+
+@contextmanager
+def _interrupts() -> Iterator[_Interrupts]:
+    """Take Ctrl-C as long as the block lasts; outside the main thread it is not ours to take."""
+    taken = _Interrupts()
+    if threading.current_thread() is not threading.main_thread():
+        yield taken
+        return
+    before = signal.signal(signal.SIGINT, taken)
+    try:
+        yield taken
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class _Reader:

@@ -72,6 +72,10 @@ def test_outputs_that_a_change_renews(token: str, name: str, renewed: tuple[str,
     assert REGISTRY[token].diff({name: "a"}, {name: "b"}).renewed == renewed
 
 
+def test_a_disk_that_is_decided_later_may_be_another() -> None:
+    assert REGISTRY[INSTANCE].diff({"rootBlockDevice": DISK}, {"rootBlockDevice": UNKNOWN}).replace
+
+
 def test_what_is_decided_later_differs_from_what_is_known() -> None:
     groups = REGISTRY["aws:ec2/vpcEndpoint:VpcEndpoint"].diff(
         {"securityGroupIds": ["sg-1", "sg-2"]}, {"securityGroupIds": ["sg-1", UNKNOWN]}
