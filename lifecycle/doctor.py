@@ -15,6 +15,7 @@ from lifecycle import ports
 from lifecycle.home import Home
 from lifecycle.parts import absence
 from planner.catalogue import load_catalogue
+from planner.errors import DeployError
 from planner.services import DEFAULT_PORTS
 
 NEEDED_DISK_GIB = 1.0
@@ -60,10 +61,20 @@ def _findings(home: Home) -> Iterator[DoctorFinding]:
         needed=False,
         detail=f"in use: {', '.join(busy)}; `up` chooses others" if busy else "free",
     )
-    engine = shutil.which("pulumi")
-    yield DoctorFinding(
-        what="Pulumi CLI", ok=engine is not None, needed=False, detail=engine or "not on PATH; the sandbox needs none"
-    )
+    yield _pulumi()
+
+
+def _pulumi() -> DoctorFinding:
+    """Look for Pulumi's own engine; the sandbox needs none."""
+    from lifecycle.pulumi_version import find_cli  # noqa: PLC0415
+
+    try:
+        path, version = find_cli(os.environ)
+    except DeployError as error:
+        return DoctorFinding(
+            what="Pulumi CLI", ok=False, needed=False, detail=f"{error.message}; the sandbox needs none"
+        )
+    return DoctorFinding(what="Pulumi CLI", ok=True, needed=False, detail=f"{version} at {path}")
 
 
 def _disk(home: Home) -> DoctorFinding:

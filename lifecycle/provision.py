@@ -1,4 +1,4 @@
-"""Making and unmaking the resources of the Pulumi program, here against the emulated account."""
+"""Making and unmaking the resources of the Pulumi program."""
 
 from __future__ import annotations
 
@@ -9,29 +9,27 @@ from pathlib import Path
 import msgspec
 
 from lifecycle import files
+from lifecycle.engines import Engines, ResourceEngine, emulated_clients, emulated_endpoint, in_process
 from lifecycle.home import StackHome
-from lifecycle.refusals import refuse_resource
 from planner.errors import DeployError
 from planner.outputs import Outputs
 from planner.plan import Plan, to_json
 from planner.progress import Progress
 from planner.resources import Resource
-from sandbox.engine import Change, Engine, Preview, StateFile
-from sandbox.engine.offline import offline_answers
-from sandbox.handlers.invokes import INVOKES
-from sandbox.handlers.registry import Boto3Clients, default_registry
+from sandbox.engine import Change, Preview
+from sandbox.handlers.registry import Boto3Clients
 
-PROJECT = "cloister"
 PROGRAM = Path(__file__).resolve().parent.parent / "stacks"
 
 
 class Provisioner:
-    """Runs the program in-process."""
+    """Runs the program with one of the engines. Its program is heavy to import (Pulumi) and imported when it runs."""
 
-    def __init__(self, plan: Plan, home: StackHome, progress: Progress) -> None:
+    def __init__(self, plan: Plan, home: StackHome, progress: Progress, engines: Engines = in_process) -> None:
         self.plan = plan
         self.home = home
         self.progress = progress
+        self.engines = engines
 
     def preview(self) -> Preview:
         """Return what the program would register and change, touching nothing.
@@ -85,7 +83,7 @@ class Provisioner:
 
     def clients(self) -> Boto3Clients:
         """Return clients of the emulated account."""
-        return Boto3Clients(self.endpoint, self.plan.network.region)
+        return emulated_clients(self.plan)
 
     def account_answers(self) -> bool:
         """Tell whether the emulated account is there to be asked."""
@@ -98,7 +96,7 @@ class Provisioner:
     @property
     def endpoint(self) -> str:
         """URL of the emulated account."""
-        return f"http://127.0.0.1:{self.plan.port('aws', 'http')}"
+        return emulated_endpoint(self.plan)
 
     @property
     def _settled(self) -> Path:
@@ -124,14 +122,5 @@ class Provisioner:
 
         deploy(self.plan)
 
-    def _engine(self, *, connected: bool) -> Engine:
-        return Engine(
-            project=PROJECT,
-            stack=self.plan.stack,
-            state=StateFile(self.home.resources, files.write),
-            registry=default_registry(),
-            invokes=INVOKES,
-            offline=offline_answers(self.plan.network.region),
-            clients=self.clients() if connected else None,
-            gate=refuse_resource,
-        )
+    def _engine(self, *, connected: bool) -> ResourceEngine:
+        return self.engines(self.plan, self.home, self.progress, connected=connected)

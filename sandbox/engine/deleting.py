@@ -101,8 +101,9 @@ def half_updated(record: Record, pending: Pending) -> Record:
 def left_by(pending: Pending, handler: Handler, account: Clients, state: StateFile) -> str | None:
     """Return the id of what an interrupted creation left in the account; nothing that is known under another record."""
     found = handler.find(account, pending.inputs)
-    known = {record.id for record in (*state.records().values(), *state.state.doomed)}
-    return None if found in known else found
+    # A role and its instance profile may have the same name, which is the id of both.
+    known = {(record.type, record.id) for record in (*state.records().values(), *state.state.doomed)}
+    return None if (pending.type, found) in known else found
 
 
 def recorded(pending: Pending, resource_id: str, outputs: dict[str, Any]) -> Record:
