@@ -14,6 +14,7 @@ import psutil
 from lifecycle import ports
 from lifecycle.home import Home
 from lifecycle.parts import absence
+from lifecycle.pulumi_version import find_cli
 from planner.catalogue import load_catalogue
 from planner.errors import DeployError
 from planner.services import DEFAULT_PORTS
@@ -66,8 +67,6 @@ def _findings(home: Home) -> Iterator[DoctorFinding]:
 
 def _pulumi() -> DoctorFinding:
     """Look for Pulumi's own engine; the sandbox needs none."""
-    from lifecycle.pulumi_version import find_cli  # noqa: PLC0415
-
     try:
         path, version = find_cli(os.environ)
     except DeployError as error:
