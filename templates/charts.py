@@ -56,6 +56,10 @@ class Chart(NamedTuple):
     svg: str
 
 
+MONEY_TICKS = 5
+"""More amounts than this run into each other below a chart."""
+
+
 def charts(assessment: Assessment) -> tuple[Chart, ...]:
     """Draw all charts of an assessment."""
     currency, months = assessment.currency, assessment.months
@@ -214,9 +218,11 @@ def _tornado_of(number: int) -> Callable[[Figure, Assessment], None]:
 
 def _amounts(axes: Axes, which: str) -> None:
     """Write an axis in plain figures, with separators."""
-    from matplotlib.ticker import FuncFormatter, NullFormatter  # noqa: PLC0415  as above
+    from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter  # noqa: PLC0415  as above
 
     axis = axes.xaxis if which == "x" else axes.yaxis
+    if which == "x" and axes.get_xscale() == "linear":
+        axis.set_major_locator(MaxNLocator(MONEY_TICKS))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if abs(value) >= 1 else f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
 
