@@ -15,7 +15,7 @@ from aiohttp.test_utils import TestServer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from joserfc.errors import SecurityWarning
-from joserfc.jwk import RSAKey
+from joserfc.jwk import OKPKey, RSAKey
 
 from gateway.config import Auth
 from gateway.errors import RefusalError
@@ -125,6 +125,23 @@ def test_short_rsa_keys_and_encryption_keys_are_not_taken() -> None:
     assert set(read_key_set(json.dumps({"keys": [short, encryption, symmetric, good, "junk"]}).encode())) == {"ed"}
     with pytest.raises(ValueError, match="no usable"):
         read_key_set(json.dumps({"keys": [short]}).encode())
+
+
+@pytest.mark.parametrize("name", ["ed", "ec", "rsa"])
+async def test_a_key_set_with_a_private_key_is_refused(
+    tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    leaked = KEYS[name].as_dict(private=True)
+    async with gateway(tmp_path) as running:
+        fresh = OKPKey.generate_key("Ed25519", parameters={"kid": "fresh"}).as_dict(private=False)
+        (tmp_path / "new").write_text(json.dumps({"keys": [fresh, leaked]}))
+        (tmp_path / "new").replace(tmp_path / "jwks.json")
+        await seen(running, 'gateway_stale{file="keys"} 1.0')
+        assert (await running.ask(token())).status == 200
+    assert "holds a private key" in caplog.text
+    assert leaked["d"] not in caplog.text
+    with pytest.raises(ValueError, match="private"):
+        read_key_set(json.dumps({"keys": [fresh, {**leaked, "use": "enc", "kid": None}]}).encode())
 
 
 async def test_a_revocation_holds_within_a_second(tmp_path: Path) -> None:
