@@ -50,11 +50,11 @@ class Carrying:
         if old is None:
             return self._create(registration, handler, "create")
         registration = registration.over(old.inputs)
-        difference = handler.diff(old.inputs, registration.inputs)
+        difference = registration.judge(handler.diff(old.inputs, registration.inputs))
         if begun is not None and not difference.changed:
             # An update was interrupted that the program no longer asks for: what it may have done is undone.
             old = msgspec.structs.replace(old, inputs=begun)
-            difference = handler.diff(begun, registration.inputs)
+            difference = registration.judge(handler.diff(begun, registration.inputs))
         if not difference.changed:
             return self._leave(registration, old)
         if difference.replace:

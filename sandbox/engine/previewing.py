@@ -70,7 +70,8 @@ class Previewing:
         asked = Registered(id="", outputs=registration.inputs)
         if old is None:
             return Change(op="create", **common), asked
-        difference = self.engine.registry[registration.type].diff(old.inputs, registration.over(old.inputs).inputs)
+        handler, inputs = self.engine.registry[registration.type], registration.over(old.inputs).inputs
+        difference = registration.judge(handler.diff(old.inputs, inputs))
         if self._goes_first(registration, replaced=difference.replace):
             return Change(op="replace", properties=difference.changed, **common), asked
         if not difference.changed:

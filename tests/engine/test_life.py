@@ -7,6 +7,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
+from lifecycle.engines import ResourceEngine
 from lifecycle.profiles import shipped_names
 from planner.errors import DeployError, PolicyRefusedError
 from planner.outputs import Outputs
@@ -104,6 +105,28 @@ def test_replacements_before_and_after_the_old_one_goes(site: Site) -> None:
     assert begun.index(("replace", "vpc")) < begun.index(("delete", "vpc"))
     assert after.outputs["vpc"] == site.vpc()["VpcId"] != before
     assert site.tagged() == {"vpc": 1, "subnet": 1}
+
+
+@pytest.mark.parametrize("engine_name", ["real", "in-process"])
+def test_a_network_is_made_anew_with_all_that_is_in_it(site: Site, engine_name: str) -> None:
+    """What holds a subnet or a group (nodes, endpoints) must go before it: AWS deletes nothing that is in use."""
+    engine: ResourceEngine = site.engine() if engine_name == "real" else site.in_process(site.folder)
+    before = engine.up(program(site.plan()))
+    plan = site.plan(vpc_cidr="10.43.0.0/16")
+    subnets = [msgspec.structs.replace(one, cidr=one.cidr.replace("10.42.", "10.43.")) for one in plan.network.subnets]
+    plan = site.plan(vpc_cidr="10.43.0.0/16", subnets=tuple(subnets))
+    foreseen = engine.preview(program(plan))
+    after = engine.up(program(plan))
+    # The in-process engine tells of what it deleted first and made again as created.
+    anew = names(after.changes, "replace") | names(after.changes, "create")
+    assert names(foreseen.changes, "replace") == anew
+    assert {"network-vpc", "network-private-a", "groups-node", "endpoints-kms", "node-0-template", "node-0"} <= anew
+    assert "keys-key" in names(after.changes, "same")
+    assert after.outputs["vpc_id"] == site.vpc()["VpcId"] != before.outputs["vpc_id"]
+    assert site.vpc()["CidrBlock"] == "10.43.0.0/16"
+    assert set(site.tagged().values()) == {1}
+    engine.destroy()
+    assert (site.tagged(), site.named()) == ({}, [])
 
 
 def test_what_was_changed_by_hand_is_seen_and_repaired(site: Site) -> None:
