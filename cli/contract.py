@@ -9,6 +9,7 @@ import msgspec
 
 from lifecycle.doctor import Finding as DoctorFinding
 from lifecycle.down import DownReport
+from lifecycle.hosts.check import HostsReport
 from lifecycle.planning import PlanReport
 from lifecycle.register import Issued
 from lifecycle.status import ListedStack, StatusReport
@@ -133,6 +134,7 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "list": Stacks,
     "down": DownReport,
     "doctor": Doctor,
+    "hosts check": HostsReport,
     "profiles": Profiles,
     "profiles show": Profile,
     "ca": Ca,
