@@ -39,6 +39,11 @@ class Home:
         """Certificates of stacks that were taken down."""
         return self.root / "archive"
 
+    @property
+    def known_hosts(self) -> Path:
+        """Host keys of machines reached by SSH, as they were confirmed."""
+        return self.root / "known_hosts"
+
     def stack(self, name: str) -> StackHome:
         """Return the place of one stack, whether it exists or not.
 
