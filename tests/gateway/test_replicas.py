@@ -111,8 +111,7 @@ async def test_what_was_sent_is_never_sent_twice(tmp_path: Path, answer: str) ->
             engine.answer = answer
         got = await running.ask(token(), CHAT, "POST", data=b"{}", whole=False)
         if answer == "breaks":
-            with pytest.raises(aiohttp.ClientError):
-                await got.content.read()
+            assert b'"error"' in await got.content.read()  # the stream itself says that it broke
         else:
             assert got.status == {"leaves": 502, "fails": 500}[answer]
         got.close()
