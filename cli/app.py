@@ -12,6 +12,7 @@ from cli.commands import (
     cost,
     doctor,
     down,
+    hosts,
     listing,
     logs,
     models,
@@ -54,6 +55,7 @@ app.command("open")(open_.open_)
 app.command("list")(listing.list_)
 app.command("down")(down.down)
 app.command("doctor")(doctor.doctor)
+app.add_typer(hosts.app, name="hosts")
 app.add_typer(profiles.app, name="profiles")
 app.command("ca")(ca.ca)
 app.command("backup")(backup.backup)

@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 
 from lifecycle.compare import CompareReport
-from lifecycle.doctor import Finding as DoctorFinding
+from lifecycle.doctor import DoctorFinding
 from lifecycle.down import DownReport
+from lifecycle.hosts.check import HostsReport
 from lifecycle.models import ModelsReport
 from lifecycle.planning import PlanReport
 from lifecycle.register import Issued
@@ -143,6 +144,7 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "list": Stacks,
     "down": DownReport,
     "doctor": Doctor,
+    "hosts check": HostsReport,
     "profiles": Profiles,
     "profiles show": Profile,
     "ca": Ca,

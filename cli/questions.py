@@ -68,10 +68,16 @@ HARDWARE = (
     Question(Hardware, "capacity", "How it is had (on-demand, capacity-block, reserved, bought)", "on-demand"),
     Question(Hardware, "region", "Region; empty for bought ones", "eu-north-1"),
     Question(Hardware, "country", "Country where a bought one stands, as a code; empty for rented ones", ""),
-    Question(Hardware, "replicas_per_host", "Copies of the model that it carries", "4"),
+    Question(Hardware, "profile", "Profile that runs there, whose speed is predicted; empty to give a speed", ""),
 )
+COPIES = (Question(Hardware, "replicas_per_host", "Copies of the model that it carries", "4"),)
 THROUGHPUT = (
-    Question(Throughput, "low", "Generated tokens/s of a copy, all streams together: at least", "1200"),
+    Question(
+        Throughput,
+        "low",
+        "Generated tokens/s of a copy, all streams together (`deploy cost` predicts it): at least",
+        "1200",
+    ),
     Question(Throughput, "typical", "... typically", "2200"),
     Question(Throughput, "high", "... at most", "3500"),
 )
@@ -106,14 +112,24 @@ def ask_situation() -> Situation:
     return msgspec.convert(values, Situation)
 
 
-def ask_where_to_keep() -> Path | None:
-    """Return the file in which answers are to be kept; None for nowhere."""
-    name = str(typer.prompt("Keep the answers in a file (empty for no)", default="", show_default=False, err=True))
-    return Path(name).expanduser() if name.strip() else None
+def offer_to_keep(situation: Situation) -> None:
+    """Write the answers to a file, if the person names one; ask again where that cannot be."""
+    from lifecycle.assess import write_answers
+
+    while name := str(
+        typer.prompt("Keep the answers in a file (empty for no)", default="", show_default=False, err=True)
+    ):
+        try:
+            write_answers(situation, Path(name.strip()).expanduser())
+        except (UsageError, OSError) as error:
+            typer.echo(f"  {error}", err=True)
+        else:
+            return
 
 
 def _hardware() -> dict[str, Any]:
-    return {**_ask(HARDWARE), "tokens_per_s": _throughput()}
+    values = _ask(HARDWARE)
+    return values if values.get("profile") else {**values, **_ask(COPIES), "tokens_per_s": _throughput()}
 
 
 def _throughput() -> dict[str, Any]:

@@ -37,6 +37,9 @@ class GatewayMetrics:
         self.reload_failures = Gauge(
             "gateway_reload_failures_total", "Newer versions that could not be read", ("file",), registry=self.registry
         )
+        self.stale = Gauge(
+            "gateway_stale", "1 while an old version holds, a newer not being had", ("file",), registry=self.registry
+        )
 
     def text(self) -> bytes:
         """Return the exposition."""

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import msgspec
 
-from lifecycle import certificate, ports, sweep
-from lifecycle.certificate import Certificate, Leftover, Removed
+from lifecycle import ports, sweep, teardown_certificate
 from lifecycle.home import StackHome
 from lifecycle.journal import Journal, read
 from lifecycle.lock import hold
 from lifecycle.marked import marked_processes, stop_marked
 from lifecycle.stack import Stack, no_such_stack
+from lifecycle.teardown_certificate import Certificate, Leftover, Removed
 from planner.errors import DeployError
 from planner.progress import Progress
 
@@ -42,7 +42,7 @@ def down(home: StackHome, progress: Progress) -> DownReport:
     """
     started = time.monotonic()
     if not home.exists:
-        if (earlier := certificate.latest(home)) is not None:
+        if (earlier := teardown_certificate.latest(home)) is not None:
             return DownReport(ok=True, stack=home.name, leftovers=(), certificate=str(earlier), seconds=0.0)
         raise no_such_stack(home)
     with hold(home, "down"):
@@ -73,7 +73,7 @@ class _Down:
                 self._attempt("sweep by tag", lambda: self._sweep(stack))
             self._attempt("processes", self._stop_everything)
             self._attempt("proof", self._prove)
-        written = certificate.write(
+        written = teardown_certificate.write(
             self.home,
             Certificate(
                 stack=self.home.name,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -13,14 +14,12 @@ from lifecycle.model_config import config_of
 from lifecycle.profiles import load_profile
 from lifecycle.provision import Provisioner
 from planner.catalogue import load_catalogue
-from planner.errors import PolicyRefusedError, UsageError
+from planner.errors import UsageError
 from planner.make_plan import Site, make_plan
-from planner.plan import CostPlan, Decision, Plan, UpstreamPlan
+from planner.plan import CostPlan, Decision, Plan, UpstreamPlan, to_json
 from planner.profile import Profile
 from planner.progress import Progress
-
-if TYPE_CHECKING:
-    from policies.run import Finding
+from policies.run import Finding, evaluate
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,8 +63,7 @@ class PlanReport(msgspec.Struct, frozen=True, kw_only=True):
     resources: tuple[NamedResource, ...]
     changes: dict[str, int]
     """Operation (`create`, `update`, `replace`, `delete`, `same`) -> number of resources."""
-    findings: tuple[Any, ...]
-    """Of `policies.rule.Finding`."""
+    findings: tuple[Finding, ...]
     cost: CostPlan
 
 
@@ -88,8 +86,6 @@ def plan_with_ports(home: StackHome, kept: Kept, numbers: dict[str, int]) -> Pla
 
 def judge(plan: Plan, home: StackHome, progress: Progress) -> PlanReport:
     """Run the program without an account, and every policy over what it registers."""
-    from policies.run import evaluate  # noqa: PLC0415
-
     with progress.step("resources, previewed"):
         preview = Provisioner(plan, home, progress).preview()
     with progress.step("policies"):
@@ -107,37 +103,8 @@ def judge(plan: Plan, home: StackHome, progress: Progress) -> PlanReport:
     )
 
 
-def refuse_violations(findings: tuple[Finding, ...]) -> None:
-    """Stop on the first mandatory violation, with its card.
-
-    Raises:
-        PolicyRefusedError: a mandatory rule is violated.
-
-    """
-    from policies.run import card, refusals, rule_of  # noqa: PLC0415
-
-    refused = refusals(findings)
-    if not refused:
-        return
-    first = refused[0]
-    told = card(rule_of(first))
-    more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
-    raise PolicyRefusedError(
-        f"policy {first.rule} refuses {first.resource}: {first.message}{more}",
-        hint=f"{first.remediation} Nothing was created; `deploy plan` shows every finding.",
-        details=(
-            ("policy", f"{told.id} ({told.severity}): {told.title}"),
-            ("why", told.why),
-            ("remedy", told.remediation),
-            ("see", "; ".join(told.references)),
-        ),
-    )
-
-
 def remember(home: StackHome, plan: Plan, kept: Kept) -> None:
     """Keep the plan and what it was made from."""
-    from planner.plan import to_json  # noqa: PLC0415
-
     files.write(home.folder / "request.json", msgspec.json.encode(kept))
     files.write(home.plan, to_json(plan))
 
@@ -190,8 +157,6 @@ def accepting(profile: Profile, licence: str) -> Profile:
 
 
 def _checked_url(url: str) -> str:
-    from urllib.parse import urlsplit  # noqa: PLC0415
-
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or parts.username:
         raise UsageError(

@@ -1,58 +1,41 @@
-"""Making and unmaking the resources of the Pulumi program, here against the emulated account."""
+"""Making and unmaking the resources of the Pulumi program."""
 
 from __future__ import annotations
 
 import hashlib
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from lifecycle import files
+from lifecycle.engines import Engines, ResourceEngine, emulated_clients, emulated_endpoint, in_process
 from lifecycle.home import StackHome
 from planner.errors import DeployError
 from planner.outputs import Outputs
 from planner.plan import Plan, to_json
 from planner.progress import Progress
 from planner.resources import Resource
+from sandbox.engine import Change, Preview
+from sandbox.handlers.registry import Boto3Clients
 
-if TYPE_CHECKING:
-    from sandbox.engine import Change, Engine, Preview
-    from sandbox.handlers.registry import Boto3Clients
-
-PROJECT = "cloister"
 PROGRAM = Path(__file__).resolve().parent.parent / "stacks"
 
 
-def refuse_resource(resource: Resource) -> None:
-    """Judge a resource just before it is made: some values (a role's policy) are known only now.
-
-    Raises:
-        PolicyRefusedError: a mandatory rule is violated by what is asked for.
-
-    """
-    from lifecycle.planning import refuse_violations  # noqa: PLC0415
-    from policies.run import evaluate_resource  # noqa: PLC0415
-
-    refuse_violations(evaluate_resource(resource))
-
-
 class Provisioner:
-    """Runs the program in-process. Its imports are heavy (Pulumi, boto3) and happen when it is used."""
+    """Runs the program with one of the engines. Its program is heavy to import (Pulumi) and imported when it runs."""
 
-    def __init__(self, plan: Plan, home: StackHome, progress: Progress) -> None:
+    def __init__(self, plan: Plan, home: StackHome, progress: Progress, engines: Engines = in_process) -> None:
         self.plan = plan
         self.home = home
         self.progress = progress
+        self.engines = engines
 
     def preview(self) -> Preview:
         """Return what the program would register and change, touching nothing.
 
         A settled stack is answered from its state: the program would register the same again.
         """
-        from sandbox.engine import Change, Preview  # noqa: PLC0415
-
         engine = self._engine(connected=False)
         if not self._is_settled():
             return engine.preview(self._program)
@@ -67,7 +50,7 @@ class Provisioner:
             DeployError: the account refused; what was made is in the state, and the next run goes on from there.
 
         """
-        from stacks.deploy import parse_outputs  # noqa: PLC0415
+        from stacks.deploy import parse_outputs  # noqa: PLC0415 - loads Pulumi and its AWS resources: a sixth of a second
 
         engine = self._engine(connected=True)
         drifted = engine.refresh()
@@ -100,9 +83,7 @@ class Provisioner:
 
     def clients(self) -> Boto3Clients:
         """Return clients of the emulated account."""
-        from sandbox.handlers.registry import Boto3Clients  # noqa: PLC0415
-
-        return Boto3Clients(self.endpoint, self.plan.network.region)
+        return emulated_clients(self.plan)
 
     def account_answers(self) -> bool:
         """Tell whether the emulated account is there to be asked."""
@@ -115,7 +96,7 @@ class Provisioner:
     @property
     def endpoint(self) -> str:
         """URL of the emulated account."""
-        return f"http://127.0.0.1:{self.plan.port('aws', 'http')}"
+        return emulated_endpoint(self.plan)
 
     @property
     def _settled(self) -> Path:
@@ -137,23 +118,9 @@ class Provisioner:
         return digest.hexdigest()
 
     def _program(self) -> None:
-        from stacks.deploy import deploy  # noqa: PLC0415
+        from stacks.deploy import deploy  # noqa: PLC0415 - as above: a settled stack needs no program
 
         deploy(self.plan)
 
-    def _engine(self, *, connected: bool) -> Engine:
-        from sandbox.engine import Engine, StateFile  # noqa: PLC0415
-        from sandbox.engine.offline import offline_answers  # noqa: PLC0415
-        from sandbox.handlers.invokes import INVOKES  # noqa: PLC0415
-        from sandbox.handlers.registry import default_registry  # noqa: PLC0415
-
-        return Engine(
-            project=PROJECT,
-            stack=self.plan.stack,
-            state=StateFile(self.home.resources, files.write),
-            registry=default_registry(),
-            invokes=INVOKES,
-            offline=offline_answers(self.plan.network.region),
-            clients=self.clients() if connected else None,
-            gate=refuse_resource,
-        )
+    def _engine(self, *, connected: bool) -> ResourceEngine:
+        return self.engines(self.plan, self.home, self.progress, connected=connected)

@@ -12,6 +12,7 @@ from lifecycle.probes import auth, inference, observe, ports, replicas, routes, 
 from lifecycle.probes.base import Check, Subject
 from lifecycle.stack import Stack
 from planner.progress import Progress
+from policies.run import evaluate, refusals
 
 VERIFY_TOKEN_S = 300
 """Lifetime of the token that `verify` asks with, seconds."""
@@ -72,8 +73,6 @@ def _services(stack: Stack) -> Iterator[Check]:
 
 def _policies(stack: Stack) -> Check:
     """Judge the resources as they are, not as they were planned."""
-    from policies.run import evaluate, refusals  # noqa: PLC0415
-
     refused = refusals(evaluate(stack.plan, stack.provisioner().resources()), settled=True)
     detail = "; ".join(f"{finding.rule}: {finding.message}" for finding in refused) or "every mandatory rule holds"
     return Check(id="policies.hold", ok=not refused, detail=detail)

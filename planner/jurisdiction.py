@@ -1,13 +1,13 @@
-"""Where data may be processed, and under whose law: three levels of data, and what each asks of a provider.
+"""Where data may be processed, and under whose law: three classes of data, and what each asks of a provider.
 
 `open` may be published: only a stated residency binds. `internal` is confidential: residency and required certificates
-bind, and whose law controls the provider where the profile says so. `sensitive` is regulated or secret: the profile
-must say whose law may control the provider, and everything must be known to hold.
+bind, and whose law controls the provider where that is stated. `sensitive` is regulated or secret: it must be stated
+whose law may control the provider, and everything must be known to hold. What is not known does not fit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from planner.catalogue.rows import Provider
@@ -15,10 +15,12 @@ from planner.errors import PlanError
 
 DataClass = Literal["open", "internal", "sensitive"]
 EU = frozenset(
-    "AT BE BG HR CY CZ DK EE FI FR DE GR HU IE IT LV LT LU MT NL PL PT RO SK SI ES SE".split()  # noqa: SIM905 - a list of codes
+    "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split()  # noqa: SIM905 - a table
 )
-"""Members of the European Union, 2026 (ISO 3166-1)."""
-GROUPS = {"EU": EU, "EEA": EU | {"IS", "LI", "NO"}}
+"""The 27 members of the European Union since 2020-02-01 (european-union.europa.eu, country profiles; ISO 3166-1)."""
+EEA = EU | {"IS", "LI", "NO"}
+"""With the EFTA states of the European Economic Area (efta.int)."""
+GROUPS = {"EU": EU, "EEA": EEA}
 
 
 def countries(names: Iterable[str]) -> frozenset[str]:
@@ -35,18 +37,18 @@ def misfits(
     control: tuple[str, ...],
     certificates: tuple[str, ...],
 ) -> tuple[str, ...]:
-    """Return why a provider does not fit data of a class; empty if it does.
+    """Return why a provider does not fit data of a class, a clause each; empty if it does.
 
     Args:
         provider: who owns the machines; the operator's own premises are under no foreign control.
         data: the class of the data.
-        region: of the provider, where the machines stand.
+        region: of the provider, where the machines stand; for the operator's own premises a country will do.
         residency: countries where data may be processed; empty for anywhere.
         control: countries whose law may control the provider; empty for any.
         certificates: that the provider must hold.
 
     Raises:
-        PlanError: sensitive data, and the profile does not say whose law may control the provider.
+        PlanError: sensitive data, and it is not stated whose law may control the provider.
 
     """
     if data == "sensitive" and not control and provider.kind != "own":
@@ -57,21 +59,28 @@ def misfits(
         )
     reasons = [*_place(provider, region, residency)]
     if data != "open":
-        reasons += [*_law(provider, control), *_held(provider, certificates)]
+        reasons += [*_owners(provider, data), *_law(provider, control), *_held(provider, certificates)]
     return tuple(reasons)
 
 
-def _place(provider: Provider, region: str, residency: tuple[str, ...]) -> Iterable[str]:
-    if not residency or provider.kind == "own":
+def _place(provider: Provider, region: str, residency: tuple[str, ...]) -> Iterator[str]:
+    if not residency:
         return
     country = provider.regions.get(region)
+    if country is None and provider.kind == "own":
+        country = region or None
     if country is None:
         yield f"the catalogue does not say in which country {provider.title}'s region {region or '(none)'} lies"
     elif country not in countries(residency):
         yield f"{region} lies in {country}, and data must stay in {', '.join(residency)}"
 
 
-def _law(provider: Provider, control: tuple[str, ...]) -> Iterable[str]:
+def _owners(provider: Provider, data: DataClass) -> Iterator[str]:
+    if provider.kind == "marketplace" and data == "sensitive":
+        yield f"{provider.title} is a marketplace: who owns a machine, and under which law, is not known"
+
+
+def _law(provider: Provider, control: tuple[str, ...]) -> Iterator[str]:
     if not control or provider.kind == "own":
         return
     if provider.control is None:
@@ -80,9 +89,12 @@ def _law(provider: Provider, control: tuple[str, ...]) -> Iterable[str]:
         yield f"{provider.title} is controlled from {provider.control}, and only {', '.join(control)} is accepted"
 
 
-def _held(provider: Provider, certificates: tuple[str, ...]) -> Iterable[str]:
+def _held(provider: Provider, certificates: tuple[str, ...]) -> Iterator[str]:
     for name in certificates:
-        held = provider.certificate(name)
-        if held != "yes":
-            known = "does not hold it" if held == "no" else "is not known to hold it"
-            yield f"{name} is required, and {provider.title} {known}"
+        row = next((row for row in provider.certificates if row.name == name), None)
+        if row is None:
+            yield f"{name} is required, and {provider.title} is not known to hold it"
+        elif row.held != "yes":
+            known = "does not hold it" if row.held == "no" else "is not known to hold it"
+            scope = f": {row.scope}" if row.scope else ""
+            yield f"{name} is required, and {provider.title} {known}{scope} (as of {row.as_of}, {row.source})"

@@ -251,6 +251,10 @@ class TlsPlan(Record, frozen=True, kw_only=True):
     ca: str = ""
     ca_key: str = ""
 
+    def name_at(self, address: str) -> str:
+        """Return the name to ask the endpoint by at an address: the address, where the certificate covers it."""
+        return address if address in self.hostnames else self.hostnames[0]
+
 
 class UpstreamPlan(Record, frozen=True, kw_only=True):
     """An OpenAI-compatible server that takes the engine's place."""

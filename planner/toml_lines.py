@@ -20,7 +20,7 @@ def line_of(text: str, path: Sequence[str]) -> int | None:
 
     """
     import tree_sitter_toml  # noqa: PLC0415 - a native parser: loaded only when there is an error to place
-    from tree_sitter import Language, Parser  # noqa: PLC0415
+    from tree_sitter import Language, Parser  # noqa: PLC0415 - as the line above
 
     parser = Parser(Language(tree_sitter_toml.language()))
     places = dict(_places(parser.parse(text.encode()).root_node, ()))

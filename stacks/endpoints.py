@@ -67,7 +67,7 @@ class InterfaceEndpoints(pulumi.ComponentResource):
                 private_dns_enabled=True,
                 policy=json.dumps(endpoint_policy(account)),
                 tags=tags_of(plan, f"{name}-{service}"),
-                opts=child_of(self, one_at_a_time=True),
+                opts=child_of(self, one_at_a_time=True, holds=("subnetIds", "securityGroupIds")),
             )
         self.register_outputs({})
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pulumi
 
 from planner.plan import Plan
@@ -12,12 +14,18 @@ def tags_of(plan: Plan, name: str) -> dict[str, str]:
     return {**plan.tags, "Name": f"{plan.stack}-{name}", "cloister:resource": name}
 
 
-def child_of(parent: pulumi.Resource, *, one_at_a_time: bool = False) -> pulumi.ResourceOptions:
+def child_of(
+    parent: pulumi.Resource, *, one_at_a_time: bool = False, holds: Sequence[str] = ()
+) -> pulumi.ResourceOptions:
     """Return the options of a component's child.
 
     Args:
         parent: the component.
         one_at_a_time: its replacement cannot exist beside it (same name, same addresses).
+        holds: inputs (as the wire names them) that keep what they name from being deleted, though they can be changed
+            in place: when what they name is replaced, this is, too, and goes first.
 
     """
-    return pulumi.ResourceOptions(parent=parent, delete_before_replace=one_at_a_time or None)
+    return pulumi.ResourceOptions(
+        parent=parent, delete_before_replace=one_at_a_time or None, replace_on_changes=[*holds] or None
+    )

@@ -49,7 +49,10 @@ class Node(pulumi.ComponentResource):
                 {"resource_type": kind, "tags": tags_of(plan, name)}
                 for kind in ("instance", "volume", "network-interface")
             ],
-            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True, ignore_changes=["imageId"]),
+            opts=pulumi.ResourceOptions.merge(
+                child_of(self, one_at_a_time=True, holds=("networkInterfaces",)),
+                pulumi.ResourceOptions(ignore_changes=["imageId"]),
+            ),
             **_capacity(node),
         )
         instance = aws.ec2.Instance(

@@ -56,6 +56,10 @@ class Chart(NamedTuple):
     svg: str
 
 
+MONEY_TICKS = 5
+"""More amounts than this run into each other below a chart."""
+
+
 def charts(assessment: Assessment) -> tuple[Chart, ...]:
     """Draw all charts of an assessment."""
     currency, months = assessment.currency, assessment.months
@@ -93,8 +97,8 @@ def _draw(
 ) -> str:
     """Return one chart; `height` in inches."""
     import matplotlib as mpl  # noqa: PLC0415 - a second of start-up, which only this page pays
-    from matplotlib.backends.backend_svg import FigureCanvasSVG  # noqa: PLC0415
-    from matplotlib.figure import Figure as Drawn  # noqa: PLC0415
+    from matplotlib.backends.backend_svg import FigureCanvasSVG  # noqa: PLC0415  half a second, paid by whoever wants charts
+    from matplotlib.figure import Figure as Drawn  # noqa: PLC0415  as above
 
     settings: dict[Any, Any] = {**SETTINGS, "svg.hashsalt": name}
     with mpl.rc_context(settings):
@@ -214,9 +218,11 @@ def _tornado_of(number: int) -> Callable[[Figure, Assessment], None]:
 
 def _amounts(axes: Axes, which: str) -> None:
     """Write an axis in plain figures, with separators."""
-    from matplotlib.ticker import FuncFormatter, NullFormatter  # noqa: PLC0415
+    from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter  # noqa: PLC0415  as above
 
     axis = axes.xaxis if which == "x" else axes.yaxis
+    if which == "x" and axes.get_xscale() == "linear":
+        axis.set_major_locator(MaxNLocator(MONEY_TICKS))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if abs(value) >= 1 else f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
 

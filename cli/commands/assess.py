@@ -36,18 +36,24 @@ def assess(
       deploy assess --answers answers.toml --html assessment.html
     """
     from cli.assess_view import assessment_page
-    from cli.questions import ask_situation, ask_where_to_keep
+    from cli.questions import ask_situation, offer_to_keep
     from cli.show import emit_json, emit_text, show
-    from lifecycle.assess import example_text, judge, load_situation, write_answers, write_page
+    from lifecycle.assess import example_text, judge, load_situation, refuse_bad_place, write_page
+    from lifecycle.prices import priced_catalogue
     from planner.assess.example import EXAMPLE
 
     if example:
         emit_json(EXAMPLE) if as_json else emit_text(example_text())
         return
-    situation = load_situation(answers) if answers is not None else ask_situation()
-    assessment = judge(situation, prices)
-    if answers is None and (kept := ask_where_to_keep()):
-        write_answers(situation, kept)
+    if html is not None:
+        refuse_bad_place(html)  # before anybody has answered twenty questions
+    catalogue = priced_catalogue(prices)
+    if answers is not None:
+        situation = load_situation(answers)
+    else:
+        situation = ask_situation()
+        offer_to_keep(situation)
+    assessment = judge(situation, catalogue)
     if html is not None:
         write_page(assessment, html)
     if as_json:

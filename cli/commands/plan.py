@@ -26,7 +26,8 @@ def plan(
     from cli.show import emit_json, show
     from cli.views import plan_page
     from lifecycle.home import Home
-    from lifecycle.planning import Request, decide, judge, refuse_violations
+    from lifecycle.planning import Request, decide, judge
+    from lifecycle.refusals import refuse_violations
 
     home = Home.of_user().stack(stack)
     request = Request(

@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx
+
 from lifecycle.probes.base import Check, Subject
 
 NO_TOKEN = "the issuer is a foreign one: give a token with --token-env NAME"  # noqa: S105 - a sentence, not a secret
@@ -13,8 +15,6 @@ NO_TOKEN = "the issuer is a foreign one: give a token with --token-env NAME"  # 
 
 def probe(subject: Subject) -> Iterator[Check]:
     """Yield the checks of a client with a valid token."""
-    import httpx  # noqa: PLC0415
-
     token = subject.token()
     asked = EMBEDDING if subject.plan.model.kind == "embedding" else CHAT
     if token is None:

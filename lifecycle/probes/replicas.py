@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+import httpx
+
 from lifecycle.probes.base import TIMEOUT_S, Check, Subject
 from lifecycle.probes.inference import question
 from planner.plan import Service
@@ -21,8 +23,6 @@ def probe(subject: Subject) -> Iterator[Check]:
 
 
 def _answers(subject: Subject, service: Service) -> Check:
-    import httpx  # noqa: PLC0415
-
     key = Path(subject.layout.secrets, "engine-api-key").read_text(encoding="utf-8").strip()
     url = f"http://127.0.0.1:{subject.plan.port(service.name, 'http')}"
     try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import httpx
+
 from lifecycle.probes.base import Check, Subject
 
 CLOSED = (
@@ -62,8 +64,6 @@ def probe(subject: Subject) -> Iterator[Check]:
 
 def _closed(subject: Subject, check: str, token: str | None) -> Check:
     """Ask for each path by GET and POST: nothing but a refusal may come back."""
-    import httpx  # noqa: PLC0415
-
     open_routes = []
     published = {route.path for route in subject.plan.gateway.routes}
     closed = [path for path in CLOSED if path not in published]

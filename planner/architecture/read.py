@@ -30,7 +30,8 @@ FAMILIES = {
     "kimi_k2", "kimi_k25", "llama", "llama4", "llama4_text", "minimax_m2", "ministral", "mistral", "mistral3",
     "mixtral", "nemotron", "olmo2", "olmo3", "phi", "phi3", "qwen2", "qwen2_moe", "qwen2_vl", "qwen3", "qwen3_moe",
     "qwen3_vl", "qwen3_vl_moe", "qwen3_vl_moe_text", "qwen3_vl_text", "roberta", "seed_oss", "smollm3", "starcoder2",
-    "xlm-roberta", "glm5_next", "kimi_linear", "qwen3_next", "qwen3_5", "qwen3_5_text", "qwen3_5_moe", "qwen3_5_moe_text",
+    "xlm-roberta", "glm5_next", "kimi_linear", "qwen3_next", "qwen3_5", "qwen3_5_text", "qwen3_5_moe",
+    "qwen3_5_moe_text",
 }  # fmt: skip
 """Families read as their own code reads them; others are read as plain decoders, with a note."""
 ENCODERS = {"bert", "roberta", "xlm-roberta"}

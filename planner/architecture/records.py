@@ -26,8 +26,8 @@ class Cache(Record, frozen=True, kw_only=True):
     """What one layer keeps of every token.
 
     Attributes:
-        kind: `full` keeps all tokens; `sliding` those of a window; `chunked` those of the current chunk; `state` a state
-            of fixed size; `ring` a few tokens that are still to be compressed.
+        kind: `full` keeps all tokens; `sliding` those of a window; `chunked` those of the current chunk; `state` a
+            state of fixed size; `ring` a few tokens that are still to be compressed.
         window: tokens of the window or chunk; 0 for `full`.
         kv_heads: heads that are kept; one for latent attention, whose single vector serves all heads.
         key_dim: numbers per token and head for keys.

@@ -12,7 +12,7 @@ CONVOLUTION_BYTES = 2
 
 
 class Recurrent(Record, frozen=True, kw_only=True):
-    """One kind of layer. `low_rank_gates`: gates are made by two narrow matrices (Kimi), not beside the values (Qwen)."""
+    """One kind of layer. `low_rank_gates`: two narrow matrices make the gates (Kimi), not one wide one (Qwen)."""
 
     key_heads: int
     value_heads: int
@@ -32,8 +32,8 @@ class Recurrent(Record, frozen=True, kw_only=True):
     def cache(self) -> Cache:
         """Return what a request keeps, all heads together.
 
-        Source: vLLM 0.33.0 `model_executor/layers/mamba/mamba_utils.py`: the last `kernel - 1` inputs of the convolution,
-        and for every value head a matrix of keys by values.
+        Source: vLLM 0.33.0 `model_executor/layers/mamba/mamba_utils.py`: the last `kernel - 1` inputs of the
+        convolution, and for every value head a matrix of keys by values.
         """
         convolution = self.channels * (self.kernel - 1) * CONVOLUTION_BYTES
         return Cache(

@@ -15,6 +15,10 @@ MAX_HOSTS = 64
 """Up to here a break-even is looked for: larger fleets are no question of one model's endpoint."""
 
 
+TIE = 1e-9
+"""Costs that differ by a smaller part are the same, and binary fractions make the difference."""
+
+
 class Volume(msgspec.Struct, frozen=True, kw_only=True):
     """Tokens a month, prompts and answers together, held constant for all months.
 
@@ -56,7 +60,8 @@ def break_even_volume(figures: Figures, strategy: Strategy) -> Volume:
     for count in range(fewest_hosts(figures), MAX_HOSTS + 1):
         start, reached = reached, largest_demand(figures, strategy, count) * mix
         at_start, at_end = _line(figures, strategy, start, reached)
-        if at_end <= 0 < at_start:
+        dearer = at_start > TIE * total_at(figures, "api", reached)
+        if at_end <= 0 and dearer:
             crossings.append(start + (reached - start) * at_start / (at_start - at_end))
         elif at_end <= 0 and not cheaper:
             crossings.append(start)

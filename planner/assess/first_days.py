@@ -46,7 +46,7 @@ def _demand_and_quality(situation: Situation) -> tuple[Step, ...]:
 
 def _capacity(situation: Situation, option: Hardware) -> tuple[Step, ...]:
     promised = situation.latency
-    rate = option.tokens_per_s.typical
+    rate = option.speed.typical
     return (
         Step(
             week=2,
@@ -59,7 +59,7 @@ def _capacity(situation: Situation, option: Hardware) -> tuple[Step, ...]:
             title=f"Load one replica with recorded traffic, on the GPUs of {option.host}, rented for a day or two",
             how="`sum(rate(vllm:generation_tokens_total[5m]))`, `vllm:num_requests_waiting`, "
             "`vllm:kv_cache_usage_perc`, `increase(vllm:num_preemptions_total[1h])`",
-            stop=f"less than {option.tokens_per_s.low:,.0f} generated tokens/s per replica ({rate:,.0f} were assumed): "
+            stop=f"less than {option.speed.low:,.0f} generated tokens/s per replica ({rate:,.0f} were assumed): "
             "put the measured figure into `tokens_per_s` and assess again",
         ),
         Step(

@@ -158,7 +158,7 @@ class Terms:
             hours_per_month=option.hours_per_month,
             replicas_per_host=option.replicas_per_host,
             spare_replicas=option.spare_replicas,
-            tokens_per_s=getattr(option.tokens_per_s, OPPOSITE[case]),
+            tokens_per_s=getattr(option.speed, OPPOSITE[case]),
             max_utilisation=self._cheap(case)("max-utilisation"),
             power_kw=self.power_kw(option.host) if bought else 0.0,
         )

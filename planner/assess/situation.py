@@ -27,16 +27,16 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class Demand(Record, frozen=True, kw_only=True):
     """How much is asked: tokens a month, or users x workdays x tokens a day; not both."""
 
-    tokens_in_per_month: Annotated[float, Meta(gt=0, le=MAX_TOKENS_PER_MONTH)] | None = None
+    tokens_in_per_month: Annotated[float, Meta(ge=1, le=MAX_TOKENS_PER_MONTH)] | None = None
     """Prompt tokens in the first month."""
-    tokens_out_per_month: Annotated[float, Meta(gt=0, le=MAX_TOKENS_PER_MONTH)] | None = None
+    tokens_out_per_month: Annotated[float, Meta(ge=1, le=MAX_TOKENS_PER_MONTH)] | None = None
     """Generated tokens in the first month."""
     users: Annotated[int, Meta(ge=1, le=1_000_000_000)] | None = None
     """People (or programs) who use it."""
     workdays_per_month: Annotated[float, Meta(gt=0, le=31)] = 21
-    tokens_in_per_day: Annotated[float, Meta(gt=0, le=1e9)] | None = None
+    tokens_in_per_day: Annotated[float, Meta(ge=1, le=1e9)] | None = None
     """Prompt tokens of one user on a workday."""
-    tokens_out_per_day: Annotated[float, Meta(gt=0, le=1e9)] | None = None
+    tokens_out_per_day: Annotated[float, Meta(ge=1, le=1e9)] | None = None
     """Generated tokens of one user on a workday."""
     growth_per_month: Annotated[float, Meta(ge=-0.5, le=0.5)] = 0.0
     """Compounding: 0.03 is 3 % more each month."""
@@ -118,9 +118,24 @@ class Hardware(Record, frozen=True, kw_only=True):
     """Copies of the model that one host carries."""
     spare_replicas: Annotated[int, Meta(ge=0, le=64)] = 1
     """Copies beyond the need, for failures and roll-overs."""
-    tokens_per_s: Throughput
+    tokens_per_s: Throughput | None = None
+    """What a copy generates, as measured; predicted for `profile` when absent."""
+    profile: str = ""
+    """A shipped profile or a file: what runs there. Its predicted speed, and as many copies as fit, are taken."""
     hours_per_month: Annotated[float, Meta(gt=0, le=730)] = 730
     """Hours for which on-demand hosts are kept; the demand must fit into them."""
+
+    @property
+    def speed(self) -> Throughput:
+        """Return the tokens per second of a copy.
+
+        Raises:
+            ValueError: they were neither given nor predicted yet.
+
+        """
+        if self.tokens_per_s is None:
+            raise ValueError(f"{self.name}: the speed of {self.profile} was not predicted")
+        return self.tokens_per_s
 
     @property
     def name(self) -> str:
@@ -128,7 +143,9 @@ class Hardware(Record, frozen=True, kw_only=True):
         return f"{self.host} {self.capacity}" + (f" {self.region}" if self.region else "")
 
     def __post_init__(self) -> None:
-        """Refuse part-time capacity that is paid for all the time."""
+        """Refuse part-time capacity that is paid for all the time, and capacity of which no speed is known."""
+        if self.tokens_per_s is None and not self.profile:
+            raise ValueError("either tokens_per_s or profile is needed: how fast is a copy of the model?")
         if self.hours_per_month < 730 and self.capacity != "on-demand":
             raise ValueError(f"hours_per_month below 730 goes with on-demand capacity; {self.capacity} is always paid")
 

@@ -19,8 +19,8 @@ HINT = "`deploy assess --example` prints a whole file with the meaning of every 
 SLIPS = (
     ("share", "a share lies between 0 and 1: write 0.3 for 30 %"),
     ("growth_per_month", "growth is a part per month between -0.5 and 0.5: write 0.03 for 3 %"),
-    ("per_month", f"tokens a month, as a number above 0 and at most {MAX_TOKENS_PER_MONTH:.0e}: 50 million is 50e6"),
-    ("per_day", "tokens of one user on one day, as a number above 0: 40 thousand is 40e3"),
+    ("per_month", f"tokens a month, as a number from 1 to {MAX_TOKENS_PER_MONTH:.0e}: 50 million is 50e6"),
+    ("per_day", "tokens of one user on one day, as a number from 1 on: 40 thousand is 40e3"),
     ("_ms", "a time in milliseconds: write 1500 for 1.5 s"),
     ("local_share", "a share lies between 0 and 1: write 0.7 for 70 %"),
 )

@@ -12,8 +12,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-Positive = Annotated[float, Meta(gt=0)]
-NotNegative = Annotated[float, Meta(ge=0)]
+Positive = Annotated[float, Meta(gt=0, le=1e15)]
+NotNegative = Annotated[float, Meta(ge=0, le=1e15)]
+"""Bounded above, so that TOML's `inf` is no price."""
 Country = Annotated[str, Meta(pattern=r"^[A-Z]{2}$")]
 """ISO 3166-1 alpha-2."""
 Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
@@ -106,7 +107,7 @@ class Provider(Row, frozen=True, kw_only=True):
     title: str
     kind: Literal["cloud", "marketplace", "own"]
     control: Country | None = None
-    """Country whose law binds whoever controls it; None for the operator's own premises."""
+    """Country whose law binds whoever controls it; None for the operator's own premises, unknown for all others."""
     regions: dict[str, Country] = {}
     """Region -> the country where its machines stand."""
     certificates: tuple[Certificate, ...] = ()
@@ -187,6 +188,11 @@ class PurchasePrice(Row, frozen=True, kw_only=True):
     high: Positive
     currency: Currency
 
+    def __post_init__(self) -> None:
+        """Refuse a range that goes down."""
+        super().__post_init__()
+        _ascending(self.low, self.high)
+
 
 class ApiPrice(Row, frozen=True, kw_only=True):
     """What a hosted model costs per million tokens."""
@@ -215,6 +221,11 @@ class Assumption(Row, frozen=True, kw_only=True):
     high: NotNegative
     unit: str
     """For example `EUR/kWh` or `share`."""
+
+    def __post_init__(self) -> None:
+        """Refuse a range that goes down."""
+        super().__post_init__()
+        _ascending(self.low, self.typical, self.high)
 
 
 class Rate(Row, frozen=True, kw_only=True):
@@ -251,3 +262,8 @@ class Artefact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     licence: str
     sources: tuple[ArtefactSource, ...]
     stand_in: bool = False
+
+
+def _ascending(*values: float) -> None:
+    if list(values) != sorted(values):
+        raise ValueError(f"a range goes from low to high, this one is {', '.join(f'{value:g}' for value in values)}")

@@ -11,7 +11,7 @@ import msgspec
 
 from planner.resources import Resource
 from sandbox.engine.changes import Change, Operation
-from sandbox.engine.deleting import Deleting, left_by, recorded
+from sandbox.engine.deleting import Deleting, half_updated, left_by, recorded
 from sandbox.engine.monitor import Registered, Registration
 from sandbox.engine.refreshing import refreshed
 from sandbox.engine.state import Pending, Record
@@ -50,11 +50,11 @@ class Carrying:
         if old is None:
             return self._create(registration, handler, "create")
         registration = registration.over(old.inputs)
-        difference = handler.diff(old.inputs, registration.inputs)
+        difference = registration.judge(handler.diff(old.inputs, registration.inputs))
         if begun is not None and not difference.changed:
             # An update was interrupted that the program no longer asks for: what it may have done is undone.
             old = msgspec.structs.replace(old, inputs=begun)
-            difference = handler.diff(begun, registration.inputs)
+            difference = registration.judge(handler.diff(begun, registration.inputs))
         if not difference.changed:
             return self._leave(registration, old)
         if difference.replace:
@@ -149,9 +149,9 @@ class Carrying:
             self._delete_first(old)
         else:
             with self.engine.state.changing() as state:
-                state.doomed.append(old)
+                begun = state.pending.pop(old.urn, None)
+                state.doomed.append(half_updated(old, begun) if begun else old)
                 state.resources.pop(old.urn, None)
-                state.pending.pop(old.urn, None)
         return self._create(registration, handler, "replace")
 
     def _delete_first(self, old: Record) -> None:

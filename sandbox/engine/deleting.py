@@ -6,6 +6,8 @@ import threading
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from sandbox.engine.changes import Change
 from sandbox.engine.failures import explain
 from sandbox.engine.ordering import in_order, in_parallel, key_of
@@ -27,7 +29,10 @@ class Deleting:
         self._lock = threading.Lock()
 
     def resolve_pending(self, urns: Collection[str]) -> None:
-        """Settle what was begun and not ended; what interrupted creations left is recorded, and deleted like the rest.
+        """Settle what was begun and not ended.
+
+        What interrupted creations left is recorded, and deleted like the rest. What was being updated may need what it
+        needed before and what it was to need: both stay until it is gone.
 
         Args:
             urns: of what is about to be deleted.
@@ -45,6 +50,8 @@ class Deleting:
                 del state.pending[pending.urn]
                 if found is not None:
                     state.resources[pending.urn] = recorded(pending, found, {})
+                elif pending.op == "update" and (record := state.resources.get(pending.urn)) is not None:
+                    state.resources[pending.urn] = half_updated(record, pending)
 
     def delete(self, records: list[Record]) -> None:
         """Delete the records, dependents first.
@@ -85,11 +92,18 @@ def _same(left: Record | None, right: Record) -> bool:
     return left is not None and (left.urn, left.id) == (right.urn, right.id)
 
 
+def half_updated(record: Record, pending: Pending) -> Record:
+    """Return the record of a resource of which nobody knows how far its update came: it may need old and new."""
+    needed = dict.fromkeys((*record.dependencies, *pending.dependencies))
+    return msgspec.structs.replace(record, dependencies=tuple(needed))
+
+
 def left_by(pending: Pending, handler: Handler, account: Clients, state: StateFile) -> str | None:
     """Return the id of what an interrupted creation left in the account; nothing that is known under another record."""
     found = handler.find(account, pending.inputs)
-    known = {record.id for record in (*state.records().values(), *state.state.doomed)}
-    return None if found in known else found
+    # A role and its instance profile may have the same name, which is the id of both.
+    known = {(record.type, record.id) for record in (*state.records().values(), *state.state.doomed)}
+    return None if (pending.type, found) in known else found
 
 
 def recorded(pending: Pending, resource_id: str, outputs: dict[str, Any]) -> Record:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from typing import Any, Protocol
 
@@ -12,10 +13,11 @@ from pulumi.runtime.proto import resource_pb2
 
 from planner.errors import DeployError
 from sandbox.engine.values import SecretInProgramError, plain, wire
+from sandbox.handlers.base import Difference
 
 UNSUPPORTED = ("importId", "retainOnDelete", "remote", "deletedWith", "protect")
 """Options that this engine does not carry out: a program that asks for them is refused, not half obeyed."""
-UNSUPPORTED_LISTS = ("aliases", "aliasURNs", "transforms", "replaceOnChanges", "replace_with")
+UNSUPPORTED_LISTS = ("aliases", "aliasURNs", "transforms", "replace_with")
 
 
 class Registration(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +31,7 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True):
     parent: str
     dependencies: tuple[str, ...]
     ignore_changes: tuple[str, ...]
+    replace_on_changes: tuple[str, ...]
     delete_before_replace: bool
 
     def over(self, old: dict[str, Any]) -> Registration:
@@ -37,6 +40,11 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True):
         asked = {key: value for key, value in self.inputs.items() if key not in ignored}
         kept = {key: value for key, value in old.items() if key in ignored}
         return msgspec.structs.replace(self, inputs={**asked, **kept})
+
+    def judge(self, difference: Difference) -> Difference:
+        """Return the difference as the program wants it taken: of some inputs, every change means replacement."""
+        forced = {*difference.changed} & {*self.replace_on_changes}
+        return dataclasses.replace(difference, replace=True) if forced else difference
 
 
 class Registered(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,9 +88,9 @@ class Monitor(mocks.MockMonitor):
 
     def features(self) -> set[int]:
         """Return what the SDK may rely on."""
-        return set(self.GetDeploymentInfo(empty_pb2.Empty()).supportedFeatures)  # type: ignore[no-untyped-call]
+        return set(self.GetDeploymentInfo(empty_pb2.Empty()).supportedFeatures)  # type: ignore[no-untyped-call]  # the SDK's mock has no types
 
-    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the SDK's name
+    def RegisterResource(self, request: Any) -> Any:
         """Carry out one registration."""
         urn = self.make_urn(request.parent, request.type, request.name)
         if request.type == "pulumi:pulumi:Stack":
@@ -99,19 +107,19 @@ class Monitor(mocks.MockMonitor):
             return resource_pb2.RegisterResourceResponse(urn=urn, result=resource_pb2.Result.FAIL)
         return resource_pb2.RegisterResourceResponse(urn=urn, id=answer.id, object=_struct(answer.outputs))
 
-    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802
+    def RegisterResourceOutputs(self, request: Any) -> Any:
         """Keep what the program exports."""
         if "pulumi:pulumi:Stack" in request.urn.split("::")[2].split("$")[-1]:
             self.exports = plain(rpc.deserialize_properties(request.outputs, keep_unknowns=True))
         return empty_pb2.Empty()
 
-    def Invoke(self, request: Any) -> Any:  # noqa: N802
+    def Invoke(self, request: Any) -> Any:
         """Answer a data source."""
         answer = self.carrier.invoke(request.tok, plain(rpc.deserialize_properties(request.args)))
         fields: dict[str, Any] = {"failures": None, "return": _struct(answer)}
         return resource_pb2.ResourceInvokeResponse(**fields)
 
-    def ReadResource(self, request: Any) -> Any:  # noqa: N802
+    def ReadResource(self, request: Any) -> Any:
         """Refuse: nothing of ours adopts what it did not make."""
         raise DeployError(f"reading existing resources is not supported: {request.type}", code="unsupported")
 
@@ -148,7 +156,8 @@ def _struct(values: dict[str, Any]) -> struct_pb2.Struct:
 def _read(request: Any, urn: str) -> Registration:
     asked = [name for name in UNSUPPORTED if getattr(request, name, None)]
     asked += [name for name in UNSUPPORTED_LISTS if len(getattr(request, name, ()))]
-    asked += [f"ignoreChanges of {path}" for path in request.ignoreChanges if not path.isidentifier()]
+    for option in ("ignoreChanges", "replaceOnChanges"):
+        asked += [f"{option} of {path}" for path in getattr(request, option) if not path.isidentifier()]
     if asked:
         raise DeployError(
             f"{request.name}: options not supported by this engine: {', '.join(asked)}", code="unsupported"
@@ -163,6 +172,7 @@ def _read(request: Any, urn: str) -> Registration:
         parent=request.parent,
         dependencies=tuple(sorted(needed)),
         ignore_changes=tuple(request.ignoreChanges),
+        replace_on_changes=tuple(request.replaceOnChanges),
         delete_before_replace=request.deleteBeforeReplace,
     )
 

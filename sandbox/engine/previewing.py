@@ -67,16 +67,19 @@ class Previewing:
             )
         old = self.existing.get(registration.urn)
         common: Any = {"type": registration.type, "name": registration.name, "urn": registration.urn}
+        asked = Registered(id="", outputs=registration.inputs)
         if old is None:
-            return Change(op="create", **common), Registered(id="", outputs={})
-        difference = self.engine.registry[registration.type].diff(old.inputs, registration.over(old.inputs).inputs)
+            return Change(op="create", **common), asked
+        handler, inputs = self.engine.registry[registration.type], registration.over(old.inputs).inputs
+        difference = registration.judge(handler.diff(old.inputs, inputs))
         if self._goes_first(registration, replaced=difference.replace):
-            return Change(op="replace", properties=difference.changed, **common), Registered(id="", outputs={})
+            return Change(op="replace", properties=difference.changed, **common), asked
         if not difference.changed:
             return Change(op="same", **common), Registered(id=old.id, outputs={**old.inputs, **old.outputs})
         if difference.replace:
-            return Change(op="replace", properties=difference.changed, **common), Registered(id="", outputs={})
-        outputs = {**old.inputs, **old.outputs, **dict.fromkeys(difference.changed, UNKNOWN)}
+            return Change(op="replace", properties=difference.changed, **common), asked
+        later = (*difference.changed, *difference.renewed)
+        outputs = {**old.inputs, **old.outputs, **dict.fromkeys(later, UNKNOWN)}
         return Change(op="update", properties=difference.changed, **common), Registered(id=old.id, outputs=outputs)
 
     def _goes_first(self, registration: Registration, *, replaced: bool) -> bool:

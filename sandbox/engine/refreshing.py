@@ -4,31 +4,40 @@ from __future__ import annotations
 
 from sandbox.engine.changes import Operation
 from sandbox.engine.state import Record
-from sandbox.handlers.base import Clients, Registry
+from sandbox.handlers.base import Clients, Properties, Registry
+
+
+def drifted(now: Properties, *, inputs: Properties, outputs: Properties) -> Properties:
+    """Return the inputs that somebody changed by hand, with the values that they have now.
+
+    Only outputs are compared with outputs: what the account answers may be spelt differently from what was asked.
+
+    Args:
+        now: the outputs as the account answers them.
+        inputs: what was asked for.
+        outputs: what the account answered when it was made or changed.
+
+    """
+    return {key: value for key, value in now.items() if key in inputs and key in outputs and value != outputs[key]}
 
 
 def refreshed(record: Record, registry: Registry, account: Clients) -> tuple[Operation, Record | None]:
     """Return what became of a resource, and its record as it should be from now on.
 
     What somebody changed by hand becomes the recorded input, so that the next `up` sees the difference and repairs it.
-    Only outputs are compared with outputs: what the account answers may be spelt differently from what was asked.
     """
     now = registry[record.type].read(account, record.id, record.inputs)
     if now is None:
         return "delete", None
-    drifted = {
-        key: value
-        for key, value in now.items()
-        if key in record.inputs and key in record.outputs and value != record.outputs[key]
-    }
-    if not drifted:
+    by_hand = drifted(now, inputs=record.inputs, outputs=record.outputs)
+    if not by_hand:
         return "same", record
     return "update", Record(
         urn=record.urn,
         type=record.type,
         name=record.name,
         id=record.id,
-        inputs={**record.inputs, **drifted},
+        inputs={**record.inputs, **by_hand},
         outputs={**record.outputs, **now},
         parent=record.parent,
         dependencies=record.dependencies,

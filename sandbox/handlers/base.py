@@ -25,11 +25,13 @@ class Difference:
     Attributes:
         changed: the input properties that differ, in order of name.
         replace: the difference cannot be made in place.
+        renewed: the outputs that the change will give another value, known only when it is made.
 
     """
 
     changed: tuple[str, ...] = ()
     replace: bool = False
+    renewed: tuple[str, ...] = ()
 
 
 class Clients(Protocol):
@@ -46,6 +48,9 @@ class Handler(Protocol):
 
     type: str
     """Pulumi type token, for example `aws:ec2/vpc:Vpc`."""
+
+    def faults(self, inputs: Properties) -> Mapping[str, str]:
+        """Return what of the inputs cannot be carried out: input -> why; pure."""
 
     def diff(self, old: Properties, new: Properties) -> Difference:
         """Compare inputs; pure."""

@@ -123,6 +123,8 @@ class Instance(Ec2Resource):
             return bool(new.get("userDataReplaceOnChange"))
         if name == "rootBlockDevice":
             before, after = old.get(name) or {}, new.get(name) or {}
+            if not (isinstance(before, dict) and isinstance(after, dict)):
+                return True  # decided later as a whole: it may be another disk
             differ = {one for one in before.keys() | after.keys() if before.get(one) != after.get(one)}
             return bool(differ - _VOLUME_IN_PLACE.keys() - {"tags"})
         return super().replaces(name, old, new)

@@ -79,6 +79,11 @@ class LaunchTemplate(Ec2Resource):
         if default:
             change.ec2.modify_launch_template(LaunchTemplateId=change.id, DefaultVersion=str(default))
 
+    def renews(self, names: frozenset[str]) -> frozenset[str]:
+        """Return the outputs that change: a new version is the latest, and may be the default."""
+        version = {"latestVersion", "defaultVersion"} if names & (_DATA | {"description"}) else set()
+        return super().renews(names) | version
+
     def outputs(self, target: Target, record: Record) -> Properties:
         """Return what the account says."""
         return {

@@ -117,7 +117,7 @@ class Resource(ABC):
     def candidates(self, clients: Clients, inputs: Properties) -> Iterable[tuple[str, Record]]:
         """Return the resources (id, description) that could be the one with these inputs: by its tags, or its name."""
 
-    def fits(self, inputs: Properties, record: Record) -> bool:  # noqa: ARG002  # most outputs say it all
+    def fits(self, inputs: Properties, record: Record) -> bool:  # most outputs say it all
         """Tell whether a candidate was made with these inputs, as far as its outputs do not show it."""
         return True
 
@@ -132,16 +132,31 @@ class Resource(ABC):
     def remove(self, target: Target) -> None:
         """Remove the resource and wait until it is gone; one that is gone already is no error."""
 
-    def replaces(self, name: str, old: Properties, new: Properties) -> bool:  # noqa: ARG002  # some types look closer
+    def replaces(self, name: str, old: Properties, new: Properties) -> bool:  # some types look closer
         """Tell whether the change of one input means replacement."""
         return name not in self.in_place
 
+    def renews(self, names: frozenset[str]) -> frozenset[str]:
+        """Return the outputs that a change of these inputs gives another value."""
+        return frozenset({"tagsAll"}) if "tags" in names else frozenset()
+
     # What all do alike.
+
+    def faults(self, inputs: Properties) -> dict[str, str]:
+        """Return what of the inputs cannot be carried out."""
+        inputs = given(inputs)
+        unknown = inputs.keys() - self.fixed - self.in_place - {"region"}
+        faults = {name: f"this handler does not carry out {name}" for name in sorted(unknown)}
+        return faults | {name: f"it needs {name}" for name in sorted(self.required - inputs.keys())}
 
     def diff(self, old: Properties, new: Properties) -> Difference:
         """Compare inputs."""
         names = sorted(name for name in old.keys() | new.keys() if not self._same(name, old.get(name), new.get(name)))
-        return Difference(tuple(names), replace=any(self.replaces(name, old, new) for name in names))
+        return Difference(
+            tuple(names),
+            replace=any(self.replaces(name, old, new) for name in names),
+            renewed=tuple(sorted(self.renews(frozenset(names)))),
+        )
 
     def create(self, clients: Clients, inputs: Properties) -> Created:
         """Make the resource, and return it as it is then."""
@@ -197,12 +212,8 @@ class Resource(ABC):
         return outputs
 
     def _check(self, clients: Clients, inputs: Properties) -> None:
-        unknown = inputs.keys() - self.fixed - self.in_place - {"region"}
-        if unknown:
-            raise ValueError(f"{self.type}: this handler does not carry out {', '.join(sorted(unknown))}")
-        missing = self.required - inputs.keys()
-        if missing:
-            raise ValueError(f"{self.type} needs {', '.join(sorted(missing))}")
+        if faults := self.faults(inputs):
+            raise ValueError(f"{self.type}: {', '.join(faults.values())}")
         if inputs.get("region", clients.region) != clients.region:
             raise ValueError(f"{self.type}: region {inputs['region']} is not {clients.region}")
 
@@ -217,5 +228,6 @@ class Resource(ABC):
             except ValueError:
                 return value
         if name in self.unordered and isinstance(value, list):
-            return sorted(value, key=lambda item: json.dumps(item, sort_keys=True))
+            # What is decided later has no JSON, but a place in the order all the same.
+            return sorted(value, key=lambda item: json.dumps(item, sort_keys=True, default=repr))
         return value

@@ -233,11 +233,32 @@ def test_a_kept_file_is_never_overwritten(
 ) -> None:
     kept = tmp_path / "kept.toml"
     kept.write_text("mine", encoding="utf-8")
-    asked(monkeypatch, {**on_node(), "Keep": [str(kept)]})
+    asked(monkeypatch, {**on_node(), "Keep": [str(kept), str(tmp_path / "no" / "folder"), str(tmp_path / "other")]})
+    code, _, err = call(capsys, "--json")
+    assert code == 0
+    assert err.count("exists already, or its folder does not") == 2
+    assert kept.read_text("utf-8") == "mine"
+    assert load_situation(tmp_path / "other").data == "internal"
+
+
+def test_answers_are_kept_even_if_they_name_what_there_is_not(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept.toml"
+    asked(monkeypatch, {"Keep": [str(kept)], "Host for": ["nod"], "Hosted model": ["big"]})
     code, out, _ = call(capsys, "--json")
     assert code == 2
-    assert "exists already" in json.loads(out)["error"]["message"]
-    assert kept.read_text("utf-8") == "mine"
+    assert "nod" in json.loads(out)["error"]["message"]
+    assert load_situation(kept).hardware[0].host == "nod"
+
+
+@pytest.mark.parametrize("option", ["--html", "--prices"])
+def test_a_wrong_file_name_is_told_before_anything_is_asked(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, option: str
+) -> None:
+    seen = asked(monkeypatch, {})
+    assert call(capsys, option, str(tmp_path / "no" / "file"))[0] == 2
+    assert seen == []
 
 
 def test_commands_that_the_first_days_name_exist() -> None:

@@ -16,6 +16,8 @@ COMMANDS = [
     "up", "plan", "size", "cost", "models", "compare", "assess", "status", "verify", "token issue", "token list",
     "token revoke", "logs", "open", "list", "down", "doctor", "profiles", "profiles show", "ca", "backup", "restore",
     "version",
+    "up", "plan", "status", "verify", "token issue", "token list", "token revoke", "logs", "open", "list", "down",
+    "doctor", "hosts check", "profiles", "profiles show", "ca", "backup", "restore", "version",
 ]  # fmt: skip
 
 

@@ -19,6 +19,6 @@ def test_embeddings_are_served_and_nothing_else(tmp_path: Path) -> None:
         assert checks["inference.embedding"] is True
         assert checks["replica.engine"] is True
         assert checks["routes.closed_to_clients"] is True  # chats among them
-        assert "/v1/embeddings" in deploy("open").stdout
+        assert "/v1/embeddings" in deploy("open").out
     finally:
         deploy("down", "--json")

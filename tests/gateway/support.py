@@ -28,12 +28,13 @@ from gateway.config import Config
 
 ISSUER, AUDIENCE = "https://issuer.test", "llm"
 KEYS: dict[str, Any] = {
+    "ed448": OKPKey.generate_key("Ed448", parameters={"kid": "ed448", "use": "sig"}),
     "ed": OKPKey.generate_key("Ed25519", parameters={"kid": "ed", "use": "sig"}),
     "ec": ECKey.generate_key("P-256", parameters={"kid": "ec", "use": "sig"}),
     "rsa": RSAKey.generate_key(2048, parameters={"kid": "rsa", "use": "sig"}),
     "stranger": OKPKey.generate_key("Ed25519", parameters={"kid": "ed"}),
 }
-DEFAULT_ALG = {"ed": "EdDSA", "ec": "ES256", "rsa": "RS256", "stranger": "EdDSA"}
+DEFAULT_ALG = {"ed448": "EdDSA", "ed": "EdDSA", "ec": "ES256", "rsa": "RS256", "stranger": "EdDSA"}
 
 
 def token(
@@ -131,11 +132,11 @@ class StandInEngine:
             await response.write(b"x" * 65536)
             self.written += 65536
 
-    async def _breaks(self, request: web.Request) -> web.StreamResponse:
+    async def _breaks(self, request: web.Request, begun: bytes = b"") -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
-        await response.write(b'data: {"model":"m"}\n\n')
-        await asyncio.sleep(0.05)
+        await response.write(b'data: {"model":"m"}\n\n' + begun)
+        await self.go_on.wait()
         assert request.transport is not None
         request.transport.abort()
         return response
@@ -147,6 +148,9 @@ class StandInEngine:
 
     async def _fails(self, _: web.Request) -> web.Response:
         return web.json_response({"error": "broken"}, status=500)
+
+    async def _breaks_within_an_event(self, request: web.Request) -> web.StreamResponse:
+        return await self._breaks(request, b'data: {"mod')
 
     async def _html(self, _: web.Request) -> web.Response:
         return web.Response(text="<html>", content_type="text/html")
@@ -201,7 +205,7 @@ class Running:
 
 
 def write_files(folder: Path) -> None:
-    published = [KEYS[name].as_dict(private=False) for name in ("ed", "ec", "rsa")]
+    published = [KEYS[name].as_dict(private=False) for name in ("ed", "ec", "rsa", "ed448")]
     (folder / "jwks.json").write_text(json.dumps({"keys": published}))
     revoke(folder, {"revoked": {"revoked-id": time.time() + 999}, "clients": {"revoked-client": time.time() + 999}})
     (folder / "key").write_text("engine-key\n")

@@ -12,10 +12,10 @@ import msgspec
 import pytest
 import yaml
 
-from lifecycle import parts
 from lifecycle.profiles import shipped_names
 from planner.plan import Plan
 from templates.render import render
+from tests.parts import require
 from tests.templates.stacks import layout_below, plan_of
 
 CASES = sorted((Path(__file__).parent / "rules").glob("*.test.yml"))
@@ -25,9 +25,7 @@ RULES = "prometheus/rules/cloister.yml"
 
 @pytest.fixture(scope="module")
 def promtool() -> str:
-    if refusal := parts.obtain("prometheus"):
-        pytest.skip(f"no Prometheus: {refusal}")
-    return parts.promtool() or pytest.fail("Prometheus is there without its checker")
+    return require("promtool")
 
 
 def write(plan: Plan, folder: Path) -> Path:

@@ -107,6 +107,9 @@ class FakeHandler:
     def __init__(self, kind: str) -> None:
         self.type = kind
 
+    def faults(self, inputs: Properties) -> dict[str, str]:
+        return {}
+
     def diff(self, old: Properties, new: Properties) -> Difference:
         changed = tuple(sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key)))
         return Difference(changed, replace=any(key in FIXED for key in changed))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pulumi
@@ -186,6 +187,23 @@ def test_ignored_changes_are_ignored_now_and_later(account: Account, state: Path
     assert account.graph()["a"][1:3] == ("square", 1)
     engine(account, state).up(lambda: sized(2, shape="square"))
     assert account.graph()["a"][1:3] == ("square", 2)
+
+
+def test_a_change_that_is_to_be_a_replacement_is_one(account: Account, state: Path) -> None:
+    def run(size: int) -> Callable[[], None]:
+        def registered() -> None:
+            thing("a", pulumi.ResourceOptions(replace_on_changes=["size"]), size=size)
+
+        return registered
+
+    engine(account, state).up(run(1))
+    (before,) = account.things
+    foreseen = engine(account, state).preview(run(2))
+    done = engine(account, state).up(run(2))
+    assert ("replace", ("size",)) in {(change.op, change.properties) for change in foreseen.changes}
+    assert [change.op for change in done.changes] == ["replace", "delete"]
+    assert before not in account.things
+    assert engine(account, state).up(run(2)).changes[0].op == "same"
 
 
 def test_outputs_reach_what_depends_on_them(account: Account, state: Path) -> None:

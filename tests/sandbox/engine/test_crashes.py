@@ -13,8 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from lifecycle import files
 from planner.errors import DeployError
-from tests.sandbox.engine.fakes import Account, CrashError
+from sandbox.engine import StateFile
+from sandbox.engine.deleting import left_by
+from sandbox.engine.state import Pending, Record
+from tests.sandbox.engine.fakes import ONLY, THING, Account, CrashError, Existing, FakeHandler
 from tests.sandbox.engine.killed import GRAPH, LastingAccount
 from tests.sandbox.engine.programs import Graph, Node, engine, expected, program
 
@@ -39,6 +43,12 @@ WORK: dict[str, tuple[Graph, Graph]] = {
     "create": ({}, BASE),
     "change": (BASE, CHANGED),
     "delete": (BASE, {"a": BASE["a"]}),
+    "new need": ({"b": Node(), "a": Node()}, {"b": Node(), "a": Node(refs=("b",))}),
+    "turned round": ({"b": Node(), "a": Node(refs=("b",))}, {"a": Node(), "b": Node(refs=("a",))}),
+    "replaced and turned round": (
+        {"b": Node(), "a": Node(refs=("b",))},
+        {"a": Node(shape="square"), "b": Node(refs=("a",))},
+    ),
 }
 MOST = 400
 """No run here has as many moments."""
@@ -152,3 +162,18 @@ def test_killed_process(moment: int, tmp_path: Path) -> None:
     assert lasting.graph() == expected(GRAPH)
     engine(lasting, state).destroy()
     assert lasting.things == {}
+
+
+@pytest.mark.parametrize(("known_type", "found"), [(ONLY, "id-1"), (THING, None)])
+def test_only_a_known_resource_of_the_same_type_is_not_taken_over(
+    known_type: str, found: str | None, tmp_path: Path
+) -> None:
+    """A role and its instance profile have the same name, which is the id of both."""
+    inputs = {"name": "a", "size": 1, "shape": "round", "refs": []}
+    account, state = Account(), StateFile(tmp_path / "state.json", files.write)
+    account.things["id-1"] = Existing(THING, inputs)
+    known = Record(urn="urn:1", type=known_type, name="a", id="id-1", inputs={}, outputs={}, parent="", dependencies=())
+    with state.changing() as changed:
+        changed.resources[known.urn] = known
+    pending = Pending(op="create", urn="urn:2", type=THING, name="a", id="", inputs=inputs)
+    assert left_by(pending, FakeHandler(THING), account, state) == found

@@ -148,7 +148,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "retainOnDelete": {"retain_on_delete": True},
     "importId": {"import_": "id-1"},
     "aliases": {"aliases": [pulumi.Alias(name="old")]},
-    "replaceOnChanges": {"replace_on_changes": ["size"]},
+    "replaceOnChanges of tags.x": {"replace_on_changes": ["tags.x"]},
     "ignoreChanges of tags.x": {"ignore_changes": ["tags.x"]},
 }
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from planner.resources import UNKNOWN
 from sandbox.handlers.base import Difference, Properties
 from sandbox.handlers.registry import default_registry
 from tests.sandbox.handlers.recording import RecordingClients
 
 REGISTRY = default_registry()
 INSTANCE = "aws:ec2/instance:Instance"
+TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
 DISK = {"volumeSize": 100, "encrypted": True}
 
 
@@ -52,8 +54,33 @@ DISK = {"volumeSize": 100, "encrypted": True}
     ],
 )
 def test_diff(token: str, old: Properties, new: Properties, difference: Difference) -> None:
-    assert REGISTRY[token].diff(old, new) == difference
-    assert REGISTRY[token].diff(new, old) == difference
+    for found in (REGISTRY[token].diff(old, new), REGISTRY[token].diff(new, old)):
+        assert (found.changed, found.replace) == (difference.changed, difference.replace)
+
+
+@pytest.mark.parametrize(
+    ("token", "name", "renewed"),
+    [
+        ("aws:ec2/vpc:Vpc", "tags", ("tagsAll",)),
+        ("aws:ec2/vpc:Vpc", "enableDnsSupport", ()),
+        (TEMPLATE, "imageId", ("defaultVersion", "latestVersion")),
+        (TEMPLATE, "description", ("defaultVersion", "latestVersion")),
+        (TEMPLATE, "tags", ("tagsAll",)),
+    ],
+)
+def test_outputs_that_a_change_renews(token: str, name: str, renewed: tuple[str, ...]) -> None:
+    assert REGISTRY[token].diff({name: "a"}, {name: "b"}).renewed == renewed
+
+
+def test_a_disk_that_is_decided_later_may_be_another() -> None:
+    assert REGISTRY[INSTANCE].diff({"rootBlockDevice": DISK}, {"rootBlockDevice": UNKNOWN}).replace
+
+
+def test_what_is_decided_later_differs_from_what_is_known() -> None:
+    groups = REGISTRY["aws:ec2/vpcEndpoint:VpcEndpoint"].diff(
+        {"securityGroupIds": ["sg-1", "sg-2"]}, {"securityGroupIds": ["sg-1", UNKNOWN]}
+    )
+    assert groups.changed == ("securityGroupIds",)
 
 
 @pytest.mark.parametrize(

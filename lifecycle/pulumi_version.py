@@ -1,0 +1,62 @@
+"""Pulumi's own executable: whether it is there, and whether it is one that was tried."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Mapping
+
+from semver import VersionInfo
+
+from planner.errors import DeployError
+
+OLDEST = VersionInfo(3, 259, 0)
+"""The version that everything here was tried with. Later ones of the same major version keep its promises."""
+INSTALL = "https://www.pulumi.com/docs/iac/download-install/versions/"
+
+
+def find_cli(environment: Mapping[str, str]) -> tuple[str, VersionInfo]:
+    """Return the path of the CLI and its version.
+
+    Args:
+        environment: whose PATH is searched.
+
+    Raises:
+        DeployError: there is none, or none that this toolkit was tried with.
+
+    """
+    path = shutil.which("pulumi", path=environment.get("PATH", ""))
+    install = f"Install Pulumi {OLDEST} or a later {OLDEST.major}.x from {INSTALL} and put it on PATH."
+    if path is None:
+        raise DeployError("the Pulumi CLI is not on PATH", hint=install, code="pulumi_missing")
+    said = _version_of(path, environment)
+    try:
+        version = VersionInfo.parse(said.removeprefix("v"))
+    except ValueError:
+        raise DeployError(
+            f"{path} does not say its version, but {said!r}", hint=install, code="pulumi_version"
+        ) from None
+    if version.major != OLDEST.major or version < OLDEST:
+        raise DeployError(
+            f"{path} is version {version}; this toolkit needs {OLDEST} or a later {OLDEST.major}.x",
+            hint=install,
+            code="pulumi_version",
+        )
+    return path, version
+
+
+def _version_of(path: str, environment: Mapping[str, str]) -> str:
+    try:
+        done = subprocess.run(  # noqa: S603 the executable that PATH names, with a fixed word
+            [path, "version"],
+            env={**environment, "PULUMI_SKIP_UPDATE_CHECK": "true"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise DeployError(
+            f"{path} cannot be run: {error}", hint="Reinstall Pulumi, or mend PATH.", code="pulumi_broken"
+        ) from error
+    return done.stdout.strip()
