@@ -33,6 +33,7 @@ EC2_GPUS = {
     "rtx-pro-6000": ("RTX PRO Server 6000", 98304),
 }
 """What EC2 calls the catalogue's GPUs, and the memory it reports, in MiB."""
+RENTED = {"aws", "scaleway", "ovhcloud", "lambda", "runpod", "vast", "coreweave"}
 FAMILIES = ("p5", "p5e", "p5en", "p6-b200", "p6-b300", "p4d", "p4de", "g4dn", "g5", "g6", "g6e")
 
 
@@ -157,10 +158,15 @@ def test_gpus_are_joined_where_there_are_several(catalogue: Catalogue) -> None:
         assert (host.link == "none") == (host.gpus == 1), host.name
 
 
-def test_regions_with_zones_have_a_country_on_aws_scaleway_and_ovhcloud(catalogue: Catalogue) -> None:
+def test_every_region_of_a_machine_has_a_country(catalogue: Catalogue) -> None:
     for host in catalogue.hosts.values():
-        if host.provider in {"aws", "scaleway", "ovhcloud"}:
-            assert set(host.zones) <= set(catalogue.providers[host.provider].regions), host.name
+        assert set(host.zones) <= set(catalogue.providers[host.provider].regions), host.name
+
+
+def test_each_rented_provider_says_what_is_known_of_the_four_certificates(catalogue: Catalogue) -> None:
+    for name in RENTED:
+        held = Counter(row.name for row in catalogue.providers[name].certificates if row.name != "SOC 2")
+        assert held == {"SecNumCloud": 1, "HDS": 1, "ISO 27001": 1, "C5": 1}, name
 
 
 def test_prices_are_for_regions_that_offer_the_machine(catalogue: Catalogue) -> None:
@@ -187,12 +193,12 @@ def test_p5en_prices_of_the_dated_source(catalogue: Catalogue) -> None:
     }
     assert prices["on-demand", "us-east-1"] == prices["on-demand", "us-west-2"] == 63.296
     assert prices["on-demand", "eu-north-1"] == 67.73
-    assert prices["spot", ""] == 26.57
+    assert min(price for (capacity, _), price in prices.items() if capacity == "spot") == 26.57
 
 
 def test_each_rented_provider_has_a_priced_machine(catalogue: Catalogue) -> None:
     priced = {catalogue.hosts[price.host].provider for price in catalogue.host_prices}
-    assert priced == {"aws", "scaleway", "ovhcloud", "lambda", "runpod", "vast", "coreweave"}
+    assert priced == RENTED
 
 
 def test_money_is_never_verified(catalogue: Catalogue) -> None:
