@@ -6,7 +6,6 @@ import asyncio
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-import aiohttp
 import pytest
 
 from gateway import upstreams
@@ -109,6 +108,7 @@ async def test_what_was_sent_is_never_sent_twice(tmp_path: Path, answer: str) ->
     async with gateway(tmp_path, engines=2) as running:
         for engine in running.engines:
             engine.answer = answer
+            engine.go_on.set()
         got = await running.ask(token(), CHAT, "POST", data=b"{}", whole=False)
         if answer == "breaks":
             assert b'"error"' in await got.content.read()  # the stream itself says that it broke
