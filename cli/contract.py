@@ -12,7 +12,7 @@ from lifecycle.down import DownReport
 from lifecycle.planning import PlanReport
 from lifecycle.register import Issued
 from lifecycle.status import ListedStack, StatusReport
-from lifecycle.tokens import Token
+from lifecycle.tokens import Rotated, Token
 from lifecycle.up import UpReport
 from lifecycle.verify import VerifyReport
 from planner.profile import Profile
@@ -105,11 +105,12 @@ class BackupReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RestoreReport(msgspec.Struct, frozen=True, kw_only=True):
-    """`restore`: what was in the file."""
+    """`restore`: what was in the file, and which processes of a stack that gave way were ended."""
 
     stack: str
     files: tuple[str, ...]
     created_at: datetime
+    ended: tuple[str, ...]
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,6 +129,7 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "token issue": Token,
     "token list": Tokens,
     "token revoke": Revoked,
+    "token rotate": Rotated,
     "logs": Logs,
     "open": Open,
     "list": Stacks,

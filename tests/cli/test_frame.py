@@ -13,8 +13,8 @@ from cli.main import run
 from planner.errors import EXIT_CODE_MEANINGS, ExitCode
 
 COMMANDS = [
-    "up", "plan", "status", "verify", "token issue", "token list", "token revoke", "logs", "open", "list", "down",
-    "doctor", "profiles", "profiles show", "ca", "backup", "restore", "version",
+    "up", "plan", "status", "verify", "token issue", "token list", "token revoke", "token rotate", "logs", "open",
+    "list", "down", "doctor", "profiles", "profiles show", "ca", "backup", "restore", "version",
 ]  # fmt: skip
 
 
