@@ -16,7 +16,7 @@ from lifecycle.planning import PlanReport
 from lifecycle.register import Issued
 from lifecycle.sizing import SizeReport
 from lifecycle.status import ListedStack, StatusReport
-from lifecycle.tokens import Token
+from lifecycle.tokens import Rotated, Token
 from lifecycle.up import UpReport
 from lifecycle.verify import VerifyReport
 from planner.assess.report import Assessment
@@ -111,11 +111,12 @@ class BackupReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RestoreReport(msgspec.Struct, frozen=True, kw_only=True):
-    """`restore`: what was in the file."""
+    """`restore`: what was in the file, and which processes of a stack that gave way were ended."""
 
     stack: str
     files: tuple[str, ...]
     created_at: datetime
+    ended: tuple[str, ...]
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,6 +140,7 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "token issue": Token,
     "token list": Tokens,
     "token revoke": Revoked,
+    "token rotate": Rotated,
     "logs": Logs,
     "open": Open,
     "list": Stacks,

@@ -83,6 +83,8 @@ class Verifier:
         key = await self.keys.find(kid)
         if key is None:
             raise TokenRefusedError("kid", "the token's key is not known")
+        if _has_retired(key, self._clock()):
+            raise TokenRefusedError("kid", "the token's key has retired")
         return self._check(_claims(token, key, str(algorithm)))
 
     def _check(self, claims: dict[str, Any]) -> Caller:
@@ -154,6 +156,12 @@ def _claims(token: str, key: Key, algorithm: str) -> dict[str, Any]:
     if not isinstance(claims, dict):
         raise TokenRefusedError("claims", "the token holds no claims")
     return claims
+
+
+def _has_retired(key: Key, now: float) -> bool:
+    """Tell whether a key is past its `exp` (Unix seconds; as in OpenID Federation 1.0, section 8.7)."""
+    until: Any = key.get("exp")
+    return isinstance(until, int | float) and now >= until
 
 
 def _same_algorithm(algorithm: str) -> set[str]:

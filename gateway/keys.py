@@ -113,7 +113,9 @@ class FileKeys:
         return self._file.stale
 
     async def find(self, kid: str) -> Key | None:
-        """Return the key of that id."""
+        """Return the key of that id; an unknown one may just have been published."""
+        if kid not in self._file.value:
+            self._file.check()
         return self._file.value.get(kid)
 
     def age_s(self) -> float:

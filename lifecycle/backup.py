@@ -112,7 +112,7 @@ def _check_place(into: Path, *, replace: bool) -> None:
     if not replace and into.exists() and any(into.iterdir()):
         raise UsageError(
             f"there is a stack already: {into}",
-            hint="Take it down first: `deploy down`.",
+            hint="Take it down first (`deploy down`), or let it give way: `deploy restore --replace`.",
             code="stack_exists",
         )
 

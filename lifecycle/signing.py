@@ -1,7 +1,8 @@
 """The keys that the built-in issuer signs with, and the key set that the gateway verifies with.
 
 All keys that are still good stand in one private set, oldest first; the newest signs. Their public halves are the key
-set for the gateway, so that tokens of an older key stay good while a newer one signs already.
+set for the gateway, so that tokens of an older key stay good while a newer one signs already. A key that has been
+relieved carries the time at which it retires, in Unix seconds, as `exp`: the gateway takes no token of it from then on.
 """
 
 from __future__ import annotations
@@ -61,6 +62,23 @@ def make_key(algorithm: Algorithm) -> jwk.OKPKey:
     key = jwk.OKPKey.import_key(Ed25519PrivateKey.generate(), {"use": "sig", "alg": algorithm})
     key.ensure_kid()
     return key
+
+
+def relieved(keys: list[jwk.OKPKey], until: int) -> list[jwk.OKPKey]:
+    """Return keys that retire at `until`, or earlier where that is settled already."""
+    retiring: dict[str, Any] = {"exp": until}
+    return [jwk.OKPKey.import_key({**retiring, **key.as_dict(private=True)}) for key in keys]
+
+
+def in_service(keys: list[jwk.OKPKey], now: int) -> list[jwk.OKPKey]:
+    """Return the keys that have not retired by `now`."""
+    return [key for key in keys if (until := retires_at(key)) is None or now < until]
+
+
+def retires_at(key: jwk.OKPKey) -> int | None:
+    """Return when a key retires, in Unix seconds; None for the one that signs."""
+    until: Any = key.get("exp")
+    return None if until is None else int(until)
 
 
 def _encode(keys: list[dict[str, Any]]) -> bytes:

@@ -50,6 +50,20 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
         return f"Token(jti={self.jti!r}, client={self.client!r}, expires_at={self.expires_at.isoformat()})"
 
 
+class Retiring(msgspec.Struct, frozen=True, kw_only=True):
+    """A key that no longer signs, and until when its tokens are good."""
+
+    kid: str
+    until: datetime
+
+
+class Rotated(msgspec.Struct, frozen=True, kw_only=True):
+    """What a rotation came to: the key that signs from now on, and the older ones that are still good, oldest first."""
+
+    kid: str
+    retiring: tuple[Retiring, ...]
+
+
 def ensure_issuer(plan: Plan, layout: Layout) -> IssuerFiles:
     """Make what the issuer and the gateway need, unless it is there; a second call changes nothing.
 
@@ -70,13 +84,23 @@ def ensure_issuer(plan: Plan, layout: Layout) -> IssuerFiles:
     return paths
 
 
-def add_key(plan: Plan, layout: Layout) -> str:
-    """Let a new key sign from now on, while tokens of the older ones stay good; return its id."""
+def rotate(plan: Plan, layout: Layout, *, now: datetime) -> Rotated:
+    """Let a new key sign from now on. An older one retires when the last token that it signed must have expired.
+
+    Raises:
+        UsageError: the plan takes its tokens from a foreign issuer.
+        DeployError: a file of the issuer is damaged.
+
+    """
     paths = ensure_issuer(plan, layout)
+    seconds = int(now.timestamp())
+    until = seconds + plan.identity.max_lifetime_s + plan.identity.leeway_s
     with locked(paths):
         key = signing.make_key(_algorithm(plan))
-        signing.save(paths.keys, paths.key_set, [*signing.load(paths.keys), key])
-    return str(key.kid)
+        older = signing.in_service(signing.relieved(signing.load(paths.keys), until), seconds)
+        signing.save(paths.keys, paths.key_set, [*older, key])
+    retiring = tuple(Retiring(kid=str(old.kid), until=utc(signing.retires_at(old) or until)) for old in older)
+    return Rotated(kid=str(key.kid), retiring=retiring)
 
 
 def issue(plan: Plan, layout: Layout, *, client: str, ttl_s: int, scopes: tuple[str, ...], now: datetime) -> Token:
@@ -98,6 +122,7 @@ def issue(plan: Plan, layout: Layout, *, client: str, ttl_s: int, scopes: tuple[
     _check(plan, client, ttl_s, scopes)
     paths = ensure_issuer(plan, layout)
     with locked(paths):
+        _forget_retired_keys(paths, now)
         register = read_register(paths)
         issued_at = _issued_at(plan, read_revocations(paths), client, now)
         expires_at = int(now.timestamp()) + ttl_s
@@ -221,6 +246,13 @@ def _issued_at(plan: Plan, revocations: Revocations, client: str, now: datetime)
             code="clock",
         )
     return max(seconds, revoked_until + 1)
+
+
+def _forget_retired_keys(paths: IssuerFiles, now: datetime) -> None:
+    keys = signing.load(paths.keys)
+    left = signing.in_service(keys, int(now.timestamp()))
+    if len(left) < len(keys):
+        signing.save(paths.keys, paths.key_set, left)
 
 
 def _sign(paths: IssuerFiles, claims: dict[str, object]) -> str:

@@ -1,4 +1,4 @@
-"""`deploy token issue|list|revoke`."""
+"""`deploy token issue|list|revoke|rotate`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import typer
 
 from cli.options import DEFAULT_STACK, Json, Stack
 
-app = typer.Typer(help="Issue, list and revoke the tokens of a stack's own issuer.", no_args_is_help=True)
+app = typer.Typer(
+    help="Issue, list and revoke the tokens of a stack's own issuer, and rotate its key.", no_args_is_help=True
+)
 
 
 @app.command("issue")
@@ -99,3 +101,31 @@ def revoke(
         emit_json({"revoked": revoked})
     else:
         show(f"revoked: {', '.join(revoked) or 'nothing was left to revoke'}")
+
+
+@app.command("rotate")
+def rotate(stack: Stack = DEFAULT_STACK, as_json: Json = False) -> None:
+    """Let a new key sign tokens from now on. Tokens that are out there stay good until they expire.
+
+    An older key retires when the longest lifetime of a token has passed; the gateway takes none of its tokens after
+    that. To end tokens now, use `deploy token revoke`.
+
+    \b
+    Example:
+      deploy token rotate
+    """
+    from datetime import UTC, datetime
+
+    from cli.show import emit_json, show
+    from lifecycle import tokens
+    from lifecycle.home import Home
+    from lifecycle.stack import Stack as Made
+
+    made = Made.load(Home.of_user().stack(stack))
+    rotated = tokens.rotate(made.plan, made.layout, now=datetime.now(UTC))
+    if as_json:
+        emit_json(rotated)
+        return
+    show(f"new tokens are signed by key {rotated.kid}")
+    for old in rotated.retiring:
+        show(f"tokens of key {old.kid} are good until {old.until:%Y-%m-%d %H:%M} UTC at most")

@@ -121,7 +121,7 @@ def test_commands_are_found_in_code_and_in_text() -> None:
     assert sum(len(list(commands_in(page.read_text(encoding="utf-8")))) for page in PAGES) > 50
 
 
-@pytest.mark.parametrize("words", ["upp", "up --profil x", "token issue", "token grant", "down extra", "up --profile"])
+@pytest.mark.parametrize("words", ["upp", "up --profil x", "token issue", "token emit", "down extra", "up --profile"])
 def test_a_command_that_is_wrong_is_seen(words: str) -> None:
     with pytest.raises(typer.TyperException):
         parse(words)

@@ -264,6 +264,41 @@ def test_backup_and_restore_take_a_stack_over(deploy: Deploy, tmp_path: Path) ->
     assert other.processes() == []
 
 
+@pytest.mark.timeout(300)
+def test_a_key_is_rotated_and_a_backup_takes_a_running_stacks_place(deploy: Deploy, tmp_path: Path) -> None:
+    from tests.e2e.test_running_stack import client_of
+
+    deploy.env["WORDS"] = "correct horse battery staple"
+    saved = tmp_path / "stack.age"
+    restore = ("restore", str(saved), "--passphrase-env", "WORDS")
+    deploy("up", "--profile", "poc")
+    before = deploy.token()
+    deploy("backup", str(saved), "--passphrase-env", "WORDS")
+    rotated = deploy("token", "rotate", "--json").json
+    after = deploy.token()
+    for token in (after, before):
+        with client_of(deploy, token=token) as client:
+            assert client.models.list().data
+    assert deploy("verify", "--json").json["ok"]
+    assert deploy(*restore, check=False).code == 2
+    assert deploy(*restore, "--replace", WORDS="wrong", check=False).code == 2
+    assert deploy("status", "--json").json["state"] == "running"
+    done = deploy(*restore, "--replace", "--json").json
+    assert {"supervisor", "gateway", "traefik"} <= set(done["ended"])
+    assert deploy.processes() == []
+    deploy("up")
+    with client_of(deploy, token=before) as client:
+        assert client.models.list().data
+    import openai
+
+    with client_of(deploy, token=after) as client, pytest.raises(openai.AuthenticationError):
+        client.models.list()
+    again = deploy("token", "rotate", "--json").json
+    assert [old["kid"] for old in again["retiring"]] == [old["kid"] for old in rotated["retiring"]]
+    deploy("down")
+    assert deploy.processes() == []
+
+
 def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
     deadline = time.monotonic() + seconds
     while not condition():

@@ -127,6 +127,31 @@ def test_short_rsa_keys_and_encryption_keys_are_not_taken() -> None:
         read_key_set(json.dumps({"keys": [short]}).encode())
 
 
+async def test_a_key_that_has_retired_lets_nobody_in(tmp_path: Path) -> None:
+    now = [time.time()]
+    checked = verifier(tmp_path, clock=lambda: now[0])
+    key = {**KEYS["ed"].as_dict(private=False), "exp": int(now[0]) + 60}
+    (tmp_path / "new").write_text(json.dumps({"keys": [key]}))
+    (tmp_path / "new").replace(tmp_path / "jwks.json")
+    await checked.keys.refresh()
+    assert (await checked.verify(f"Bearer {token()}")).client == "tester"
+    now[0] += 60
+    with pytest.raises(RefusalError, match="retired"):
+        await checked.verify(f"Bearer {token()}")
+
+
+async def test_a_new_key_is_known_as_soon_as_it_is_published(tmp_path: Path) -> None:
+    checked = verifier(tmp_path)
+    keys = json.loads((tmp_path / "jwks.json").read_text())["keys"]
+    (tmp_path / "jwks.json").write_text(json.dumps({"keys": [key for key in keys if key["kid"] != "ed"]}))
+    await checked.keys.refresh()
+    with pytest.raises(RefusalError, match="not known"):
+        await checked.verify(f"Bearer {token()}")
+    (tmp_path / "new").write_text(json.dumps({"keys": keys}))
+    (tmp_path / "new").replace(tmp_path / "jwks.json")
+    assert (await checked.verify(f"Bearer {token()}")).client == "tester"
+
+
 @pytest.mark.parametrize("name", ["ed", "ec", "rsa"])
 async def test_a_key_set_with_a_private_key_is_refused(
     tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture

@@ -21,7 +21,7 @@ from joserfc.jwk import KeySet
 from lifecycle import tokens
 from lifecycle.durations import format_duration, parse_duration
 from lifecycle.register import IssuerFiles
-from lifecycle.tokens import Token, add_key, ensure_issuer, issue, list_tokens, revoke
+from lifecycle.tokens import Token, ensure_issuer, issue, list_tokens, revoke, rotate
 from planner.errors import DeployError, LockedError, UsageError
 from planner.layout import Layout
 from tests.lifecycle.stack import PLAN, layout_in, make_plan
@@ -156,7 +156,7 @@ def test_foreign_issuer_is_refused_everywhere(layout: Layout) -> None:
     plan = make_plan(built_in=False, issuer="https://login.example.test")
     calls: list[Callable[[], object]] = [
         lambda: ensure_issuer(plan, layout),
-        lambda: add_key(plan, layout),
+        lambda: rotate(plan, layout, now=NOW),
         lambda: issue(plan, layout, client="a", ttl_s=60, scopes=("inference",), now=NOW),
         lambda: list_tokens(plan, layout),
         lambda: revoke(plan, layout, now=NOW, everything=True),
@@ -180,11 +180,36 @@ def test_second_call_changes_nothing(layout: Layout) -> None:
 
 def test_older_tokens_stay_good_beside_a_new_key(layout: Layout) -> None:
     old = new(layout)
-    kid = add_key(PLAN, layout)
+    rotated = rotate(PLAN, layout, now=NOW)
     fresh = new(layout, "bob")
-    assert decode(fresh.token, layout).header["kid"] == kid
-    assert decode(old.token, layout).header["kid"] != kid
+    assert decode(fresh.token, layout).header["kid"] == rotated.kid
+    assert decode(old.token, layout).header["kid"] == rotated.retiring[0].kid
     assert decode(old.token, layout).claims["sub"] == "alice"
+
+
+def published(layout: Layout) -> list[str]:
+    return [key["kid"] for key in json.loads(IssuerFiles.of(layout).key_set.read_text())["keys"]]
+
+
+def test_an_older_key_retires_when_its_last_token_must_have_expired(layout: Layout) -> None:
+    longest = timedelta(seconds=PLAN.identity.max_lifetime_s + PLAN.identity.leeway_s)
+    first = rotate(PLAN, layout, now=NOW)
+    (zeroth,) = first.retiring
+    assert zeroth.until == NOW + longest
+    second = rotate(PLAN, layout, now=NOW + timedelta(hours=1))
+    assert [(key.kid, key.until) for key in second.retiring] == [
+        (zeroth.kid, NOW + longest),
+        (first.kid, NOW + timedelta(hours=1) + longest),
+    ]
+    assert published(layout) == [zeroth.kid, first.kid, second.kid]
+    new(layout, now=NOW + longest - timedelta(seconds=1))
+    assert published(layout) == [zeroth.kid, first.kid, second.kid]
+    new(layout, now=NOW + longest)
+    assert published(layout) == [first.kid, second.kid]
+    third = rotate(PLAN, layout, now=NOW + 2 * longest)
+    assert [key.kid for key in third.retiring] == [second.kid]
+    assert published(layout) == [second.kid, third.kid]
+    assert '"d"' not in IssuerFiles.of(layout).key_set.read_text()
 
 
 def test_key_set_that_got_lost_or_changed_is_published_again(layout: Layout) -> None:
