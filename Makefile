@@ -36,6 +36,7 @@ test-fast: dev ## what takes no real services: under a minute
 
 bench: dev ## figures, each printed with how it was measured
 	$(PYTHON) -m tests.bench.commands
+	$(PYTHON) -m tests.bench.planning
 	$(PYTHON) -m tests.bench.first_run
 
 docs: dev ## pages that come from the code, and the picture of a real run

@@ -5,16 +5,22 @@ from __future__ import annotations
 import typer
 
 from cli.commands import (
+    assess,
     backup,
     ca,
+    compare,
+    cost,
     doctor,
     down,
+    hosts,
     listing,
     logs,
+    models,
     open_,
     plan,
     profiles,
     restore,
+    size,
     status,
     token,
     up,
@@ -36,6 +42,11 @@ app = typer.Typer(
 )
 app.command("up")(up.up)
 app.command("plan")(plan.plan)
+app.command("size")(size.size)
+app.command("cost")(cost.cost)
+app.command("models")(models.models)
+app.command("compare")(compare.compare)
+app.command("assess")(assess.assess)
 app.command("status")(status.status)
 app.command("verify")(verify.verify)
 app.add_typer(token.app, name="token")
@@ -44,6 +55,7 @@ app.command("open")(open_.open_)
 app.command("list")(listing.list_)
 app.command("down")(down.down)
 app.command("doctor")(doctor.doctor)
+app.add_typer(hosts.app, name="hosts")
 app.add_typer(profiles.app, name="profiles")
 app.command("ca")(ca.ca)
 app.command("backup")(backup.backup)

@@ -7,14 +7,20 @@ from typing import Any
 
 import msgspec
 
-from lifecycle.doctor import Finding as DoctorFinding
+from lifecycle.compare import CompareReport
+from lifecycle.doctor import DoctorFinding
 from lifecycle.down import DownReport
+from lifecycle.hosts.check import HostsReport
+from lifecycle.models import ModelsReport
 from lifecycle.planning import PlanReport
 from lifecycle.register import Issued
+from lifecycle.sizing import SizeReport
 from lifecycle.status import ListedStack, StatusReport
 from lifecycle.tokens import Token
 from lifecycle.up import UpReport
 from lifecycle.verify import VerifyReport
+from planner.assess.report import Assessment
+from planner.cost import CostReport
 from planner.profile import Profile
 
 
@@ -123,6 +129,11 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
 REPORTS: dict[str, type[msgspec.Struct]] = {
     "up": UpReport,
     "plan": PlanReport,
+    "size": SizeReport,
+    "cost": CostReport,
+    "models": ModelsReport,
+    "compare": CompareReport,
+    "assess": Assessment,
     "status": StatusReport,
     "verify": VerifyReport,
     "token issue": Token,
@@ -133,6 +144,7 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "list": Stacks,
     "down": DownReport,
     "doctor": Doctor,
+    "hosts check": HostsReport,
     "profiles": Profiles,
     "profiles show": Profile,
     "ca": Ca,

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from lifecycle.models import Hardware
 
 DEFAULT_STACK = "default"
 
@@ -16,6 +20,12 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 ProfileName = Annotated[
     str, typer.Option("--profile", "-p", help="A shipped profile's name, or the path of a TOML file of your own.")
 ]
+AcceptLicence = Annotated[
+    str,
+    typer.Option(
+        "--accept-licence", metavar="NAME", help="Say that your use is allowed under a licence that forbids others'."
+    ),
+]
 UpstreamUrl = Annotated[
     str,
     typer.Option("--upstream", metavar="URL", help="Use this OpenAI-compatible server in the engine's place."),
@@ -24,3 +34,27 @@ UpstreamKeyEnv = Annotated[
     str,
     typer.Option("--upstream-key-env", metavar="NAME", help="Environment variable that holds the upstream's key."),
 ]
+Count = Annotated[int, typer.Option("--count", min=1, max=1024, help="GPUs of one replica.")]
+OwnPrices = Annotated[
+    Path | None, typer.Option("--prices", help="A TOML file of your own models, licences, machines and prices.")
+]
+CompareContext = Annotated[
+    str,
+    typer.Option(
+        "--max-model-len", help="Longest request, in tokens: 32768, 32k or 32K.", show_default="32768, or the model's"
+    ),
+]
+
+
+def hardware_of(gpu: str, count: int, max_model_len: str) -> Hardware:
+    """Return the GPUs on which models are tried.
+
+    Raises:
+        UsageError: the context is no number of tokens.
+
+    """
+    from lifecycle.models import CONTEXT, Hardware
+    from planner.units import parse_count
+
+    context = parse_count(max_model_len, "--max-model-len") if max_model_len else CONTEXT
+    return Hardware(gpu=gpu, count=count, context=context)

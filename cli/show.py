@@ -38,13 +38,19 @@ def show(*items: RenderableType) -> None:
         out.print(item)
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "") -> RenderableType:
-    """Lay rows out under their columns."""
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "", named: bool = False
+) -> RenderableType:
+    """Lay rows out under their columns; `named`: the first column holds names to copy, and is never broken."""
     from rich import box
     from rich.markup import escape
     from rich.table import Table
 
     laid = Table(*columns, title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in laid.columns:
+        column.overflow = "fold"  # rather than to cut words short
+    if named:
+        laid.columns[0].no_wrap = True
     for row in rows:
         laid.add_row(*(escape(cell) for cell in row))
     return laid

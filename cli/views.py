@@ -78,10 +78,13 @@ def plan_page(report: PlanReport) -> list[RenderableType]:
 
 def curl_example(stack: Stack) -> str:
     """Return a command that asks the endpoint a question."""
-    body = json.dumps({"model": stack.plan.model.served_name, "messages": [{"role": "user", "content": "Hello!"}]})
+    model = stack.plan.model
+    asked = {"input": "Hello!"} if model.kind == "embedding" else {"messages": [{"role": "user", "content": "Hello!"}]}
+    body = json.dumps({"model": model.served_name, **asked})
+    path = "/v1/embeddings" if model.kind == "embedding" else "/v1/chat/completions"
     return "\n".join(
         [
-            f"curl --cacert {shlex.quote(stack.ca_file)} {stack.url}/v1/chat/completions \\",
+            f"curl --cacert {shlex.quote(stack.ca_file)} {stack.url}{path} \\",
             f'  -H "Authorization: Bearer $(deploy token issue --client me{flags(stack.plan.stack)})" \\',
             f"  -H 'Content-Type: application/json' -d '{body}'",
         ]
@@ -90,7 +93,6 @@ def curl_example(stack: Stack) -> str:
 
 def python_example(stack: Stack) -> str:
     """Return a program that streams an answer with the official client."""
-    question = '[{"role": "user", "content": "Hello!"}]'
     return "\n".join(
         [
             "import ssl",
@@ -99,13 +101,26 @@ def python_example(stack: Stack) -> str:
             f"trust = ssl.create_default_context(cafile={stack.ca_file!r})",
             "# OPENAI_API_KEY holds the token",
             f'client = OpenAI(base_url="{stack.url}/v1", http_client=DefaultHttpxClient(verify=trust))',
-            "stream = client.chat.completions.create(",
-            f'    model="{stack.plan.model.served_name}", stream=True, messages={question}',
-            ")",
-            "for chunk in stream:",
-            '    print(chunk.choices[0].delta.content or "", end="", flush=True)',
+            *_asking(stack),
         ]
     )
+
+
+def _asking(stack: Stack) -> list[str]:
+    """Return the lines that ask, by what the model answers with."""
+    model = stack.plan.model
+    if model.kind == "embedding":
+        return [
+            f'answer = client.embeddings.create(model="{model.served_name}", input=["Hello!"])',
+            "print(answer.data[0].embedding[:8])",
+        ]
+    return [
+        "stream = client.chat.completions.create(",
+        f'    model="{model.served_name}", stream=True, messages=[{{"role": "user", "content": "Hello!"}}]',
+        ")",
+        "for chunk in stream:",
+        '    print(chunk.choices[0].delta.content or "", end="", flush=True)',
+    ]
 
 
 def trust_advice(ca_file: str, sha256: str) -> str:

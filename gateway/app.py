@@ -131,6 +131,8 @@ class Gateway:
         self.metrics.key_set_age.set(self.keys.age_s())
         self.metrics.reload_failures.labels("revocations").set(self.revocations.failures)
         self.metrics.reload_failures.labels("keys").set(self.keys.failures)
+        self.metrics.stale.labels("revocations").set(self.revocations.stale)
+        self.metrics.stale.labels("keys").set(self.keys.stale)
         return self.metrics.text()
 
 
@@ -194,8 +196,12 @@ async def running(config: Config) -> AsyncIterator[tuple[web.Application, web.Ap
 
 def _public(gateway: Gateway) -> web.Application:
     app = web.Application(client_max_size=gateway.config.limits.max_body_bytes)
-    app.router.add_route("*", "/{path:.*}", gateway.handle)
+    app.router.add_route("*", "/{path:.*}", gateway.handle, expect_handler=_not_yet)
     return app
+
+
+async def _not_yet(_: web.Request) -> None:
+    """Do not say `100 Continue` before it is known who asks; the proxy says it when it wants the body."""
 
 
 def _admin(gateway: Gateway) -> web.Application:

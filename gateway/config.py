@@ -12,6 +12,8 @@ from msgspec import Meta
 
 Algorithm = Literal["EdDSA", "Ed25519", "ES256", "RS256", "PS256"]
 """Asymmetric only: a shared secret or none at all is no algorithm here."""
+ReplicaName = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,40}$")]
+Url = Annotated[str, Meta(pattern=r"^https?://[^/?#]+(/[^?#]*)?$")]
 Positive = Annotated[int, Meta(ge=1)]
 
 
@@ -24,9 +26,9 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Upstream(Section, frozen=True, kw_only=True):
-    """`[upstream]`: where answers come from."""
+    """`[upstream]`: where answers come from. Each replica has a name, by which logs and metrics call it, and a URL."""
 
-    url: Annotated[str, Meta(pattern=r"^https?://[^/?#]+(/[^?#]*)?$")]
+    replicas: Annotated[dict[ReplicaName, Url], Meta(min_length=1, max_length=64)]
     api_key_file: str = ""
 
 

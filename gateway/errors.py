@@ -20,10 +20,12 @@ class RefusalError(Exception):
 
     def response(self) -> web.Response:
         """Return the answer."""
-        body = {"error": {"message": self.message, "type": self.kind, "param": None, "code": self.status}}
-        return web.Response(
-            status=self.status, body=json.dumps(body).encode(), content_type="application/json", headers=self.headers
-        )
+        return web.Response(status=self.status, body=self.body(), content_type="application/json", headers=self.headers)
+
+    def body(self) -> bytes:
+        """Return what stands in the answer, or in the last event of one that had begun."""
+        said = {"error": {"message": self.message, "type": self.kind, "param": None, "code": self.status}}
+        return json.dumps(said).encode()
 
 
 class TokenRefusedError(RefusalError):

@@ -40,6 +40,10 @@ class Keys(Protocol):
     def failures(self) -> int:
         """Return how often a newer set could not be had."""
 
+    @property
+    def stale(self) -> bool:
+        """Tell whether an old set holds because a newer one cannot be had."""
+
     async def find(self, kid: str) -> Key | None:
         """Return the key of that id, if the issuer has one."""
 
@@ -54,22 +58,28 @@ def read_key_set(content: bytes) -> dict[str, Key]:
     """Return the signature keys of a JWKS by their id; others in it are left out.
 
     Raises:
-        ValueError: it is no key set, or holds no key that can be used.
+        ValueError: it is no key set, holds a private key, or holds none that can be used.
 
     """
     try:
         entries = json.loads(content)["keys"]
     except (KeyError, TypeError) as error:
         raise ValueError(f"no key set: {error}") from None
-    keys = dict(_usable(entries if isinstance(entries, list) else []))
+    entries = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    if any("d" in entry for entry in entries):  # RFC 7518, section 6: the private part of every asymmetric key
+        raise ValueError(
+            "the key set holds a private key, so whoever reads it can sign tokens: replace that key at the issuer, and "
+            "publish the public part alone"
+        )
+    keys = dict(_usable(entries))
     if not keys:
         raise ValueError("the key set holds no usable signature key")
     return keys
 
 
-def _usable(entries: Iterable[Any]) -> Iterable[tuple[str, Key]]:
+def _usable(entries: Iterable[dict[str, Any]]) -> Iterable[tuple[str, Key]]:
     for entry in entries:
-        if not isinstance(entry, dict) or not isinstance(entry.get("kid"), str) or entry.get("use", "sig") != "sig":
+        if not isinstance(entry.get("kid"), str) or entry.get("use", "sig") != "sig":
             continue
         try:
             with warnings.catch_warnings():
@@ -79,6 +89,8 @@ def _usable(entries: Iterable[Any]) -> Iterable[tuple[str, Key]]:
             continue
         if isinstance(key, RSAKey) and key.raw_value.key_size < MIN_RSA_BITS:
             continue
+        if isinstance(key, OKPKey) and key.curve_name != "Ed25519":
+            continue  # `EdDSA` could mean Ed448 as well, but not here
         if isinstance(key, RSAKey | ECKey | OKPKey):
             yield entry["kid"], key
 
@@ -94,6 +106,11 @@ class FileKeys:
     def failures(self) -> int:
         """How often a new version could not be read."""
         return self._file.failures
+
+    @property
+    def stale(self) -> bool:
+        """Whether the newest version could not be read."""
+        return self._file.stale
 
     async def find(self, kid: str) -> Key | None:
         """Return the key of that id."""
@@ -131,6 +148,11 @@ class RemoteKeys:
         self._fetched = self._tried = -MAX_AGE_S
         self._fetching: asyncio.Task[None] | None = None
 
+    @property
+    def stale(self) -> bool:
+        """Whether the set is older than two refreshes: one that fails may be chance."""
+        return self.age_s() >= 2 * REFRESH_S
+
     async def find(self, kid: str) -> Key | None:
         """Return the key of that id; ask the issuer again when it is unknown, but not often."""
         if kid not in self._keys:
@@ -159,7 +181,7 @@ class RemoteKeys:
             self._fetched = self._clock()
         except (aiohttp.ClientError, TimeoutError, ValueError, OSError) as error:
             self.failures += 1
-            log.error("the issuer's keys cannot be fetched, the last good set holds: %s", error)  # noqa: TRY400
+            log.error("the issuer's keys cannot be fetched, the last good set holds: %s", error)  # noqa: TRY400 - a trace adds nothing
         finally:
             self._tried = self._clock()
             self._fetching = None

@@ -1,4 +1,4 @@
-"""What Prometheus learns. Labels are bounded: clients by issued tokens, models and routes by what is served."""
+"""What Prometheus learns. Labels are bounded: clients by issued tokens; models, routes, replicas by what is served."""
 
 from __future__ import annotations
 
@@ -26,11 +26,19 @@ class GatewayMetrics:
         )
         self.tokens = Counter("gateway_tokens", "Tokens by direction", (*by_client, "direction"), **where)
         self.in_flight = Gauge("gateway_in_flight", "Requests under way", by_client, **where)
+        self.replica_requests = Counter("gateway_replica_requests", "Requests given to it", ("replica",), **where)
+        self.replica_failures = Counter(
+            "gateway_replica_failures", "Not connected, broken off, or answered by 5xx", ("replica",), **where
+        )
+        self.replica_in_flight = Gauge("gateway_replica_in_flight", "Requests under way", ("replica",), **where)
         self.auth_failures = Counter("gateway_auth_failures", "Refused callers", ("reason",), **where)
         self.key_set_age = Gauge("gateway_jwks_age_seconds", "Since the key set was looked at", registry=self.registry)
         self.revocations = Gauge("gateway_revocations_loaded", "Revoked tokens and clients", registry=self.registry)
         self.reload_failures = Gauge(
             "gateway_reload_failures_total", "Newer versions that could not be read", ("file",), registry=self.registry
+        )
+        self.stale = Gauge(
+            "gateway_stale", "1 while an old version holds, a newer not being had", ("file",), registry=self.registry
         )
 
     def text(self) -> bytes:

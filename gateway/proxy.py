@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
 import aiohttp
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from multidict import CIMultiDict
 
 from gateway.config import Config, Route
 from gateway.errors import RefusalError, too_large, upstream_failed
 from gateway.jwt_verifier import Caller
 from gateway.metrics import GatewayMetrics
+from gateway.upstreams import Upstreams
 from gateway.usage import UsageReader
 
 CONNECT_TIMEOUT_S = 5.0
@@ -26,6 +28,8 @@ PASSED_BACK = ("Content-Type", "Retry-After", "OpenAI-Processing-Ms", "X-Served-
 MAX_MODELS = 64
 """Most model names that metrics tell apart."""
 JSON_TYPES = ("application/json", "text/event-stream")
+LAST_WORD_S = 1.0
+"""How long a client that does not read may hold up the end of an answer that broke off."""
 
 
 class Proxy:
@@ -33,9 +37,8 @@ class Proxy:
 
     def __init__(self, config: Config, session: aiohttp.ClientSession, metrics: GatewayMetrics) -> None:
         self._config = config
-        self._session = session
         self._metrics = metrics
-        self._base = config.upstream.url.rstrip("/")
+        self._upstreams = Upstreams(config.upstream, session, metrics)
         key_file = config.upstream.api_key_file
         self._key = Path(key_file).read_text(encoding="utf-8").strip() if key_file else ""
         self._models: set[str] = set()
@@ -50,15 +53,12 @@ class Proxy:
         started = time.monotonic()
         request_id = str(uuid.uuid4())
         body = await self._body(request)
+        response, reader = None, UsageReader(streamed=False)
         try:
             async with (
                 asyncio.timeout(self._config.limits.request_timeout_s),
-                self._session.request(
-                    request.method,
-                    f"{self._base}{route.path}",
-                    data=body or None,
-                    headers=self._headers(request, caller, request_id),
-                    allow_redirects=False,
+                self._upstreams.ask(
+                    request.method, route.path, body, self._headers(request, caller, request_id)
                 ) as answer,
             ):
                 _check_answer(answer)
@@ -70,18 +70,25 @@ class Proxy:
                 self._metrics.ttft.labels(caller.client, model).observe(first_after)
                 self._metrics.seconds.labels(caller.client, model).observe(time.monotonic() - started)
                 return response
-        except aiohttp.ServerTimeoutError:
-            raise upstream_failed(504, "could not be connected to in time") from None
-        except TimeoutError:
-            raise upstream_failed(504, f"gave no answer within {self._config.limits.request_timeout_s} s") from None
-        except aiohttp.ClientError:
-            raise upstream_failed(502, "refused the connection or closed it") from None
+        except (aiohttp.ClientError, TimeoutError) as error:
+            refusal = self._failure(error)
+            if response is not None and response.prepared:
+                await _break_off(request, response, reader, refusal)
+            raise refusal from None
+
+    def _failure(self, error: Exception) -> RefusalError:
+        if isinstance(error, aiohttp.ServerTimeoutError):
+            return upstream_failed(504, "could not be connected to in time")
+        if isinstance(error, TimeoutError):
+            return upstream_failed(504, f"did not end its answer within {self._config.limits.request_timeout_s} s")
+        return upstream_failed(502, "refused the connection or closed it")
 
     async def _body(self, request: web.Request) -> bytes:
         """Read the whole request; it is bounded, and the engine needs all of it before it can begin."""
         limit = self._config.limits.max_body_bytes
         if (request.content_length or 0) > limit:
             raise too_large(limit)
+        await _let_send(request)
         body = bytearray()
         async for chunk in request.content.iter_chunked(65536):
             body += chunk
@@ -145,25 +152,44 @@ async def _pass_on(
     """Write each piece as it comes; return the seconds to the first.
 
     A client that reads slowly slows the reading here (`write` waits), and so the engine's sending. A client that has
-    left cancels this, and with it the request to the engine. When the engine breaks off, the connection is cut: a
-    client must not take half an answer for a whole one.
+    left cancels this, and with it the request to the engine.
     """
     first_after = -1.0
-    try:
-        async for chunk in answer.content.iter_any():
-            if first_after < 0:
-                first_after = time.monotonic() - started
-                await response.prepare(request)
-            reader.feed(chunk)
-            await response.write(chunk)
-    except (aiohttp.ClientError, TimeoutError):
-        if not response.prepared:
-            raise
-        if request.transport is not None:
-            request.transport.abort()
-        raise RefusalError(502, "the inference engine broke off", "upstream_error") from None
+    async for chunk in answer.content.iter_any():
+        if first_after < 0:
+            first_after = time.monotonic() - started
+            await response.prepare(request)
+        reader.feed(chunk)
+        await response.write(chunk)
     reader.end()
     if not response.prepared:
         await response.prepare(request)
     await response.write_eof()
     return max(first_after, 0.0)
+
+
+async def _let_send(request: web.Request) -> None:
+    """Answer `Expect: 100-continue` (RFC 9110, section 10.1.1)."""
+    if request.version == HttpVersion11 and request.headers.get("Expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # the answer's own bytes are counted from here
+
+
+async def _break_off(
+    request: web.Request, response: web.StreamResponse, reader: UsageReader, refusal: RefusalError
+) -> None:
+    """End an answer that the engine did not end: a client must not take half of it for the whole.
+
+    The connection is closed without the mark of a body's end. Between two events of a stream, one more says what
+    happened, as OpenAI's own API does; within one it would be taken for a part of it.
+    """
+    transport = request.transport
+    if transport is None:
+        return
+    if not reader.between_events:
+        transport.abort()
+        return
+    with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+        async with asyncio.timeout(LAST_WORD_S):
+            await response.write(b"data: " + refusal.body() + b"\n\n")
+    transport.close()

@@ -16,11 +16,13 @@ class UsageReader:
         self.model = ""
         self.prompt_tokens = 0
         self.completion_tokens = 0
+        self._tail = b""
         self._streamed = streamed
         self._kept = b""
 
     def feed(self, chunk: bytes) -> None:
         """Look at a piece of the body."""
+        self._tail = (self._tail + chunk[-2:])[-2:]
         if len(self._kept) + len(chunk) > MAX_KEPT:
             self._kept = b""
             return
@@ -29,6 +31,11 @@ class UsageReader:
             *events, self._kept = self._kept.split(b"\n\n")
             for event in events:
                 self._read_event(event)
+
+    @property
+    def between_events(self) -> bool:
+        """Whether what has passed so far is a number of whole events."""
+        return self._streamed and self._tail == b"\n\n"
 
     def end(self) -> None:
         """Say that the body is complete."""

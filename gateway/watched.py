@@ -25,6 +25,8 @@ class WatchedFile(Generic[Value]):
         """
         self.path = path
         self.failures = 0
+        self.stale = False
+        """The newest version could not be read, and an older one holds."""
         self._read = read
         self._seen = self._mark()
         self.value = read(path.read_bytes())
@@ -36,10 +38,11 @@ class WatchedFile(Generic[Value]):
             return
         try:
             self.value = self._read(self.path.read_bytes())
+            self.stale = False
         except (OSError, ValueError) as error:
-            if mark != self._seen:
-                log.error("%s cannot be read, the last good version holds: %s", self.path.name, error)  # noqa: TRY400
+            log.error("%s cannot be read, the last good version holds: %s", self.path.name, error)  # noqa: TRY400 - a trace adds nothing
             self.failures += 1
+            self.stale = True
         self._seen = mark
 
     def _mark(self) -> tuple[int, int, int] | None:

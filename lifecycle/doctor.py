@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import platform
+import resource
 import shutil
 from collections.abc import Iterator
 
 import msgspec
+import psutil
 
 from lifecycle import ports
 from lifecycle.home import Home
 from lifecycle.parts import absence
+from lifecycle.pulumi_version import find_cli
 from planner.catalogue import load_catalogue
 from planner.errors import DeployError
 from planner.services import DEFAULT_PORTS
@@ -21,7 +24,7 @@ NEEDED_MEMORY_GIB = 2.0
 NEEDED_OPEN_FILES = 8192
 
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
+class DoctorFinding(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that was looked at. `needed`: no stack runs without it."""
 
     what: str
@@ -30,13 +33,15 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
 
 
-def examine(home: Home) -> tuple[Finding, ...]:
+def examine(home: Home) -> tuple[DoctorFinding, ...]:
     """Look at everything, change nothing."""
     return tuple(_findings(home))
 
 
-def _findings(home: Home) -> Iterator[Finding]:
-    yield Finding(what="Python", ok=True, needed=True, detail=f"{platform.python_version()} on {platform.platform()}")
+def _findings(home: Home) -> Iterator[DoctorFinding]:
+    yield DoctorFinding(
+        what="Python", ok=True, needed=True, detail=f"{platform.python_version()} on {platform.platform()}"
+    )
     yield _disk(home)
     yield _memory()
     yield _open_files()
@@ -44,14 +49,14 @@ def _findings(home: Home) -> Iterator[Finding]:
     for artefact in load_catalogue().artefacts.values():
         why = absence(artefact.name)
         optional = artefact.name == "prometheus"
-        yield Finding(
+        yield DoctorFinding(
             what=artefact.name,
             ok=not why,
             needed=not optional,
             detail=why or f"{artefact.version}" + (" (stand-in)" if artefact.stand_in else ""),
         )
     busy = [str(number) for number in DEFAULT_PORTS.values() if not ports.is_free(number)]
-    yield Finding(
+    yield DoctorFinding(
         what="usual ports",
         ok=not busy,
         needed=False,
@@ -60,44 +65,42 @@ def _findings(home: Home) -> Iterator[Finding]:
     yield _pulumi()
 
 
-def _pulumi() -> Finding:
+def _pulumi() -> DoctorFinding:
     """Look for Pulumi's own engine; the sandbox needs none."""
-    from lifecycle.pulumi_version import find_cli  # noqa: PLC0415
-
     try:
         path, version = find_cli(os.environ)
     except DeployError as error:
-        return Finding(what="Pulumi CLI", ok=False, needed=False, detail=f"{error.message}; the sandbox needs none")
-    return Finding(what="Pulumi CLI", ok=True, needed=False, detail=f"{version} at {path}")
+        return DoctorFinding(
+            what="Pulumi CLI", ok=False, needed=False, detail=f"{error.message}; the sandbox needs none"
+        )
+    return DoctorFinding(what="Pulumi CLI", ok=True, needed=False, detail=f"{version} at {path}")
 
 
-def _disk(home: Home) -> Finding:
+def _disk(home: Home) -> DoctorFinding:
     folder = home.root
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free / 2**30
-    return Finding(what="disk", ok=free >= NEEDED_DISK_GIB, needed=True, detail=f"{free:.1f} GiB free at {folder}")
+    return DoctorFinding(
+        what="disk", ok=free >= NEEDED_DISK_GIB, needed=True, detail=f"{free:.1f} GiB free at {folder}"
+    )
 
 
-def _memory() -> Finding:
-    import psutil  # noqa: PLC0415
-
+def _memory() -> DoctorFinding:
     free = psutil.virtual_memory().available / 2**30
-    return Finding(what="memory", ok=free >= NEEDED_MEMORY_GIB, needed=True, detail=f"{free:.1f} GiB available")
+    return DoctorFinding(what="memory", ok=free >= NEEDED_MEMORY_GIB, needed=True, detail=f"{free:.1f} GiB available")
 
 
-def _open_files() -> Finding:
-    import resource  # noqa: PLC0415
-
+def _open_files() -> DoctorFinding:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     enough = hard == resource.RLIM_INFINITY or hard >= NEEDED_OPEN_FILES
-    return Finding(what="open files", ok=enough, needed=True, detail=f"limit {hard}")
+    return DoctorFinding(what="open files", ok=enough, needed=True, detail=f"limit {hard}")
 
 
-def _state_folder(home: Home) -> Finding:
+def _state_folder(home: Home) -> DoctorFinding:
     folder = home.root
     while not folder.exists():
         folder = folder.parent
     writable = os.access(folder, os.W_OK | os.X_OK)
     detail = str(home.root) if writable else f"{folder} cannot be written: set CLOISTER_HOME to a folder that can"
-    return Finding(what="state folder", ok=writable, needed=True, detail=detail)
+    return DoctorFinding(what="state folder", ok=writable, needed=True, detail=detail)

@@ -10,18 +10,15 @@ from pathlib import Path
 
 import msgspec
 
-from lifecycle import certificate, ports, sweep
-from lifecycle.certificate import Certificate, Leftover, Removed
+from lifecycle import ports, sweep, teardown_certificate
 from lifecycle.home import StackHome
 from lifecycle.journal import Journal, read
 from lifecycle.lock import hold
 from lifecycle.marked import marked_processes, stop_marked
 from lifecycle.stack import Stack, no_such_stack
+from lifecycle.teardown_certificate import Certificate, Leftover, Removed
 from planner.errors import DeployError
 from planner.progress import Progress
-
-CLIENT_SERVICES = ("traefik", "gateway", "engine", "prometheus", "renewer")
-"""Stopped before the resources go: nobody is served by half a stack."""
 
 
 class DownReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +42,7 @@ def down(home: StackHome, progress: Progress) -> DownReport:
     """
     started = time.monotonic()
     if not home.exists:
-        if (earlier := certificate.latest(home)) is not None:
+        if (earlier := teardown_certificate.latest(home)) is not None:
             return DownReport(ok=True, stack=home.name, leftovers=(), certificate=str(earlier), seconds=0.0)
         raise no_such_stack(home)
     with hold(home, "down"):
@@ -76,7 +73,7 @@ class _Down:
                 self._attempt("sweep by tag", lambda: self._sweep(stack))
             self._attempt("processes", self._stop_everything)
             self._attempt("proof", self._prove)
-        written = certificate.write(
+        written = teardown_certificate.write(
             self.home,
             Certificate(
                 stack=self.home.name,
@@ -124,7 +121,9 @@ class _Down:
             self.remarks.append(f"{broken} lines of the journal could not be read; {len(entries)} could")
 
     def _stop_services(self, stack: Stack) -> None:
-        ended = stack.processes.stop(CLIENT_SERVICES)
+        """Stop all but the account, and what is reached first goes first: nobody is served by half a stack."""
+        names = [service.name for service in reversed(stack.plan.services) if service.name != "aws"]
+        ended = stack.processes.stop(names)
         self.removed += [Removed(kind="process", name=f"{process.name} (pid {process.pid})") for process in ended]
 
     def _destroy(self, stack: Stack) -> None:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from lifecycle import files
 from lifecycle.home import StackHome
 from lifecycle.marked import SERVICE_MARK, STACK_MARK
+from lifecycle.refusals import refuse_resource
 from planner.plan import Plan, to_json
 from planner.progress import Progress
 from planner.resources import Resource
-
-if TYPE_CHECKING:
-    from sandbox.engine import Change, Preview, Result
-    from sandbox.handlers.registry import Boto3Clients
+from sandbox.engine import Change, Engine, Preview, Result, StateFile
+from sandbox.engine.offline import offline_answers
+from sandbox.handlers.invokes import INVOKES
+from sandbox.handlers.registry import Boto3Clients, default_registry
 
 PROJECT = "cloister"
 POLICIES = Path(__file__).resolve().parent.parent / "policies"
@@ -62,31 +63,11 @@ def emulated_endpoint(plan: Plan) -> str:
 
 def emulated_clients(plan: Plan) -> Boto3Clients:
     """Return clients of the stack's emulated account."""
-    from sandbox.handlers.registry import Boto3Clients  # noqa: PLC0415 - engines are heavy to import, and not always used
-
     return Boto3Clients(emulated_endpoint(plan), plan.network.region)
-
-
-def refuse_resource(resource: Resource) -> None:
-    """Judge a resource just before it is made: some values (a role's policy) are known only now.
-
-    Raises:
-        PolicyRefusedError: a mandatory rule is violated by what is asked for.
-
-    """
-    from lifecycle.planning import refuse_violations  # noqa: PLC0415
-    from policies.run import evaluate_resource  # noqa: PLC0415
-
-    refuse_violations(evaluate_resource(resource))
 
 
 def in_process(plan: Plan, home: StackHome, progress: Progress, *, connected: bool) -> ResourceEngine:  # noqa: ARG001 it tells nothing
     """Return the engine of this process, on the emulated account."""
-    from sandbox.engine import Engine, StateFile  # noqa: PLC0415
-    from sandbox.engine.offline import offline_answers  # noqa: PLC0415
-    from sandbox.handlers.invokes import INVOKES  # noqa: PLC0415
-    from sandbox.handlers.registry import default_registry  # noqa: PLC0415
-
     return Engine(
         project=PROJECT,
         stack=plan.stack,
@@ -101,10 +82,10 @@ def in_process(plan: Plan, home: StackHome, progress: Progress, *, connected: bo
 
 def real_on_emulated(plan: Plan, home: StackHome, progress: Progress, *, connected: bool) -> ResourceEngine:  # noqa: ARG001 it always asks
     """Return Pulumi's own engine, on the emulated account: what ships, with nothing to pay for."""
-    from lifecycle.pulumi_events import noting  # noqa: PLC0415
-    from lifecycle.real_engine import Place, RealEngine  # noqa: PLC0415
-    from sandbox.handlers.registry import default_registry  # noqa: PLC0415
-    from sandbox.provider import launcher  # noqa: PLC0415
+    # Pulumi's Automation API and its generated messages: a quarter of a second that only this engine pays for.
+    from lifecycle.pulumi_events import noting  # noqa: PLC0415  see above
+    from lifecycle.real_engine import Place, RealEngine  # noqa: PLC0415  see above
+    from sandbox.provider import launcher  # noqa: PLC0415  see above
 
     registry, clients = default_registry(), emulated_clients(plan)
 

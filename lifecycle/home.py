@@ -9,6 +9,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import platformdirs
+
 from lifecycle import files
 from planner.errors import DeployError, UsageError
 from planner.layout import Layout
@@ -29,7 +31,6 @@ class Home:
         """Return the user's: `$CLOISTER_HOME`, else the platform's state folder."""
         if named := os.environ.get(HOME_VARIABLE):
             return cls(Path(named).expanduser().absolute())
-        import platformdirs  # noqa: PLC0415 - not needed where the variable is set
 
         return cls(Path(platformdirs.user_state_dir("cloister")))
 
@@ -37,6 +38,11 @@ class Home:
     def archive(self) -> Path:
         """Certificates of stacks that were taken down."""
         return self.root / "archive"
+
+    @property
+    def known_hosts(self) -> Path:
+        """Host keys of machines reached by SSH, as they were confirmed."""
+        return self.root / "known_hosts"
 
     def stack(self, name: str) -> StackHome:
         """Return the place of one stack, whether it exists or not.

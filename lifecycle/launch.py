@@ -26,7 +26,7 @@ def main(path: str) -> None:
         ctypes.CDLL(None).prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     environment = {**spec["env"]}
     for name, secret in spec["secret_env"].items():
-        with open(secret, encoding="utf-8") as file:  # noqa: PTH123
+        with open(secret, encoding="utf-8") as file:  # noqa: PTH123 - as above
             environment[name] = file.read().strip()
     os.umask(0o077)
     os.chdir(spec["folder"])

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import msgspec
+from filelock import FileLock, Timeout
 
 from lifecycle import files
 from lifecycle.home import StackHome
@@ -33,8 +34,6 @@ def hold(stack: StackHome, verb: str) -> Iterator[None]:
         LockedError: another verb holds it.
 
     """
-    from filelock import FileLock, Timeout  # noqa: PLC0415 - commands that only read need no lock
-
     files.make_private_folder(stack.lock.parent)
     lock = FileLock(stack.lock, timeout=0, thread_local=False)
     note = stack.lock.with_suffix(".json")

@@ -10,7 +10,7 @@ from planner.errors import UsageError
 
 
 def known_services(stack: Stack, name: str) -> tuple[str, ...]:
-    """Return the named service, or all.
+    """Return the named service, every replica for `engine`, or all for no name.
 
     Raises:
         UsageError: the stack has no service of that name.
@@ -21,6 +21,8 @@ def known_services(stack: Stack, name: str) -> tuple[str, ...]:
         return names
     if name in names:
         return (name,)
+    if name == "engine" and stack.plan.engine_services:
+        return stack.plan.engine.service_names
     near = difflib.get_close_matches(name, names, n=1)
     raise UsageError(
         f"stack {stack.plan.stack!r} has no service {name!r}" + (f"; did you mean {near[0]}?" if near else ""),

@@ -34,7 +34,7 @@ class ProcessInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 def marked_processes(layout: Layout) -> tuple[ProcessInfo, ...]:
     """Return every living process of the stack that this user may see."""
-    import psutil  # noqa: PLC0415
+    import psutil  # noqa: PLC0415 - `status` and `token` come here for the marks alone
 
     found = []
     for process in psutil.process_iter():
@@ -49,7 +49,7 @@ def marked_processes(layout: Layout) -> tuple[ProcessInfo, ...]:
 
 def stop_marked(layout: Layout, services: Sequence[str] | None = None) -> tuple[ProcessInfo, ...]:
     """End the stack's processes (or those of some services): ask first, then insist; return those that were there."""
-    import psutil  # noqa: PLC0415
+    import psutil  # noqa: PLC0415 - `status` and `token` come here for the marks alone
 
     there = [entry for entry in marked_processes(layout) if services is None or entry.name in services]
     # The supervisor goes first: it would start again what ends.

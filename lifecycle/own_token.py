@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from lifecycle.stack import Stack
+from lifecycle.tokens import issue
 
 
 def own_token(stack: Stack, client: str, ttl_s: int) -> str:
@@ -14,7 +15,5 @@ def own_token(stack: Stack, client: str, ttl_s: int) -> str:
         UsageError: the stack has a foreign issuer.
 
     """
-    from lifecycle.tokens import issue  # noqa: PLC0415 - signing needs libraries that most commands do not
-
     scope = stack.plan.gateway.routes[0].scope
     return issue(stack.plan, stack.layout, client=client, ttl_s=ttl_s, scopes=(scope,), now=datetime.now(UTC)).token

@@ -9,6 +9,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+import platformdirs
+
 from planner.catalogue import Artefact, ArtefactSource, load_catalogue
 
 UNPACK_TIMEOUT_S = 120
@@ -56,8 +58,6 @@ def promtool() -> str | None:
 
 def cache_folder() -> Path:
     """Return where unpacked programs are kept, for all stacks of this user."""
-    import platformdirs  # noqa: PLC0415 - only for programs that do not come as wheels
-
     return Path(platformdirs.user_cache_dir("cloister")) / "parts"
 
 

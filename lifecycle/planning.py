@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
 from lifecycle import files, ports
 from lifecycle.home import StackHome
+from lifecycle.model_config import config_of
 from lifecycle.profiles import load_profile
 from lifecycle.provision import Provisioner
 from planner.catalogue import load_catalogue
-from planner.errors import PolicyRefusedError, UsageError
+from planner.errors import UsageError
 from planner.make_plan import Site, make_plan
-from planner.plan import CostPlan, Decision, Plan, UpstreamPlan
+from planner.plan import CostPlan, Decision, Plan, UpstreamPlan, to_json
 from planner.profile import Profile
 from planner.progress import Progress
-
-if TYPE_CHECKING:
-    from policies.run import Finding
+from policies.run import Finding, evaluate
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,12 +29,14 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         profile: name or path; empty to take the stack's own again.
         upstream_url: an OpenAI-compatible server in the engine's place; empty for none.
         upstream_key_env: environment variable that holds its key; empty for none.
+        accept_licence: a licence that forbids commercial use, by which somebody says that theirs is allowed.
 
     """
 
     profile: str = ""
     upstream_url: str = ""
     upstream_key_env: str = ""
+    accept_licence: str = ""
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +44,8 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 
     profile: Profile
     upstream: UpstreamPlan | None
+    model_config: dict[str, Any] | None = None
+    """Content of the file that `model.config` named."""
 
 
 class NamedResource(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,8 +63,7 @@ class PlanReport(msgspec.Struct, frozen=True, kw_only=True):
     resources: tuple[NamedResource, ...]
     changes: dict[str, int]
     """Operation (`create`, `update`, `replace`, `delete`, `same`) -> number of resources."""
-    findings: tuple[Any, ...]
-    """Of `policies.rule.Finding`."""
+    findings: tuple[Finding, ...]
     cost: CostPlan
 
 
@@ -77,14 +80,12 @@ def decide(home: StackHome, request: Request) -> tuple[Plan, Kept]:
 
 def plan_with_ports(home: StackHome, kept: Kept, numbers: dict[str, int]) -> Plan:
     """Make the plan for known port numbers."""
-    site = Site(stack=home.name, ports=numbers, upstream=kept.upstream)
+    site = Site(stack=home.name, ports=numbers, upstream=kept.upstream, model_config=kept.model_config)
     return make_plan(kept.profile, load_catalogue(), site)
 
 
 def judge(plan: Plan, home: StackHome, progress: Progress) -> PlanReport:
     """Run the program without an account, and every policy over what it registers."""
-    from policies.run import evaluate  # noqa: PLC0415
-
     with progress.step("resources, previewed"):
         preview = Provisioner(plan, home, progress).preview()
     with progress.step("policies"):
@@ -102,37 +103,8 @@ def judge(plan: Plan, home: StackHome, progress: Progress) -> PlanReport:
     )
 
 
-def refuse_violations(findings: tuple[Finding, ...]) -> None:
-    """Stop on the first mandatory violation, with its card.
-
-    Raises:
-        PolicyRefusedError: a mandatory rule is violated.
-
-    """
-    from policies.run import card, refusals, rule_of  # noqa: PLC0415
-
-    refused = refusals(findings)
-    if not refused:
-        return
-    first = refused[0]
-    told = card(rule_of(first))
-    more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
-    raise PolicyRefusedError(
-        f"policy {first.rule} refuses {first.resource}: {first.message}{more}",
-        hint=f"{first.remediation} Nothing was created; `deploy plan` shows every finding.",
-        details=(
-            ("policy", f"{told.id} ({told.severity}): {told.title}"),
-            ("why", told.why),
-            ("remedy", told.remediation),
-            ("see", "; ".join(told.references)),
-        ),
-    )
-
-
 def remember(home: StackHome, plan: Plan, kept: Kept) -> None:
     """Keep the plan and what it was made from."""
-    from planner.plan import to_json  # noqa: PLC0415
-
     files.write(home.folder / "request.json", msgspec.json.encode(kept))
     files.write(home.plan, to_json(plan))
 
@@ -164,7 +136,8 @@ def _kept(home: StackHome, request: Request) -> Kept:
     elif request.upstream_key_env:
         raise UsageError("--upstream-key-env goes with --upstream", hint="Name the server as well.")
     if request.profile:
-        return Kept(profile=load_profile(request.profile), upstream=upstream)
+        profile = accepting(load_profile(request.profile), request.accept_licence)
+        return Kept(profile=profile, upstream=upstream, model_config=config_of(profile.model))
     try:
         kept = msgspec.json.decode((home.folder / "request.json").read_bytes(), type=Kept)
     except (OSError, msgspec.MsgspecError):
@@ -176,9 +149,14 @@ def _kept(home: StackHome, request: Request) -> Kept:
     return msgspec.structs.replace(kept, upstream=upstream) if upstream else kept
 
 
-def _checked_url(url: str) -> str:
-    from urllib.parse import urlsplit  # noqa: PLC0415
+def accepting(profile: Profile, licence: str) -> Profile:
+    """Return the profile with a licence accepted that the command line names."""
+    if not licence:
+        return profile
+    return msgspec.structs.replace(profile, model=msgspec.structs.replace(profile.model, accept_licence=licence))
 
+
+def _checked_url(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or parts.username:
         raise UsageError(

@@ -16,7 +16,7 @@ from lifecycle.health import is_healthy
 from lifecycle.log_files import last_lines, read_lines
 from lifecycle.marked import SERVICE_MARK, STACK_MARK, ProcessInfo, marked_processes, passed_on, stop_marked
 from lifecycle.ports import is_free
-from lifecycle.supervisor_client import ALREADY_STARTED, NOT_RUNNING, Supervisor
+from lifecycle.supervisor_client import ALREADY_STARTED, DO_NOT_WAIT, NOT_RUNNING, Supervisor
 from planner.errors import DeployError
 from planner.layout import Layout
 from planner.plan import Plan, Service
@@ -108,7 +108,7 @@ class Processes:
         known = self.supervisor.processes()
         for name in names:
             if name in known:
-                self.supervisor.call("stopProcess", name, False, ignore=(NOT_RUNNING,))  # noqa: FBT003 - do not wait
+                self.supervisor.call("stopProcess", name, DO_NOT_WAIT, ignore=(NOT_RUNNING,))
         deadline = time.monotonic() + 3
         while known and time.monotonic() < deadline:
             states = {name: info["statename"] for name, info in self.supervisor.processes().items() if name in names}
@@ -140,7 +140,7 @@ class Processes:
                 if not is_free(port.number):
                     raise PortTakenError(service.name, port.number)
         files.write(started, digest)
-        self.supervisor.call("startProcess", service.name, False, ignore=(ALREADY_STARTED,))  # noqa: FBT003
+        self.supervisor.call("startProcess", service.name, DO_NOT_WAIT, ignore=(ALREADY_STARTED,))
 
     def _is_ready(self, service: Service, known: dict[str, object], began: float) -> bool:
         """Tell whether a service is up; raise when it never will be."""

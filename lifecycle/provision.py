@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -17,16 +16,14 @@ from planner.outputs import Outputs
 from planner.plan import Plan, to_json
 from planner.progress import Progress
 from planner.resources import Resource
-
-if TYPE_CHECKING:
-    from sandbox.engine import Change, Preview
-    from sandbox.handlers.registry import Boto3Clients
+from sandbox.engine import Change, Preview
+from sandbox.handlers.registry import Boto3Clients
 
 PROGRAM = Path(__file__).resolve().parent.parent / "stacks"
 
 
 class Provisioner:
-    """Runs the program with one of the engines. Imports are heavy (Pulumi, boto3) and happen when it is used."""
+    """Runs the program with one of the engines. Its program is heavy to import (Pulumi) and imported when it runs."""
 
     def __init__(self, plan: Plan, home: StackHome, progress: Progress, engines: Engines = in_process) -> None:
         self.plan = plan
@@ -39,8 +36,6 @@ class Provisioner:
 
         A settled stack is answered from its state: the program would register the same again.
         """
-        from sandbox.engine import Change, Preview  # noqa: PLC0415
-
         engine = self._engine(connected=False)
         if not self._is_settled():
             return engine.preview(self._program)
@@ -55,7 +50,7 @@ class Provisioner:
             DeployError: the account refused; what was made is in the state, and the next run goes on from there.
 
         """
-        from stacks.deploy import parse_outputs  # noqa: PLC0415
+        from stacks.deploy import parse_outputs  # noqa: PLC0415 - loads Pulumi and its AWS resources: a sixth of a second
 
         engine = self._engine(connected=True)
         drifted = engine.refresh()
@@ -123,7 +118,7 @@ class Provisioner:
         return digest.hexdigest()
 
     def _program(self) -> None:
-        from stacks.deploy import deploy  # noqa: PLC0415
+        from stacks.deploy import deploy  # noqa: PLC0415 - as above: a settled stack needs no program
 
         deploy(self.plan)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-import pyrage  # type: ignore[import-untyped]  # comes without types
+import pyrage
 
 from planner.errors import DeployError, UsageError
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from lifecycle.home import StackHome
 from lifecycle.parts import resolve
-from lifecycle.processes import Processes
-from lifecycle.provision import Provisioner
 from planner.errors import DeployError
 from planner.layout import Layout
 from planner.plan import Plan, from_json
 from planner.progress import Progress, Silent
+
+if TYPE_CHECKING:
+    from lifecycle.processes import Processes
+    from lifecycle.provision import Provisioner
 
 
 class Stack:
@@ -53,9 +56,7 @@ class Stack:
     @property
     def url(self) -> str:
         """Where clients reach the endpoint (OpenAI's base URL without `/v1`)."""
-        names = self.plan.tls.hostnames
-        name = "127.0.0.1" if "127.0.0.1" in names else names[0]
-        return f"https://{name}:{self.plan.port('traefik', 'https')}"
+        return f"https://{self.plan.tls.name_at('127.0.0.1')}:{self.plan.port('traefik', 'https')}"
 
     @property
     def ca_file(self) -> str:
@@ -65,10 +66,14 @@ class Stack:
     @cached_property
     def processes(self) -> Processes:
         """The services of this machine."""
+        from lifecycle.processes import Processes  # noqa: PLC0415 - loads the supervisor's client, which `token` needs not
+
         return Processes(self.plan, self.layout, resolve, self.progress)
 
     def provisioner(self) -> Provisioner:
         """Return what makes and unmakes the resources."""
+        from lifecycle.provision import Provisioner  # noqa: PLC0415 - loads handlers and policies, which `status` needs not
+
         return Provisioner(self.plan, self.home, self.progress)
 
     def runs(self, service: str) -> bool:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 from xmlrpc.client import Fault, ServerProxy
 
+from supervisor.xmlrpc import SupervisorTransport
+
 from lifecycle.marked import STACK_MARK, passed_on, stop_marked
 from planner.errors import DeployError
 from planner.layout import Layout
@@ -18,6 +20,8 @@ from templates.supervisor import socket_path
 START_TIMEOUT_S = 10.0
 BAD_NAME, ALREADY_STARTED, NOT_RUNNING, ALREADY_ADDED = 10, 60, 70, 90
 """Fault codes of supervisor.xmlrpc."""
+DO_NOT_WAIT = False
+"""The last argument of `startProcess` and `stopProcess`: answer at once."""
 
 
 class Supervisor:
@@ -104,7 +108,5 @@ class Supervisor:
             return None
 
     def _proxy(self) -> ServerProxy:
-        from supervisor.xmlrpc import SupervisorTransport  # noqa: PLC0415
-
         transport = SupervisorTransport(None, None, f"unix://{socket_path(self.layout)}")
         return ServerProxy("http://127.0.0.1", transport)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
+from botocore.exceptions import ClientError
 
-if TYPE_CHECKING:
-    from sandbox.handlers.base import Clients
+from sandbox.handlers.base import Clients
+from sandbox.handlers.registry import default_registry
 
 TAG = "cloister:stack"
 EC2_TYPES = {
@@ -56,10 +57,6 @@ def tagged(clients: Clients, stack: str) -> tuple[Found, ...]:
 
 def delete(clients: Clients, found: Iterable[Found]) -> tuple[Found, ...]:
     """Delete what can be deleted, in order; return what was. What refuses is found again by the next look."""
-    from botocore.exceptions import ClientError  # noqa: PLC0415
-
-    from sandbox.handlers.registry import default_registry  # noqa: PLC0415
-
     registry, gone = default_registry(), []
     found = tuple(found)
     _empty_groups(clients, [item.id for item in found if item.kind == EC2_TYPES["security-group"]])

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextvars
+import secrets
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+import httpx
 import msgspec
 
 from lifecycle import files, ports
@@ -17,18 +20,22 @@ from lifecycle.journal import Journal
 from lifecycle.lock import hold
 from lifecycle.own_token import own_token
 from lifecycle.parts import obtain
-from lifecycle.planning import Kept, PlanReport, Request, decide, judge, plan_with_ports, refuse_violations, remember
+from lifecycle.pki import ensure_certificate
+from lifecycle.planning import Kept, PlanReport, Request, decide, judge, plan_with_ports, remember
 from lifecycle.planning import upstream_key as read_upstream_key
+from lifecycle.probes.base import Subject
 from lifecycle.processes import PortTakenError
+from lifecycle.refusals import refuse_violations
+from lifecycle.register import IssuerFiles, Revocations, write_revocations
 from lifecycle.stack import Stack
+from lifecycle.tokens import ensure_issuer
 from planner.errors import DeployError
 from planner.outputs import Outputs
 from planner.plan import Plan
 from planner.progress import Progress
 from planner.services import wanted_ports
-
-if TYPE_CHECKING:
-    from sandbox.engine import Change
+from sandbox.engine import Change
+from templates.render import render
 
 ENDPOINT_TIMEOUT_S = 60
 UPSTREAM_TIMEOUT_S = 15
@@ -207,13 +214,6 @@ class _Up:
 
 def prepare_secrets(stack: Stack, upstream_key: str | None) -> None:
     """Make what is secret, where it is missing: the engine's key, the issuer's key, the certificate."""
-    import secrets  # noqa: PLC0415
-    from pathlib import Path  # noqa: PLC0415
-
-    from lifecycle.pki import ensure_certificate  # noqa: PLC0415
-    from lifecycle.register import IssuerFiles, Revocations, write_revocations  # noqa: PLC0415
-    from lifecycle.tokens import ensure_issuer  # noqa: PLC0415
-
     folder = Path(stack.layout.secrets)
     for secret in stack.plan.secrets:
         path = folder / secret.name
@@ -232,10 +232,6 @@ def prepare_secrets(stack: Stack, upstream_key: str | None) -> None:
 
 def render_configuration(stack: Stack) -> None:
     """Write every rendered file that differs from what is there."""
-    from pathlib import Path  # noqa: PLC0415
-
-    from templates.render import render  # noqa: PLC0415
-
     for name, text in render(stack.plan, stack.layout).items():
         path = Path(stack.layout.config, name)
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
@@ -250,10 +246,6 @@ def wait_for_endpoint(stack: Stack) -> tuple[str, ...]:
         DeployError: no answer in time, or an answer that no OpenAI-compatible server gives.
 
     """
-    import httpx  # noqa: PLC0415
-
-    from lifecycle.probes.base import Subject  # noqa: PLC0415
-
     token = own_token(stack, "up", ENDPOINT_TIMEOUT_S + 60) if stack.plan.identity.built_in else None
     subject = Subject(plan=stack.plan, layout=stack.layout, host="127.0.0.1", token=lambda: token)
     deadline = time.monotonic() + (UPSTREAM_TIMEOUT_S if stack.plan.upstream else ENDPOINT_TIMEOUT_S)

@@ -8,10 +8,11 @@ import msgspec
 
 from lifecycle.journal import Journal
 from lifecycle.own_token import own_token
-from lifecycle.probes import auth, inference, observe, ports, routes, stored, tls
+from lifecycle.probes import auth, inference, observe, ports, replicas, routes, stored, tls
 from lifecycle.probes.base import Check, Subject
 from lifecycle.stack import Stack
 from planner.progress import Progress
+from policies.run import evaluate, refusals
 
 VERIFY_TOKEN_S = 300
 """Lifetime of the token that `verify` asks with, seconds."""
@@ -56,6 +57,7 @@ def _themes(stack: Stack, subject: Subject) -> Iterator[tuple[str, Callable[[], 
     yield "TLS", lambda: tls.probe(subject)
     yield "tokens", lambda: auth.probe(subject)
     yield "inference", lambda: inference.probe(subject)
+    yield "replicas", lambda: replicas.probe(subject)
     yield "closed routes", lambda: routes.probe(subject)
     yield "secrets", lambda: stored.probe(subject)
     yield "metrics", lambda: observe.probe(subject, runs=stack.runs("prometheus"))
@@ -71,8 +73,6 @@ def _services(stack: Stack) -> Iterator[Check]:
 
 def _policies(stack: Stack) -> Check:
     """Judge the resources as they are, not as they were planned."""
-    from policies.run import evaluate, refusals  # noqa: PLC0415
-
     refused = refusals(evaluate(stack.plan, stack.provisioner().resources()), settled=True)
     detail = "; ".join(f"{finding.rule}: {finding.message}" for finding in refused) or "every mandatory rule holds"
     return Check(id="policies.hold", ok=not refused, detail=detail)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
-from planner.catalogue import Catalogue, Engine, Gpu, Model
+from planner.catalogue import Catalogue
 from planner.cost import hourly_cost
+from planner.engine_args import engine_arguments
 from planner.errors import PlanError
-from planner.placement import choose_host, plan_network, plan_node
+from planner.model_choice import ChosenModel, choose_model
+from planner.placement import check_provider, choose_host, place_replicas, plan_network, plan_nodes
 from planner.plan import (
     Decision,
     EnginePlan,
@@ -26,10 +28,12 @@ from planner.plan import (
     Target,
     TlsPlan,
     UpstreamPlan,
+    replica_names,
 )
 from planner.profile import Profile, TlsSection
+from planner.replica import engine_choice, fit_replica, in_flight
 from planner.services import Services
-from planner.sizing import Sizing, rates, size
+from planner.throughput import rates
 
 ALGORITHMS = ("EdDSA", "Ed25519", "ES256", "RS256", "PS256")
 """Asymmetric signatures only; `Ed25519` is RFC 9864's name of what RFC 8037 calls `EdDSA`."""
@@ -38,7 +42,10 @@ LEEWAY_S = 5
 OBSERVE_SCOPE = "observe"
 TYPICAL_CONTEXT = 8192
 """Tokens of context that speed is predicted for: few requests come near the longest one."""
-INFERENCE_ROUTES = (("/v1/chat/completions", "POST"), ("/v1/completions", "POST"), ("/v1/models", "GET"))
+INFERENCE_ROUTES = {
+    "chat": (("/v1/chat/completions", "POST"), ("/v1/completions", "POST"), ("/v1/models", "GET")),
+    "embedding": (("/v1/embeddings", "POST"), ("/v1/models", "GET")),
+}
 """What clients may call. The engine has many more routes, some of which its own API key leaves open."""
 
 
@@ -50,6 +57,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
         target: where nodes come from.
         ports: `service.port` -> number, for those that differ from the default.
         upstream: an OpenAI-compatible server in the engine's place.
+        model_config: content of the file that `model.config` of the profile names.
 
     """
 
@@ -57,6 +65,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     target: Target = "sandbox"
     ports: Mapping[str, int] = {}
     upstream: UpstreamPlan | None = None
+    model_config: Mapping[str, Any] | None = None
 
 
 def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
@@ -66,33 +75,40 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         PlanError: the model does not fit, or a field names or asks for what there is not.
 
     """
-    model, gpu = catalogue.model(profile.model.name), catalogue.gpu(profile.hardware.gpu)
-    row = catalogue.engines["vllm"]
-    max_len = min(profile.model.max_model_len or model.max_position, model.max_position)
-    sizing = _fit(profile, model, gpu, row, max_len)
-    host, placement_decisions = choose_host(profile, catalogue)
+    gpu = catalogue.gpu(profile.hardware.gpu)
+    chosen = choose_model(profile.model, catalogue, site.model_config)
+    host, host_reason = choose_host(profile, catalogue)
+    fitted = fit_replica(profile, chosen, gpu, host)
+    placed = place_replicas(profile, host, fitted)
+    check_provider(profile, host, catalogue)
     network = plan_network(profile, host)
     builder = Services(catalogue, site.ports)
     served = ModelPlan(
-        name=model.name,
-        served_name=profile.model.served_name or model.name,
-        source=model.hub,
-        licence=model.licence,
-        quantization=model.quantization,
-        weights_gib=model.weights_gib,
-        max_model_len=max_len,
+        name=chosen.name,
+        served_name=profile.model.served_name or chosen.name,
+        source=chosen.source,
+        licence=chosen.licence,
+        quantization=fitted.sizing.precision,
+        weights_gib=round(fitted.sizing.weights_gib_per_gpu * profile.hardware.count, 1),
+        max_model_len=fitted.sizing.max_model_len,
+        kind="embedding" if chosen.embedding else "chat",
+        embedding_width=chosen.architecture.hidden if chosen.embedding else 0,
+    )
+    row = catalogue.engines["vllm"]
+    args, engine_decisions = engine_arguments(
+        engine_choice(profile, chosen, fitted, served, builder.number(replica_names(placed.replicas)[0], "http"))
     )
     engine = EnginePlan(
         name=row.name,
         version=row.version,
-        args=_engine_args(profile, served, builder.number("engine", "http")),
+        args=args,
         gpu=gpu.name,
         gpus=profile.hardware.count,
-        kv_cache_tokens=sizing.kv_cache_tokens,
+        replicas=placed.replicas,
+        kv_cache_tokens=fitted.sizing.kv_cache_tokens,
         max_num_seqs=profile.engine.max_num_seqs,
-        # vLLM counts running and waiting requests together.
-        max_num_queued_reqs=profile.engine.max_num_seqs + profile.engine.max_num_queued_reqs,
-        rates=rates(model, gpu, row, sizing, gpus=profile.hardware.count, context=min(max_len, TYPICAL_CONTEXT)),
+        max_num_queued_reqs=in_flight(profile),
+        rates=rates(fitted.replica, min(fitted.sizing.max_model_len, TYPICAL_CONTEXT)),
     )
     metrics = MetricsPlan(
         retention_days=profile.metrics.retention_days, scrape_interval_s=profile.metrics.scrape_interval_s
@@ -105,71 +121,30 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         model=served,
         engine=engine,
         network=network,
-        nodes=(plan_node(profile, host, network),),
+        nodes=plan_nodes(profile, host, network, placed),
         services=_services(
             builder, network=network, model=served, engine=engine, metrics=metrics, upstream=site.upstream
         ),
-        gateway=_gateway(profile),
+        gateway=_gateway(profile, served),
         identity=identity,
         tls=tls,
         metrics=metrics,
         secrets=_secrets(identity, tls, site.upstream),
         upstream=site.upstream,
         tags={"cloister:profile": profile.name, "cloister:stack": site.stack, **profile.tags},
-        cost=hourly_cost(profile.aws, host, catalogue),
+        cost=hourly_cost(profile.aws, host, catalogue, nodes=placed.nodes),
         decisions=(
-            *_engine_decisions(profile, model, sizing, max_len, site.upstream),
-            *placement_decisions,
+            Decision(what="model", choice=f"{chosen.name}, {fitted.sizing.precision} weights", why=chosen.why),
+            *_model_notes(chosen),
+            _stand_in(site.upstream),
+            *fitted.decisions,
+            Decision(what="instance type", choice=host.name, why=host_reason),
+            *placed.decisions,
+            *engine_decisions,
             *_network_decisions(network),
             *_edge_decisions(identity, tls),
         ),
     )
-
-
-def _fit(profile: Profile, model: Model, gpu: Gpu, engine: Engine, max_len: int) -> Sizing:
-    """Size the replica, or say what is missing."""
-    sizing = size(
-        model,
-        gpu,
-        engine,
-        gpus=profile.hardware.count,
-        utilization=profile.engine.gpu_memory_utilization,
-        kv_fp8=profile.engine.kv_cache_dtype == "fp8",
-    )
-    where = f"{profile.hardware.count} x {gpu.name}"
-    if sizing.kv_cache_gib_per_gpu <= 0:
-        raise PlanError(
-            f"{model.name} does not fit {where}: weights take {sizing.weights_gib_per_gpu} GiB of each GPU's "
-            f"{gpu.memory_gib} GiB, and {-sizing.kv_cache_gib_per_gpu} GiB are missing before any cache",
-            hint="Raise `hardware.count`, or choose a smaller model or one of lower precision.",
-            code="does_not_fit",
-        )
-    if sizing.kv_cache_tokens < max_len:
-        raise PlanError(
-            f"the KV cache of {model.name} on {where} holds {sizing.kv_cache_tokens} tokens, less than one request of "
-            f"{max_len}",
-            hint=f'Set `model.max_model_len` to at most {sizing.kv_cache_tokens}, or `engine.kv_cache_dtype = "fp8"`.',
-            code="context_does_not_fit",
-        )
-    return sizing
-
-
-def _engine_args(profile: Profile, model: ModelPlan, port: int) -> tuple[str, ...]:
-    """Write vLLM 0.33's command line; the engine's key comes by environment, never here."""
-    arguments: dict[str, object] = {
-        "--served-model-name": model.served_name,
-        "--host": "127.0.0.1",
-        "--port": port,
-        "--tensor-parallel-size": profile.hardware.count,
-        "--max-model-len": model.max_model_len,
-        "--gpu-memory-utilization": profile.engine.gpu_memory_utilization,
-        "--max-num-seqs": profile.engine.max_num_seqs,
-        "--max-num-queued-reqs": profile.engine.max_num_seqs + profile.engine.max_num_queued_reqs,
-        "--kv-cache-dtype": profile.engine.kv_cache_dtype,
-        "--shutdown-timeout": 30,
-    }
-    flat = (str(word) for pair in arguments.items() for word in pair)
-    return (model.source, *flat, "--disable-fastapi-docs")
 
 
 def _services(
@@ -184,7 +159,7 @@ def _services(
     """List what runs, in the order in which it is best read."""
     return (
         builder.aws(network),
-        *(() if upstream else (builder.engine(model, engine),)),
+        *(() if upstream else builder.engines(model, engine)),
         builder.gateway(after=()),
         builder.traefik(),
         builder.prometheus(metrics),
@@ -192,11 +167,12 @@ def _services(
     )
 
 
-def _gateway(profile: Profile) -> GatewayPlan:
+def _gateway(profile: Profile, model: ModelPlan) -> GatewayPlan:
     limits = profile.limits
     return GatewayPlan(
         routes=tuple(
-            RoutePlan(path=path, methods=(method,), scope=profile.identity.scope) for path, method in INFERENCE_ROUTES
+            RoutePlan(path=path, methods=(method,), scope=profile.identity.scope)
+            for path, method in INFERENCE_ROUTES[model.kind]
         ),
         observe_scope=OBSERVE_SCOPE,
         max_body_bytes=limits.max_body_mib * 2**20,
@@ -267,37 +243,24 @@ def _secrets(identity: IdentityPlan, tls: TlsPlan, upstream: UpstreamPlan | None
     return tuple(secrets)
 
 
-def _engine_decisions(
-    profile: Profile, model: Model, sizing: Sizing, max_len: int, upstream: UpstreamPlan | None
-) -> tuple[Decision, ...]:
-    gpus = profile.hardware.count
-    stands_in = (
-        Decision(what="engine", choice=upstream.url, why="--upstream names a server to use in the engine's place")
-        if upstream
-        else Decision(
-            what="engine",
-            choice="vllm_sim (stand-in)",
-            why="the sandbox has no GPU: vLLM's API is imitated, at the rates predicted for the real one",
+def _model_notes(chosen: ChosenModel) -> tuple[Decision, ...]:
+    """Say what the licence demands, and when to look at the choice again."""
+    notes = [Decision(what="licence", choice=chosen.licence, why=note) for note in chosen.licence_notes]
+    if chosen.row:
+        why = "open models age: by then a better one of the same size may be out"
+        notes.append(Decision(what="review", choice=f"by {chosen.row.review_by}", why=why))
+    return tuple(notes)
+
+
+def _stand_in(upstream: UpstreamPlan | None) -> Decision:
+    if upstream:
+        return Decision(
+            what="engine", choice=upstream.url, why="--upstream names a server to use in the engine's place"
         )
-    )
-    return (
-        Decision(
-            what="model",
-            choice=f"{model.name}, {model.quantization} weights of {model.weights_gib} GiB",
-            why=f"named in the profile; licence {model.licence}",
-        ),
-        stands_in,
-        Decision(
-            what="tensor parallelism",
-            choice=str(gpus),
-            why=f"per GPU {sizing.weights_gib_per_gpu} GiB of weights and {sizing.kv_cache_gib_per_gpu} GiB of cache",
-        ),
-        Decision(
-            what="context",
-            choice=f"{max_len} tokens",
-            why=f"the KV cache holds {sizing.kv_cache_tokens} tokens: "
-            f"{sizing.kv_cache_tokens / max_len:.1f} requests of full length",
-        ),
+    return Decision(
+        what="engine",
+        choice="vllm_sim (stand-in)",
+        why="the sandbox has no GPU: vLLM's API is imitated, at the rates predicted for the real one",
     )
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 
+import msgspec
+
 from planner.catalogue import Catalogue, Host
 from planner.errors import PlanError
+from planner.jurisdiction import misfits
 from planner.plan import Decision, InterfacePlan, NetworkPlan, NodePlan, SubnetPlan
 from planner.profile import Profile
+from planner.replica import FittedReplica
 
 DLAMI = "/aws/service/deeplearning/ami/x86_64/base-oss-nvidia-driver-gpu-ubuntu-24.04/latest/ami-id"
 """Public SSM parameter of the image with NVIDIA's open driver (AWS Deep Learning AMI release notes, 2026)."""
@@ -18,52 +22,129 @@ SUBNET_PREFIX = 20
 """4,094 addresses: room for 50 addresses on each of 64 interfaces of one large node."""
 
 
-def choose_host(profile: Profile, catalogue: Catalogue) -> tuple[Host, tuple[Decision, ...]]:
+class Placed(msgspec.Struct, frozen=True, kw_only=True):
+    """How many replicas there are, and on how many nodes they stand."""
+
+    replicas: int
+    nodes: int
+    decisions: tuple[Decision, ...]
+
+
+def choose_host(profile: Profile, catalogue: Catalogue) -> tuple[Host, str]:
     """Return the machine, and why.
 
     Raises:
-        PlanError: no machine in the region carries that many of these GPUs.
+        PlanError: no machine in the region carries a replica.
 
     """
     wanted, region = profile.hardware, profile.aws.region
     if profile.aws.instance_type:
         host = catalogue.host(profile.aws.instance_type)
         _check(host, profile)
-        reason = "named in the profile"
+        return host, "named in the profile"
+    total = wanted.count * (wanted.replicas or 1)
+    rented = [h for h in catalogue.hosts.values() if h.provider == "aws" and h.gpu == wanted.gpu]
+    fitting = [h for h in rented if h.gpus >= wanted.count]
+    here = [h for h in fitting if region in h.zones]
+    if not here:
+        raise _nowhere(profile, rented, fitting)
+    # One node for all replicas if there is such a type, else the largest; of equals the one that is listed first.
+    host = min(here, key=lambda h: (h.gpus < total, h.gpus if h.gpus >= total else -h.gpus))
+    return host, f"the smallest instance type in {region} with {_needed(profile)}"
+
+
+def _nowhere(profile: Profile, rented: list[Host], fitting: list[Host]) -> PlanError:
+    """Say what there is instead."""
+    wanted, region = profile.hardware, profile.aws.region
+    elsewhere = sorted({r for h in fitting for r in h.zones})
+    if elsewhere:
+        hint = f"Set `aws.region` to one of: {', '.join(elsewhere)}."
+    elif rented:
+        hint = (
+            f"The largest AWS node with {wanted.gpu} has {max(h.gpus for h in rented)}: set `hardware.count` to at "
+            "most that; a replica that spans nodes is not planned here."
+        )
     else:
-        fitting = [h for h in catalogue.hosts.values() if h.gpu == wanted.gpu and h.gpus >= wanted.count]
-        here = [h for h in fitting if region in h.zones]
-        if not here:
-            elsewhere = sorted({r for h in fitting for r in h.zones})
-            raise PlanError(
-                f"no AWS instance type in {region} has {wanted.count} {wanted.gpu} GPUs",
-                hint=f"Set `aws.region` to one of: {', '.join(elsewhere)}."
-                if elsewhere
-                else "Set `hardware.count` lower.",
-            )
-        host = min(here, key=lambda h: h.gpus)  # of equals the one that the catalogue lists first
-        reason = f"the smallest instance type in {region} with {wanted.count} {wanted.gpu}"
-    decisions = [Decision(what="instance type", choice=host.name, why=reason)]
-    if host.gpus > wanted.count:
-        idle = host.gpus - wanted.count
-        fill = host.gpus // wanted.count
+        hint = f"AWS rents no {wanted.gpu}; `deploy size` and `deploy cost` price other machines."
+    return PlanError(f"no AWS instance type in {region} has {wanted.count} {wanted.gpu} GPUs", hint=hint)
+
+
+def check_provider(profile: Profile, host: Host, catalogue: Catalogue) -> None:
+    """Refuse a provider that does not fit the data.
+
+    Raises:
+        PlanError: where the machines stand or whose law controls them does not fit, with every reason.
+
+    """
+    provider, data = catalogue.providers[host.provider], profile.data
+    reasons = misfits(
+        provider,
+        data=data.level,
+        region=profile.aws.region,
+        residency=data.residency,
+        control=data.control,
+        certificates=data.certificates,
+    )
+    if reasons:
+        raise PlanError(
+            f"{provider.title} does not fit data of class {data.level}: {'; '.join(reasons)}",
+            hint="Choose a region that fits, or machines of your own or of another provider (`deploy cost --target "
+            "metal`); or change `[data]` if it says more than is meant.",
+            code="provider_does_not_fit",
+        )
+
+
+def place_replicas(profile: Profile, host: Host, fitted: FittedReplica) -> Placed:
+    """Settle how many replicas there are, and how many nodes they take.
+
+    Raises:
+        PlanError: the demand cannot be met by any number of replicas, or takes too many.
+
+    """
+    wanted = profile.hardware
+    replicas, why = fitted.replicas
+    room = host.gpus // wanted.count
+    nodes = -(-replicas // room)
+    if nodes > 1:
+        raise PlanError(
+            f"{replicas} replicas of {wanted.count} GPUs take {nodes} nodes of {host.gpus}",
+            hint=f"Set `hardware.replicas` to at most {room}: all replicas of a stack stand on one node.",
+            code="several_nodes",
+        )
+    decisions = []
+    if replicas > 1 or profile.demand:
+        decisions.append(Decision(what="replicas", choice=f"{replicas}, on {wanted.count} GPUs each", why=why))
+    idle = nodes * host.gpus - replicas * wanted.count
+    if idle:
+        fill = nodes * room
+        more = f"`hardware.replicas = {fill}` uses {fill * wanted.count} of them"
+        rest = more if fill > replicas else "the rest holds no further replica"
         decisions.append(
             Decision(
                 what="idle GPUs",
-                choice=f"{idle} of {host.gpus}",
-                why=f"AWS sells {host.name} whole: it is billed whole, and has room for {fill} replicas; "
-                f"a profile that uses {host.gpus} GPUs wastes none",
+                choice=f"{idle} of {nodes * host.gpus}",
+                why=f"AWS sells {host.name} whole: it is billed whole; {rest}",
             )
         )
-    return host, tuple(decisions)
+    return Placed(replicas=replicas, nodes=nodes, decisions=tuple(decisions))
+
+
+def _needed(profile: Profile) -> str:
+    """Say how many GPUs are wanted in all."""
+    wanted = profile.hardware
+    counted = f"{wanted.replicas} x {wanted.count}" if (wanted.replicas or 1) > 1 else f"{wanted.count}"
+    return f"{counted} {wanted.gpu}"
 
 
 def _check(host: Host, profile: Profile) -> None:
     wanted, region = profile.hardware, profile.aws.region
-    if host.gpu != wanted.gpu or host.gpus < wanted.count:
+    if host.provider != "aws":
         raise PlanError(
-            f"`aws.instance_type`: {host.name} has {host.gpus} {host.gpu}, "
-            f"the profile wants {wanted.count} {wanted.gpu}",
+            f"`aws.instance_type`: {host.name} is no instance type of AWS", hint="Leave it empty to have one chosen."
+        )
+    if host.gpu != wanted.gpu or host.gpus < wanted.count * (wanted.replicas or 1):
+        raise PlanError(
+            f"`aws.instance_type`: {host.name} has {host.gpus} {host.gpu}, the profile wants {_needed(profile)}",
             hint="Leave `aws.instance_type` empty to have one chosen.",
         )
     if region not in host.zones:
@@ -107,8 +188,8 @@ def plan_network(profile: Profile, host: Host) -> NetworkPlan:
     )
 
 
-def plan_node(profile: Profile, host: Host, network: NetworkPlan) -> NodePlan:
-    """Describe the node: one plain interface, since no replica spans nodes, so EFA would only widen the attack surface.
+def plan_nodes(profile: Profile, host: Host, network: NetworkPlan, placed: Placed) -> tuple[NodePlan, ...]:
+    """Describe the nodes: one plain interface each; no replica spans nodes, so EFA would only widen the attack surface.
 
     Raises:
         PlanError: a reservation is wanted and none is named.
@@ -119,10 +200,14 @@ def plan_node(profile: Profile, host: Host, network: NetworkPlan) -> NodePlan:
             f'`aws.reservation_id` is needed with `aws.capacity = "{profile.aws.capacity}"`',
             hint="Name the reservation or capacity block: cr-0123456789abcdef0.",
         )
+    return tuple(_node(profile, host, network, number) for number in range(placed.nodes))
+
+
+def _node(profile: Profile, host: Host, network: NetworkPlan, number: int) -> NodePlan:
     return NodePlan(
-        name="node-0",
+        name=f"node-{number}",
         instance_type=host.name,
-        subnet=network.subnets[0].name,
+        subnet=network.subnets[number % len(network.subnets)].name,
         gpus=host.gpus,
         ami_parameter=DLAMI,
         root_volume_gib=profile.aws.root_volume_gib,

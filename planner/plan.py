@@ -43,6 +43,9 @@ class ModelPlan(Record, frozen=True, kw_only=True):
     weights_gib: float
     max_model_len: int
     """Tokens, prompt plus answer."""
+    kind: Literal["chat", "embedding"] = "chat"
+    embedding_width: int = 0
+    """Numbers of a vector; 0 for a model that generates."""
 
 
 class Rates(Record, frozen=True, kw_only=True):
@@ -57,20 +60,33 @@ class Rates(Record, frozen=True, kw_only=True):
 
 
 class EnginePlan(Record, frozen=True, kw_only=True):
-    """The inference engine of one replica."""
+    """The inference engine: one replica, and how many of them there are."""
 
     name: str
     version: str
     args: tuple[str, ...]
-    """The complete vLLM command line behind `vllm serve`."""
+    """The complete vLLM command line behind `vllm serve`, of the first replica; others differ by their port."""
     gpu: str
     gpus: int
+    """GPUs of one replica."""
+    replicas: int = 1
+    """Independent copies, each a service of its own."""
     kv_cache_tokens: int
     """Tokens the KV cache holds, all requests together (prediction)."""
     max_num_seqs: int
     max_num_queued_reqs: int
     rates: Rates
     seed: int = 0
+
+    @property
+    def service_names(self) -> tuple[str, ...]:
+        """The name of each replica's service."""
+        return replica_names(self.replicas)
+
+
+def replica_names(replicas: int) -> tuple[str, ...]:
+    """Return the name of each replica's service: `engine` alone, `engine-0`, `engine-1`, ... of several."""
+    return ("engine",) if replicas == 1 else tuple(f"engine-{number}" for number in range(replicas))
 
 
 class SubnetPlan(Record, frozen=True, kw_only=True):
@@ -235,6 +251,10 @@ class TlsPlan(Record, frozen=True, kw_only=True):
     ca: str = ""
     ca_key: str = ""
 
+    def name_at(self, address: str) -> str:
+        """Return the name to ask the endpoint by at an address: the address, where the certificate covers it."""
+        return address if address in self.hostnames else self.hostnames[0]
+
 
 class UpstreamPlan(Record, frozen=True, kw_only=True):
     """An OpenAI-compatible server that takes the engine's place."""
@@ -286,6 +306,12 @@ class Plan(Record, frozen=True, kw_only=True):
     tags: dict[str, str]
     cost: CostPlan
     decisions: tuple[Decision, ...]
+
+    @property
+    def engine_services(self) -> tuple[Service, ...]:
+        """The engine's services, one per replica; none where an upstream takes its place."""
+        names = self.engine.service_names
+        return tuple(service for service in self.services if service.name in names)
 
     def service(self, name: str) -> Service:
         """Return the service of that name.

@@ -7,14 +7,31 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from planner.jurisdiction import DataClass
+
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
 Cidr = Annotated[str, Meta(pattern=r"^[0-9a-fA-F:.]+/[0-9]{1,3}$")]
 Seconds = Annotated[int, Meta(ge=1)]
 Days = Annotated[int, Meta(ge=1)]
+CountryOrGroup = Annotated[str, Meta(pattern=r"^([A-Z]{2}|EEA)$")]
+
+MAX_REPLICAS = 64
+"""Most copies of the engine: each has a port of its own, from 8000 on, below those of the other services."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of every section: frozen, and a misspelt field is an error."""
+
+
+class LoraSection(Record, frozen=True, kw_only=True):
+    """`[model.lora]`: adapters, each under a name that clients ask for."""
+
+    adapters: dict[str, str] = {}
+    """Name -> folder on the node."""
+    max_rank: Annotated[int, Meta(ge=1, le=512)] = 16
+    """The largest rank among them."""
+    active: Annotated[int, Meta(ge=1, le=256)] = 1
+    """Adapters that may work in one batch."""
 
 
 class ModelSection(Record, frozen=True, kw_only=True):
@@ -26,6 +43,20 @@ class ModelSection(Record, frozen=True, kw_only=True):
     """The name clients ask for; the catalogue's name when empty."""
     max_model_len: Annotated[int, Meta(ge=256)] | None = None
     """Longest prompt plus answer, in tokens; the model's own limit when absent."""
+    source: str = ""
+    """A checkpoint of one's own: a folder on the node, or a Hugging Face repository; the catalogue's when empty."""
+    revision: str = ""
+    """Commit of the repository."""
+    config: str = ""
+    """Its `config.json`, where it is no fine-tune of the row that `name` names."""
+    dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
+    """What it computes in; the checkpoint's own when `auto`."""
+    quantization: str = ""
+    """Quantise the weights when they are loaded, for example `fp8`; as the checkpoint says when empty."""
+    lora: LoraSection | None = None
+    """LoRA adapters served beside the model."""
+    accept_licence: str = ""
+    """Name of a licence that forbids commercial use, by which somebody says that theirs is allowed."""
 
 
 class HardwareSection(Record, frozen=True, kw_only=True):
@@ -35,6 +66,14 @@ class HardwareSection(Record, frozen=True, kw_only=True):
     """A row of the catalogue's `gpus.toml`."""
     count: Annotated[int, Meta(ge=1, le=1024)]
     """GPUs that one replica uses."""
+    replicas: Annotated[int, Meta(ge=1, le=MAX_REPLICAS)] | None = None
+    """Independent copies of the engine, each on `count` GPUs; as many as `[demand]` takes when absent, else one."""
+    tensor_parallel: Annotated[int, Meta(ge=1)] | None = None
+    """GPUs that divide every layer among them; chosen when absent."""
+    pipeline_parallel: Annotated[int, Meta(ge=1)] | None = None
+    """Groups of consecutive layers; chosen when absent."""
+    expert_parallel: bool | None = None
+    """Deal whole experts out to GPUs; where it is needed when absent."""
 
 
 class EngineSection(Record, frozen=True, kw_only=True):
@@ -48,6 +87,40 @@ class EngineSection(Record, frozen=True, kw_only=True):
     """Share of GPU memory the engine takes (vLLM's default is 0.92)."""
     kv_cache_dtype: Literal["auto", "fp8"] = "auto"
     """Format of cached keys and values: the model's own, or fp8, which holds twice as many tokens."""
+    max_num_batched_tokens: Annotated[int, Meta(ge=256)] | None = None
+    """Tokens of one step, prompts and answers together; the engine's own choice for the GPU when absent."""
+    prefix_caching: bool = True
+    """Compute what prompts have in common once."""
+
+
+class DataSection(Record, frozen=True, kw_only=True, rename={"level": "class"}):
+    """`[data]`: how sensitive what is asked is, and where it may go."""
+
+    level: DataClass = "internal"
+    """open: may be published. internal: confidential. sensitive: regulated or secret; needs `control`."""
+    residency: tuple[CountryOrGroup, ...] = ()
+    """Countries where it may be processed (ISO 3166-1, EU, EEA); anywhere when empty."""
+    control: tuple[CountryOrGroup, ...] = ()
+    """Countries whose law may control the provider; any when empty."""
+    certificates: tuple[Literal["SecNumCloud", "HDS", "ISO 27001", "C5", "SOC 2"], ...] = ()
+    """What the provider must hold."""
+
+
+class DemandSection(Record, frozen=True, kw_only=True):
+    """`[demand]`: what the endpoint must carry; decides how many replicas there are, and the cost per token."""
+
+    peak_concurrency: Annotated[int, Meta(ge=1, le=100_000)]
+    """Requests under way at the busiest moment."""
+    prompt_tokens: Annotated[int, Meta(ge=1)] = 2000
+    """Of a usual request."""
+    answer_tokens: Annotated[int, Meta(ge=1)] = 500
+    """Of a usual answer."""
+    tokens_per_day: Annotated[int, Meta(ge=0, le=10**13)] = 0
+    """Generated tokens on a usual day; half of what the peak would come to when 0."""
+    first_token_ms: Annotated[int, Meta(ge=50)] = 10_000
+    """Longest time to the first token."""
+    token_latency_ms: Annotated[int, Meta(ge=2)] = 60
+    """Longest time between two tokens of an answer."""
 
 
 class NetworkSection(Record, frozen=True, kw_only=True):
@@ -145,6 +218,8 @@ class Profile(Record, frozen=True, kw_only=True):
     model: ModelSection
     hardware: HardwareSection
     engine: EngineSection = EngineSection()
+    demand: DemandSection | None = None
+    data: DataSection = DataSection()
     network: NetworkSection = NetworkSection()
     aws: AwsSection = AwsSection()
     tls: TlsSection = TlsSection()

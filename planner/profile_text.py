@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import re
 import tomllib
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -12,15 +10,12 @@ import msgspec
 
 from planner.errors import ProfileError
 from planner.profile import Profile
+from planner.toml_faults import fault_of
 from planner.toml_lines import line_of
 
 LoadParent = Callable[[str], "ProfileText"]
 MAX_EXTENDS = 8
 """Longest chain of `extends`: longer ones are a circle or beyond a reader's patience."""
-
-_AT_PATH = re.compile(r" - at `(?:key in )?\$(?P<path>[^`]*)`$")
-_UNKNOWN_FIELD = re.compile(r"unknown field `(?P<field>[^`]+)`")
-_MISSING_FIELD = re.compile(r"missing required field `(?P<field>[^`]+)`")
 
 
 class ProfileText(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,34 +91,11 @@ def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _explain(error: msgspec.ValidationError, chain: list[tuple[ProfileText, dict[str, Any]]]) -> ProfileError:
-    """Turn msgspec's message into one with file, line and field, and the nearest name for a misspelt one."""
-    message = str(error)
-    match = _AT_PATH.search(message)
-    path = [part for part in re.split(r"[.\[\]]+", match["path"]) if part and part != "..."] if match else []
-    what = _AT_PATH.sub("", message)
-    what = what[:1].lower() + what[1:]
-    if unknown := _UNKNOWN_FIELD.search(message):
-        path.append(unknown["field"])
-        near = difflib.get_close_matches(unknown["field"], _fields(path[:-1]), n=1)
-        what = "no such field" + (f"; did you mean `{near[0]}`?" if near else "")
-    elif missing := _MISSING_FIELD.search(message):
-        path.append(missing["field"])
-        what = "this field is missing"
+    """Turn msgspec's message into one with file, line and field, found in the file that sets the field."""
+    path, what = fault_of(error, Profile)
     keys = [part for part in path if not part.isdigit()]
     source = next((text for text, values in chain if _sets(values, keys)), chain[0][0])
     return _error(source, keys, what)
-
-
-def _fields(path: list[str]) -> list[str]:
-    """Return the names of the fields of the profile's section at a path."""
-    struct: type[msgspec.Struct] = Profile
-    for key in path:
-        kinds = {field.name: field.type for field in msgspec.structs.fields(struct)}
-        kind = kinds.get(key)
-        if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
-            return []
-        struct = kind
-    return [field.name for field in msgspec.structs.fields(struct)]
 
 
 def _sets(values: Mapping[str, Any], path: list[str]) -> bool:

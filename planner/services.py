@@ -17,11 +17,14 @@ from planner.plan import (
     Plan,
     Port,
     Service,
+    replica_names,
 )
+from planner.profile import MAX_REPLICAS
 
 DEFAULT_PORTS: Mapping[str, int] = {
     "aws.http": 5566,
     "engine.http": 8000,
+    **{f"{name}.http": 8000 + number for number, name in enumerate(replica_names(MAX_REPLICAS))},
     "gateway.http": 8080,
     "gateway.admin": 8081,
     "traefik.https": 8443,
@@ -60,17 +63,25 @@ class Services:
             limits=Limits(memory_mib=2048),
         )
 
-    def engine(self, model: ModelPlan, engine: EnginePlan) -> Service:
+    def engines(self, model: ModelPlan, engine: EnginePlan) -> tuple[Service, ...]:
+        """Describe every replica of the engine. They stand on one node, which holds them side by side."""
+        return tuple(
+            self._engine(name, first_gpu=number * engine.gpus, model=model, engine=engine)
+            for number, name in enumerate(engine.service_names)
+        )
+
+    def _engine(self, name: str, *, first_gpu: int, model: ModelPlan, engine: EnginePlan) -> Service:
         """Describe the imitation of the inference engine, at the rates that the plan predicts."""
         rates = engine.rates
         arguments = {
             "--host": "127.0.0.1",
-            "--port": self.number("engine", "http"),
+            "--port": self.number(name, "http"),
             "--served-model-name": model.served_name,
             "--max-model-len": model.max_model_len,
             "--max-num-seqs": engine.max_num_seqs,
             "--max-num-queued-reqs": engine.max_num_queued_reqs,
-            "--kv-cache-tokens": engine.kv_cache_tokens,
+            **({"--kv-cache-tokens": engine.kv_cache_tokens} if engine.kv_cache_tokens else {}),
+            **_pooling(model),
             "--prefill-tokens-per-second": rates.prefill_tokens_per_s,
             "--decode-step-seconds": rates.decode_step_s,
             "--decode-step-per-sequence-seconds": rates.decode_step_per_sequence_s,
@@ -78,15 +89,17 @@ class Services:
             "--fault-file": "{data}/faults.json",
         }
         return Service(
-            name="engine",
+            name=name,
             artefact="vllm-sim",
             version=self._version("vllm-sim"),
             args=tuple(str(word) for pair in arguments.items() for word in pair),
+            env={"CUDA_VISIBLE_DEVICES": ",".join(map(str, range(first_gpu, first_gpu + engine.gpus)))},
             secret_env={"VLLM_API_KEY": "engine-api-key"},
-            ports=(self._port("engine", "http"),),
+            ports=(self._port(name, "http"),),
             health=Health(port="http", path="/health"),
             limits=Limits(memory_mib=1024),
             metrics=Metrics(port="http"),
+            gpus=engine.gpus,
         )
 
     def gateway(self, after: tuple[str, ...]) -> Service:
@@ -154,3 +167,8 @@ def wanted_ports(plan: Plan) -> dict[str, int]:
     """Return `service.port` -> the default number, for every port of the plan."""
     names = (f"{service.name}.{port.name}" for service in plan.services for port in service.ports)
     return {name: DEFAULT_PORTS[name] for name in names}
+
+
+def _pooling(model: ModelPlan) -> dict[str, object]:
+    """Return what an engine for embeddings is told besides."""
+    return {"--runner": "pooling", "--embedding-width": model.embedding_width} if model.kind == "embedding" else {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -14,11 +15,12 @@ def line_of(text: str, path: Sequence[str]) -> int | None:
 
     Args:
         text: a TOML document that parses.
-        path: keys from the root, for example `["hardware", "count"]`.
+        path: keys from the root, for example `["hardware", "count"]`; an element of an array of tables by its number,
+            from 0: `["hardware", "1", "count"]`.
 
     """
     import tree_sitter_toml  # noqa: PLC0415 - a native parser: loaded only when there is an error to place
-    from tree_sitter import Language, Parser  # noqa: PLC0415
+    from tree_sitter import Language, Parser  # noqa: PLC0415 - as the line above
 
     parser = Parser(Language(tree_sitter_toml.language()))
     places = dict(_places(parser.parse(text.encode()).root_node, ()))
@@ -33,9 +35,13 @@ def line_of(text: str, path: Sequence[str]) -> int | None:
 def _places(node: Node, prefix: tuple[str, ...]) -> list[tuple[tuple[str, ...], int]]:
     """List (path, line) of every table and key below a node, in order of appearance."""
     found: list[tuple[tuple[str, ...], int]] = []
+    elements: Counter[tuple[str, ...]] = Counter()
     for child in node.named_children:
         if child.type in {"table", "table_array_element", "pair"}:
             keys = _keys(child.named_children[0])
+            if child.type == "table_array_element":
+                elements[keys] += 1
+                keys = (*keys, str(elements[keys] - 1))
             found.append(((*prefix, *keys), child.start_point.row + 1))
             found += _places(child, (*prefix, *keys))
         elif child.type == "inline_table":

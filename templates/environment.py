@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 FOLDER = Path(__file__).parent
 NOT_PLAIN = re.compile(r"[^ -~]")
@@ -18,7 +19,7 @@ NOT_PLAIN = re.compile(r"[^ -~]")
 @cache
 def environment() -> Environment:
     """Return the environment. Values pass through `quoted`, which suits YAML and TOML alike."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415  `status` renders nothing - `status` comes near, and renders nothing
 
     made = Environment(  # noqa: S701 - no HTML is rendered; quoting is the filters' work
         loader=FileSystemLoader(FOLDER),
@@ -31,6 +32,50 @@ def environment() -> Environment:
     made.filters["method_rule"] = method_rule
     made.filters["no_pattern"] = no_pattern
     return made
+
+
+@cache
+def page_environment() -> Environment:
+    """Return the environment of pages for people: every value is escaped as HTML."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415  `status` renders nothing
+
+    made = Environment(
+        loader=FileSystemLoader(FOLDER),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=True,
+    )
+    made.filters["amount"] = amount
+    made.filters["tokens"] = tokens
+    made.filters["share"] = share
+    made.filters["code_spans"] = code_spans
+    return made
+
+
+def amount(value: float) -> str:
+    """Return money with separators: without cents from a thousand on."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.2f}"
+
+
+def tokens(value: float) -> str:
+    """Return a number of tokens in millions, with three figures at least."""
+    millions = value / 1e6
+    return f"{millions:,.0f} million" if millions >= 100 else f"{millions:.3g} million"
+
+
+def share(value: float) -> str:
+    """Return a part of the whole in per cent: a decimal below 10 %."""
+    return f"{value:.0%}" if abs(value) >= 0.1 else f"{value:.1%}"
+
+
+def code_spans(text: str) -> Markup:
+    """Return text as HTML: escaped, and what stands between backquotes as code."""
+    from markupsafe import Markup, escape  # noqa: PLC0415  as above
+
+    parts = [escape(part) for part in text.split("`")]
+    wrapped = [Markup("<code>{}</code>").format(part) if at % 2 else part for at, part in enumerate(parts)]
+    return Markup("").join(wrapped)
 
 
 def quoted(value: Any) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from planner.layout import Layout
 from planner.plan import Plan
 from templates.environment import environment
@@ -27,15 +29,33 @@ def render(plan: Plan, layout: Layout) -> dict[str, str]:
         "plan": plan,
         "layout": layout,
         "ports": {service.name: {port.name: port.number for port in service.ports} for service in plan.services},
-        "scraped": [
-            {"job": service.name, "port": plan.port(service.name, service.metrics.port), "path": service.metrics.path}
-            for service in plan.services
-            if service.metrics is not None
-        ],
-        "upstream_url": plan.upstream.url if plan.upstream else f"http://127.0.0.1:{plan.port('engine', 'http')}",
+        "scraped": _scraped(plan),
+        "upstreams": _upstreams(plan),
         "upstream_key": _upstream_key(plan, layout),
     }
     return {path: environment().get_template(name).render(context) for path, name in TEMPLATES.items()}
+
+
+def _scraped(plan: Plan) -> list[dict[str, Any]]:
+    """Return Prometheus's targets. The engine's replicas are one job; each carries its service's name as `replica`."""
+    replicas = plan.engine.service_names
+    return [
+        {
+            "job": "engine" if service.name in replicas else service.name,
+            "replica": service.name if service.name in replicas else "",
+            "port": plan.port(service.name, service.metrics.port),
+            "path": service.metrics.path,
+        }
+        for service in plan.services
+        if service.metrics is not None
+    ]
+
+
+def _upstreams(plan: Plan) -> dict[str, str]:
+    """Return the URL of each server behind the gateway by its name."""
+    if plan.upstream:
+        return {"upstream": plan.upstream.url}
+    return {name: f"http://127.0.0.1:{plan.port(name, 'http')}" for name in plan.engine.service_names}
 
 
 def _upstream_key(plan: Plan, layout: Layout) -> str:

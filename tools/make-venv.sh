@@ -130,10 +130,13 @@ if up_to_date "$lock"; then exit 0; fi
 python=$(find_python) ||
     fail "no Python 3.11 or later was found" \
         "On Debian: apt-get install python3. Or name one: CLOISTER_PYTHON=/path/to/python3 $root/deploy"
+# The folder it was called from has no say: uv would obey a uv.toml there, and Python import a pip.py.
+cd "$root"
 
 # Two first runs at once must not make the same folder: the second waits, and finds the work done.
 if [ -z "${CLOISTER_VENV_LOCKED:-}" ]; then
-    CLOISTER_VENV_LOCKED=1 exec "$python" -I "$root/tools/locked.py" "$root/.venv.lock" sh "$0" "$@"
+    CLOISTER_VENV_LOCKED=1 CLOISTER_PYTHON=$python \
+        exec "$python" -I "$root/tools/locked.py" "$root/.venv.lock" sh "$root/tools/make-venv.sh" "$@"
 fi
 trap 'say "interrupted: the next run begins again with what is already downloaded"; exit 130' INT
 

@@ -27,14 +27,17 @@ def logs(
     from lifecycle.home import Home
     from lifecycle.logs import known_services, lines_of
     from lifecycle.stack import Stack as Made
+    from planner.errors import UsageError
 
     made = Made.load(Home.of_user().stack(stack))
     names = known_services(made, service)
+    if follow and len(names) > 1:
+        raise UsageError("--follow takes one service", hint=f"Name one of: {', '.join(names)}.")
     if as_json:
         emit_json({"logs": {name: list(lines_of(made, name, lines)) for name in names}})
         return
     for name in names:
         if len(names) > 1:
             emit_text(f"==> {name} <==")
-        for line in lines_of(made, name, lines, follow=follow and len(names) == 1):
+        for line in lines_of(made, name, lines, follow=follow):
             emit_text(line)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cli.options import DEFAULT_STACK, Json, ProfileName, Stack, UpstreamKeyEnv, UpstreamUrl
+from cli.options import DEFAULT_STACK, AcceptLicence, Json, ProfileName, Stack, UpstreamKeyEnv, UpstreamUrl
 
 
 def plan(
@@ -10,6 +10,7 @@ def plan(
     stack: Stack = DEFAULT_STACK,
     upstream: UpstreamUrl = "",
     upstream_key_env: UpstreamKeyEnv = "",
+    accept_licence: AcceptLicence = "",
     as_json: Json = False,
 ) -> None:
     """Show what `up` would do, and why: decisions, resources, services, policy verdicts, cost. Nothing is created.
@@ -25,10 +26,14 @@ def plan(
     from cli.show import emit_json, show
     from cli.views import plan_page
     from lifecycle.home import Home
-    from lifecycle.planning import Request, decide, judge, refuse_violations
+    from lifecycle.planning import Request, decide, judge
+    from lifecycle.refusals import refuse_violations
 
     home = Home.of_user().stack(stack)
-    decided, _ = decide(home, Request(profile=profile, upstream_url=upstream, upstream_key_env=upstream_key_env))
+    request = Request(
+        profile=profile, upstream_url=upstream, upstream_key_env=upstream_key_env, accept_licence=accept_licence
+    )
+    decided, _ = decide(home, request)
     with progress_view() as progress:
         report = judge(decided, home, progress)
     if as_json:

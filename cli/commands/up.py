@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cli.options import DEFAULT_STACK, Json, ProfileName, Stack, UpstreamKeyEnv, UpstreamUrl, Yes
+from cli.options import DEFAULT_STACK, AcceptLicence, Json, ProfileName, Stack, UpstreamKeyEnv, UpstreamUrl, Yes
 
 
 def up(
@@ -10,6 +10,7 @@ def up(
     stack: Stack = DEFAULT_STACK,
     upstream: UpstreamUrl = "",
     upstream_key_env: UpstreamKeyEnv = "",
+    accept_licence: AcceptLicence = "",
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
@@ -38,7 +39,12 @@ def up(
             price = report.cost.usd_per_hour
             return price == 0 or yes or confirm(f"This costs {price:.2f} USD per hour from now on. Go on?")
 
-        request = Request(profile=profile, upstream_url=upstream, upstream_key_env=upstream_key_env)
+        request = Request(
+            profile=profile,
+            upstream_url=upstream,
+            upstream_key_env=upstream_key_env,
+            accept_licence=accept_licence,
+        )
         report = run(Home.of_user().stack(stack), request, progress, agree=agree)
     if as_json:
         emit_json(report)

@@ -12,6 +12,9 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
+from joserfc import jwt
+
 from lifecycle import signing
 from lifecycle.probes.base import Check, Subject
 from lifecycle.register import IssuerFiles
@@ -38,8 +41,6 @@ def probe(subject: Subject) -> Iterator[Check]:
 
 def _refused(subject: Subject, check: str, token: str | None, status: int = 401) -> Check:
     """Ask with the token; the answer must have the status and RFC 6750's challenge."""
-    import httpx  # noqa: PLC0415
-
     try:
         with subject.client(token) as client:
             answer = client.get(PATH)
@@ -69,8 +70,6 @@ def _claims(subject: Subject) -> dict[str, Any]:
 
 def _signed(subject: Subject, *, kid: str | None = None, **changes: Any) -> str:
     """Sign with the issuer's real key: what is wrong with the token is what is tried, and nothing else."""
-    from joserfc import jwt  # noqa: PLC0415
-
     key = signing.load(IssuerFiles.of(subject.layout).keys)[-1]
     algorithm = str(key.get("alg"))
     with warnings.catch_warnings():

@@ -5,15 +5,12 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+import httpx
 import msgspec
 
 from planner.layout import Layout
 from planner.plan import Plan
-
-if TYPE_CHECKING:
-    import httpx
 
 TIMEOUT_S = 20.0
 """Longest wait for an answer; the sandbox's engine is never slower."""
@@ -60,9 +57,8 @@ class Subject:
 
     @property
     def name(self) -> str:
-        """A name that the certificate is valid for: the address that is asked, where it covers that."""
-        names = self.plan.tls.hostnames
-        return self.host if self.host in names else names[0]
+        """A name that the certificate is valid for."""
+        return self.plan.tls.name_at(self.host)
 
     @property
     def ca_file(self) -> str:
@@ -75,8 +71,6 @@ class Subject:
 
     def client(self, token: str | None = None) -> httpx.Client:
         """Return an HTTP client that trusts the stack's authority and follows no redirect."""
-        import httpx  # noqa: PLC0415 - only `verify` and `up` probe
-
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         client = httpx.Client(
             base_url=self.url, verify=self.trust(), headers=headers, timeout=TIMEOUT_S, trust_env=False

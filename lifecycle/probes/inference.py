@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
+
+import httpx
 
 from lifecycle.probes.base import Check, Subject
 
@@ -13,15 +15,14 @@ NO_TOKEN = "the issuer is a foreign one: give a token with --token-env NAME"  # 
 
 def probe(subject: Subject) -> Iterator[Check]:
     """Yield the checks of a client with a valid token."""
-    import httpx  # noqa: PLC0415
-
     token = subject.token()
+    asked = EMBEDDING if subject.plan.model.kind == "embedding" else CHAT
     if token is None:
-        for kind in ("models", "answer", "stream"):
+        for kind in asked:
             yield Check(id=f"inference.{kind}", ok=None, detail=NO_TOKEN)
         return
     with subject.client(token) as client:
-        for kind, ask in (("models", _models), ("answer", _answer), ("stream", _stream)):
+        for kind, ask in asked.items():
             try:
                 ok, detail = ask(client, subject)
             except (httpx.HTTPError, ValueError, KeyError, IndexError) as error:
@@ -29,13 +30,21 @@ def probe(subject: Subject) -> Iterator[Check]:
             yield Check(id=f"inference.{kind}", ok=ok, detail=detail)
 
 
-def _question(subject: Subject, **more: Any) -> dict[str, Any]:
-    return {
-        "model": subject.plan.model.served_name,
-        "messages": [{"role": "user", "content": "Say hello."}],
-        "max_tokens": 24,
-        **more,
-    }
+def _embedding(client: Any, subject: Subject) -> tuple[bool, str]:
+    path, body = question(subject)
+    answer = client.post(path, json=body)
+    vectors = [one["embedding"] for one in answer.json()["data"]]
+    ok = answer.status_code == 200 and len(vectors) == 2 and len(vectors[0]) == len(vectors[1]) > 0
+    return ok, f"{answer.status_code}, {len(vectors)} vectors of {len(vectors[0])} numbers"
+
+
+def question(subject: Subject, **more: Any) -> tuple[str, dict[str, Any]]:
+    """Return the path and the body of a small request of the kind that the model answers."""
+    model = subject.plan.model
+    if model.kind == "embedding":
+        return "/v1/embeddings", {"model": model.served_name, "input": ["Say hello.", "Say goodbye."], **more}
+    messages = [{"role": "user", "content": "Say hello."}]
+    return "/v1/chat/completions", {"model": model.served_name, "messages": messages, "max_tokens": 24, **more}
 
 
 def _models(client: Any, subject: Subject) -> tuple[bool, str]:
@@ -45,18 +54,19 @@ def _models(client: Any, subject: Subject) -> tuple[bool, str]:
 
 
 def _answer(client: Any, subject: Subject) -> tuple[bool, str]:
-    answer = client.post("/v1/chat/completions", json=_question(subject))
-    body = answer.json()
-    text = body["choices"][0]["message"]["content"]
-    return answer.status_code == 200 and bool(
-        text
-    ), f"{answer.status_code}, {body['usage']['completion_tokens']} tokens"
+    path, body = question(subject)
+    answer = client.post(path, json=body)
+    said = answer.json()
+    text = said["choices"][0]["message"]["content"]
+    detail = f"{answer.status_code}, {said['usage']['completion_tokens']} tokens"
+    return answer.status_code == 200 and bool(text), detail
 
 
 def _stream(client: Any, subject: Subject) -> tuple[bool, str]:
     """Read the stream as it arrives: at least two reads must bring something, and the end must be marked."""
     arrivals, received = 0, ""
-    with client.stream("POST", "/v1/chat/completions", json=_question(subject, stream=True)) as answer:
+    path, body = question(subject, stream=True)
+    with client.stream("POST", path, json=body) as answer:
         for piece in answer.iter_raw():
             arrivals += 1
             received += piece.decode()
@@ -65,3 +75,8 @@ def _stream(client: Any, subject: Subject) -> tuple[bool, str]:
     ended = bool(events) and events[-1] == "[DONE]"
     ok = answer.status_code == 200 and arrivals >= 2 and len(chunks) >= 2 and ended
     return ok, f"{len(chunks)} chunks in {arrivals} arrivals, {'ended' if ended else 'not ended'} by [DONE]"
+
+
+Ask = Callable[[Any, Subject], tuple[bool, str]]
+CHAT: dict[str, Ask] = {"models": _models, "answer": _answer, "stream": _stream}
+EMBEDDING: dict[str, Ask] = {"models": _models, "embedding": _embedding}

@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
+
 from lifecycle.probes.base import Check, Subject
 
 
@@ -24,8 +26,6 @@ def probe(subject: Subject, *, runs: bool) -> Iterator[Check]:
 
 
 def _api(subject: Subject, path: str) -> Any:
-    import httpx  # noqa: PLC0415
-
     port = subject.plan.port("prometheus", "http")
     with httpx.Client(base_url=f"http://127.0.0.1:{port}/prometheus", timeout=5, trust_env=False) as client:
         return client.get(path).raise_for_status().json()["data"]
@@ -33,8 +33,6 @@ def _api(subject: Subject, path: str) -> Any:
 
 def _targets(subject: Subject) -> Check:
     """Wait, for as long as two scrapes take, until every target was scraped and is up."""
-    import httpx  # noqa: PLC0415
-
     deadline = time.monotonic() + 2 * subject.plan.metrics.scrape_interval_s + 5
     wanted = sum(1 for service in subject.plan.services if service.metrics)
     while True:
@@ -42,19 +40,23 @@ def _targets(subject: Subject) -> Check:
             targets = _api(subject, "/api/v1/targets")["activeTargets"]
         except (httpx.HTTPError, KeyError, ValueError) as error:
             return Check(id="metrics.targets", ok=False, detail=f"Prometheus does not answer: {error}")
-        down = [f"{t['labels']['job']} ({t['lastError'] or t['health']})" for t in targets if t["health"] != "up"]
+        down = [f"{_name(t)} ({t['lastError'] or t['health']})" for t in targets if t["health"] != "up"]
         if len(targets) == wanted and not down:
-            jobs = ", ".join(sorted(t["labels"]["job"] for t in targets))
-            return Check(id="metrics.targets", ok=True, detail=f"{len(targets)} up: {jobs}")
+            names = ", ".join(sorted(map(_name, targets)))
+            return Check(id="metrics.targets", ok=True, detail=f"{len(targets)} up: {names}")
         if time.monotonic() > deadline:
             detail = f"{len(targets)} of {wanted} targets known; down: {', '.join(down) or 'none'}"
             return Check(id="metrics.targets", ok=False, detail=detail)
         time.sleep(0.2)
 
 
-def _rules(subject: Subject) -> Check:
-    import httpx  # noqa: PLC0415
+def _name(target: Any) -> str:
+    """Return the service that a target is."""
+    labels = target["labels"]
+    return str(labels.get("replica", labels["job"]))
 
+
+def _rules(subject: Subject) -> Check:
     try:
         groups = _api(subject, "/api/v1/rules")["groups"]
     except (httpx.HTTPError, KeyError, ValueError) as error:
@@ -67,8 +69,6 @@ def _rules(subject: Subject) -> Check:
 
 def _closed(subject: Subject) -> Check:
     """Ask for the dashboards through the published port as a stranger."""
-    import httpx  # noqa: PLC0415
-
     try:
         with subject.client() as client:
             status = client.get("/prometheus/api/v1/targets").status_code

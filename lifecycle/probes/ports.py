@@ -5,6 +5,8 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Iterator
 
+import psutil
+
 from lifecycle.probes.base import Check, Subject
 
 
@@ -42,8 +44,6 @@ def probe(subject: Subject, pids: Iterable[int]) -> Iterator[Check]:
 
 def _listening(pids: Iterable[int]) -> list[tuple[str, int]]:
     """Return (address, port) of every TCP socket that the processes listen on, and every bound UDP socket."""
-    import psutil  # noqa: PLC0415 - not needed to plan
-
     found = set()
     for pid in pids:
         try:

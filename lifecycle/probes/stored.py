@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
+
 from lifecycle.probes.base import Check, Subject
 
 MAX_SEARCHED = 8 * 2**20
@@ -44,8 +46,6 @@ def _leaks(subject: Subject, secrets: list[Path]) -> Iterator[str]:
 
 
 def _in_arguments(values: list[bytes]) -> Iterator[str]:
-    import psutil  # noqa: PLC0415
-
     for process in psutil.process_iter(["cmdline"]):
         line = " ".join(process.info["cmdline"] or ()).encode(errors="replace")
         if any(value in line for value in values):

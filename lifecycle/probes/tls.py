@@ -7,6 +7,8 @@ import ssl
 import warnings
 from collections.abc import Iterator
 
+import httpx
+
 from lifecycle.probes.base import TIMEOUT_S, Check, Subject
 
 
@@ -79,8 +81,6 @@ def _plain_http_refused(subject: Subject) -> Check:
 
 
 def _hsts(subject: Subject) -> Check:
-    import httpx  # noqa: PLC0415
-
     try:
         with subject.client() as client:
             header = client.get("/v1/models").headers.get("strict-transport-security", "")

@@ -2,109 +2,37 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import difflib
 import tomllib
 from functools import cache
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import msgspec
 
+from planner.catalogue.rows import (
+    ApiPrice,
+    Artefact,
+    ArtefactSource,
+    Assumption,
+    Engine,
+    Gpu,
+    Host,
+    HostPrice,
+    Licence,
+    Model,
+    Provider,
+    PurchasePrice,
+    Rate,
+)
 from planner.errors import PlanError
+
+__all__ = ["Artefact", "ArtefactSource", "Catalogue", "Engine", "Gpu", "Host", "Model", "load_catalogue"]
 
 FOLDER = Path(__file__).parent
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A row with its origin."""
-
-    source: str
-    as_of: dt.date
-    verified: bool
-    """From a primary source."""
-
-
-class Model(Row, frozen=True, kw_only=True):
-    """An open model. Sizes in GiB, parameters in units of 10^9."""
-
-    name: str
-    hub: str
-    licence: str
-    quantization: Literal["none", "fp8", "mxfp4"]
-    total_params_b: float
-    active_params_b: float
-    weights_gib: float
-    active_weights_gib: float
-    kv_bytes_per_token: int
-    kv_heads: int
-    kv_replicated: bool = False
-    max_position: int
-
-
-class Gpu(Row, frozen=True, kw_only=True):
-    """A GPU."""
-
-    name: str
-    title: str
-    memory_gib: float
-    bandwidth_tb_s: float
-    bf16_tflops: float
-    fp8_tflops: float | None = None
-
-
-class Host(Row, frozen=True, kw_only=True):
-    """A machine with GPUs."""
-
-    name: str
-    provider: str
-    gpu: str
-    gpus: int
-    vcpus: int
-    memory_gib: int
-    network_cards: int
-    efa_interfaces: int
-    zones: dict[str, tuple[str, ...]]
-
-
-class Price(Row, frozen=True, kw_only=True):
-    """What a whole host costs; empty `regions` means that the source names none."""
-
-    host: str
-    capacity: str
-    regions: tuple[str, ...]
-    usd_per_hour: float
-
-
-class Engine(Row, frozen=True, kw_only=True):
-    """An inference engine, and what sizing assumes of it."""
-
-    name: str
-    version: str
-    block_tokens: int
-    overhead_gib: float
-    bandwidth_efficiency: float
-    compute_efficiency: float
-
-
-class ArtefactSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One place an artefact may come from."""
-
-    kind: Literal["wheel", "module", "path", "debian"]
-    name: str
-
-
-class Artefact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A program that a stack runs."""
-
-    name: str
-    version: str
-    licence: str
-    sources: tuple[ArtefactSource, ...]
-    stand_in: bool = False
-
-
-Named = TypeVar("Named", Model, Gpu, Host, Engine, Artefact)
+Named = TypeVar("Named", Model, Gpu, Host, Provider, Licence, Engine, Artefact, ApiPrice, Assumption)
 AnyRow = TypeVar("AnyRow", bound=msgspec.Struct)
 
 
@@ -112,11 +40,17 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
     """All rows, by name where they have one."""
 
     models: dict[str, Model]
+    licences: dict[str, Licence]
     gpus: dict[str, Gpu]
     hosts: dict[str, Host]
+    providers: dict[str, Provider]
     engines: dict[str, Engine]
     artefacts: dict[str, Artefact]
-    prices: tuple[Price, ...]
+    host_prices: tuple[HostPrice, ...]
+    purchases: tuple[PurchasePrice, ...]
+    apis: dict[str, ApiPrice]
+    assumptions: dict[str, Assumption]
+    rates: tuple[Rate, ...]
 
     def model(self, name: str) -> Model:
         """Return a model.
@@ -155,19 +89,29 @@ def load_catalogue() -> Catalogue:
 
     """
     return Catalogue(
-        models={row.name: row for row in _rows("models", Model)},
-        gpus={row.name: row for row in _rows("gpus", Gpu)},
-        hosts={row.name: row for row in _rows("hosts", Host)},
-        engines={row.name: row for row in _rows("engines", Engine)},
-        artefacts={row.name: row for row in _rows("artefacts", Artefact)},
-        prices=tuple(_rows("prices", Price)),
+        models=_by_name("models", "model", Model),
+        licences=_by_name("licences", "licence", Licence),
+        gpus=_by_name("gpus", "gpu", Gpu),
+        hosts=_by_name("hosts", "host", Host),
+        providers=_by_name("providers", "provider", Provider),
+        engines=_by_name("engines", "engine", Engine),
+        artefacts=_by_name("artefacts", "artefact", Artefact),
+        host_prices=_rows("prices", "host_hour", HostPrice),
+        purchases=_rows("prices", "purchase", PurchasePrice),
+        apis=_by_name("prices", "api", ApiPrice),
+        assumptions=_by_name("assumptions", "assumption", Assumption),
+        rates=_rows("prices", "rate", Rate),
     )
 
 
-def _rows(file: str, kind: type[AnyRow]) -> list[AnyRow]:
-    """Read `file`.toml, whose rows stand under the singular of its name."""
+def _by_name(file: str, table: str, kind: type[Named]) -> dict[str, Named]:
+    return {row.name: row for row in _rows(file, table, kind)}
+
+
+def _rows(file: str, table: str, kind: type[AnyRow]) -> tuple[AnyRow, ...]:
+    """Read the rows of one table of `file`.toml."""
     values = tomllib.loads((FOLDER / f"{file}.toml").read_text(encoding="utf-8"))
-    return [msgspec.convert(row, kind) for row in values[file.removesuffix("s")]]
+    return msgspec.convert(values.get(table, []), tuple[kind, ...])  # type: ignore[valid-type]  # a type at run time
 
 
 def _named(rows: dict[str, Named], name: str, what: str, field: str) -> Named:

@@ -11,7 +11,7 @@ import msgspec
 
 from planner.resources import Resource
 from sandbox.engine.changes import Change, Operation
-from sandbox.engine.deleting import Deleting, left_by, recorded
+from sandbox.engine.deleting import Deleting, half_updated, left_by, recorded
 from sandbox.engine.monitor import Registered, Registration
 from sandbox.engine.refreshing import refreshed
 from sandbox.engine.state import Pending, Record
@@ -149,9 +149,9 @@ class Carrying:
             self._delete_first(old)
         else:
             with self.engine.state.changing() as state:
-                state.doomed.append(old)
+                begun = state.pending.pop(old.urn, None)
+                state.doomed.append(half_updated(old, begun) if begun else old)
                 state.resources.pop(old.urn, None)
-                state.pending.pop(old.urn, None)
         return self._create(registration, handler, "replace")
 
     def _delete_first(self, old: Record) -> None:

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from sandbox.engine.changes import Change
 from sandbox.engine.failures import explain
 from sandbox.engine.ordering import in_order, in_parallel, key_of
@@ -27,7 +29,10 @@ class Deleting:
         self._lock = threading.Lock()
 
     def resolve_pending(self, urns: Collection[str]) -> None:
-        """Settle what was begun and not ended; what interrupted creations left is recorded, and deleted like the rest.
+        """Settle what was begun and not ended.
+
+        What interrupted creations left is recorded, and deleted like the rest. What was being updated may need what it
+        needed before and what it was to need: both stay until it is gone.
 
         Args:
             urns: of what is about to be deleted.
@@ -45,6 +50,8 @@ class Deleting:
                 del state.pending[pending.urn]
                 if found is not None:
                     state.resources[pending.urn] = recorded(pending, found, {})
+                elif pending.op == "update" and (record := state.resources.get(pending.urn)) is not None:
+                    state.resources[pending.urn] = half_updated(record, pending)
 
     def delete(self, records: list[Record]) -> None:
         """Delete the records, dependents first.
@@ -83,6 +90,12 @@ class Deleting:
 
 def _same(left: Record | None, right: Record) -> bool:
     return left is not None and (left.urn, left.id) == (right.urn, right.id)
+
+
+def half_updated(record: Record, pending: Pending) -> Record:
+    """Return the record of a resource of which nobody knows how far its update came: it may need old and new."""
+    needed = dict.fromkeys((*record.dependencies, *pending.dependencies))
+    return msgspec.structs.replace(record, dependencies=tuple(needed))
 
 
 def left_by(pending: Pending, handler: Handler, account: Clients, state: StateFile) -> str | None:

@@ -88,9 +88,9 @@ class Monitor(mocks.MockMonitor):
 
     def features(self) -> set[int]:
         """Return what the SDK may rely on."""
-        return set(self.GetDeploymentInfo(empty_pb2.Empty()).supportedFeatures)  # type: ignore[no-untyped-call]
+        return set(self.GetDeploymentInfo(empty_pb2.Empty()).supportedFeatures)  # type: ignore[no-untyped-call]  # the SDK's mock has no types
 
-    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the SDK's name
+    def RegisterResource(self, request: Any) -> Any:
         """Carry out one registration."""
         urn = self.make_urn(request.parent, request.type, request.name)
         if request.type == "pulumi:pulumi:Stack":
@@ -107,19 +107,19 @@ class Monitor(mocks.MockMonitor):
             return resource_pb2.RegisterResourceResponse(urn=urn, result=resource_pb2.Result.FAIL)
         return resource_pb2.RegisterResourceResponse(urn=urn, id=answer.id, object=_struct(answer.outputs))
 
-    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802
+    def RegisterResourceOutputs(self, request: Any) -> Any:
         """Keep what the program exports."""
         if "pulumi:pulumi:Stack" in request.urn.split("::")[2].split("$")[-1]:
             self.exports = plain(rpc.deserialize_properties(request.outputs, keep_unknowns=True))
         return empty_pb2.Empty()
 
-    def Invoke(self, request: Any) -> Any:  # noqa: N802
+    def Invoke(self, request: Any) -> Any:
         """Answer a data source."""
         answer = self.carrier.invoke(request.tok, plain(rpc.deserialize_properties(request.args)))
         fields: dict[str, Any] = {"failures": None, "return": _struct(answer)}
         return resource_pb2.ResourceInvokeResponse(**fields)
 
-    def ReadResource(self, request: Any) -> Any:  # noqa: N802
+    def ReadResource(self, request: Any) -> Any:
         """Refuse: nothing of ours adopts what it did not make."""
         raise DeployError(f"reading existing resources is not supported: {request.type}", code="unsupported")
 

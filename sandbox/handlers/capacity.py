@@ -38,7 +38,7 @@ class PlacementGroup(Ec2Resource):
         if record is not None:
             retag_ec2(change, record["GroupId"])
 
-    def outputs(self, target: Target, record: Record) -> Properties:  # noqa: ARG002
+    def outputs(self, target: Target, record: Record) -> Properties:
         """Return what the account says."""
         return {
             "arn": record["GroupArn"],
@@ -105,7 +105,7 @@ class CapacityReservation(Ec2Resource):
         if arguments:
             change.ec2.modify_capacity_reservation(CapacityReservationId=change.id, **arguments)
 
-    def outputs(self, target: Target, record: Record) -> Properties:  # noqa: ARG002
+    def outputs(self, target: Target, record: Record) -> Properties:
         """Return what the account says."""
         end = {"endDate": record["EndDate"].strftime("%Y-%m-%dT%H:%M:%SZ")} if record.get("EndDate") else {}
         same = {name: record[api_name] for name, api_name in _RESERVATION.items() if api_name in record}

@@ -52,8 +52,8 @@ class Boto3Clients:
 
     def _make(self, service: str) -> Any:
         import boto3.session  # noqa: PLC0415  # takes a third of a second, which most commands can do without
-        import botocore.session  # noqa: PLC0415
-        from botocore.config import Config  # noqa: PLC0415
+        import botocore.session  # noqa: PLC0415  # as boto3
+        from botocore.config import Config  # noqa: PLC0415  # as boto3
 
         if self._session is None:
             self._session = boto3.session.Session(

@@ -52,7 +52,7 @@ class InstanceConnectEndpoint(Ec2Resource):
 
         wait_until(ready, f"{target.id} is ready")
 
-    def outputs(self, target: Target, record: Record) -> Properties:  # noqa: ARG002
+    def outputs(self, target: Target, record: Record) -> Properties:
         """Return what the account says."""
         return {
             "arn": record["InstanceConnectEndpointArn"],

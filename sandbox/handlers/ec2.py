@@ -66,7 +66,7 @@ class Ec2Resource(Resource):
     id_key: ClassVar[str]
     filters_argument: ClassVar[str] = "Filters"
 
-    def alive(self, record: Record) -> bool:  # noqa: ARG002  # most types do not linger
+    def alive(self, record: Record) -> bool:  # most types do not linger
         """Tell whether a resource that is still described is there at all."""
         return True
 

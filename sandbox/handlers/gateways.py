@@ -161,7 +161,7 @@ class NatGateway(Ec2Resource):
 
         wait_until(available, f"{target.id} is available")
 
-    def outputs(self, target: Target, record: Record) -> Properties:  # noqa: ARG002
+    def outputs(self, target: Target, record: Record) -> Properties:
         """Return what the account says."""
         addresses = record.get("NatGatewayAddresses") or [{}]
         return {

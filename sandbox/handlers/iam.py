@@ -137,7 +137,7 @@ class Role(_Named):
         for arn in set(change.old.get("managedPolicyArns") or []) - set(change.inputs.get("managedPolicyArns") or []):
             iam.detach_role_policy(RoleName=change.id, PolicyArn=arn)
 
-    def outputs(self, target: Target, record: Record) -> Properties:  # noqa: ARG002
+    def outputs(self, target: Target, record: Record) -> Properties:
         """Return what the account says."""
         return {
             "arn": record["Arn"],
@@ -208,7 +208,7 @@ class RolePolicy(Resource):
         """Replace the policy's text."""
         self.make(change.clients, change.inputs)
 
-    def outputs(self, target: Target, record: Record) -> Properties:  # noqa: ARG002
+    def outputs(self, target: Target, record: Record) -> Properties:
         """Return what the account says."""
         return {
             "name": record["PolicyName"],
@@ -254,7 +254,7 @@ class InstanceProfile(_Named):
         if "role" in change.names:
             self.complete(change)
 
-    def outputs(self, target: Target, record: Record) -> Properties:  # noqa: ARG002
+    def outputs(self, target: Target, record: Record) -> Properties:
         """Return what the account says."""
         roles = record.get("Roles", [])
         return {

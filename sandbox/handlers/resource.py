@@ -117,7 +117,7 @@ class Resource(ABC):
     def candidates(self, clients: Clients, inputs: Properties) -> Iterable[tuple[str, Record]]:
         """Return the resources (id, description) that could be the one with these inputs: by its tags, or its name."""
 
-    def fits(self, inputs: Properties, record: Record) -> bool:  # noqa: ARG002  # most outputs say it all
+    def fits(self, inputs: Properties, record: Record) -> bool:  # most outputs say it all
         """Tell whether a candidate was made with these inputs, as far as its outputs do not show it."""
         return True
 
@@ -132,7 +132,7 @@ class Resource(ABC):
     def remove(self, target: Target) -> None:
         """Remove the resource and wait until it is gone; one that is gone already is no error."""
 
-    def replaces(self, name: str, old: Properties, new: Properties) -> bool:  # noqa: ARG002  # some types look closer
+    def replaces(self, name: str, old: Properties, new: Properties) -> bool:  # some types look closer
         """Tell whether the change of one input means replacement."""
         return name not in self.in_place
 

@@ -138,7 +138,7 @@ class RouteTableAssociation(Resource):
             if not one["Main"] and same_ends:
                 yield str(one["RouteTableAssociationId"]), one
 
-    def outputs(self, target: Target, record: Record) -> Properties:  # noqa: ARG002
+    def outputs(self, target: Target, record: Record) -> Properties:
         """Return what the account says."""
         ends = {"subnetId": record.get("SubnetId"), "gatewayId": record.get("GatewayId")}
         present = {name: value for name, value in ends.items() if value}
@@ -188,7 +188,7 @@ class Route(Resource):
         if record is not None and _arguments(_TARGETS, inputs).items() <= record.items():
             yield target.id, record
 
-    def outputs(self, target: Target, record: Record) -> Properties:  # noqa: ARG002
+    def outputs(self, target: Target, record: Record) -> Properties:
         """Return what the account says."""
         names = {**_DESTINATIONS, **_TARGETS}
         ends = {name: record[api_name] for name, api_name in names.items() if record.get(api_name)}

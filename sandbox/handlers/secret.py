@@ -75,7 +75,7 @@ class Secret(Resource):
         if record is not None and mine and mine.items() <= tag_outputs(record.get("Tags"))["tags"].items():
             yield str(record["ARN"]), record
 
-    def outputs(self, target: Target, record: Record) -> Properties:  # noqa: ARG002
+    def outputs(self, target: Target, record: Record) -> Properties:
         """Return what the account says."""
         return {
             "arn": record["ARN"],

@@ -90,7 +90,7 @@ class Generator:
         arrived = self._engine.clock.now()
         parsed = decode(await request.read(), request.content_type, ChatRequest)
         rules.check_chat(parsed)
-        faults = self._admit(parsed)
+        faults = self.admit(parsed.model, parsed.n or 1)
         longest = self._options.max_model_len
         name, wanted = "max_completion_tokens", parsed.max_completion_tokens
         if wanted is None:
@@ -113,7 +113,7 @@ class Generator:
         arrived = self._engine.clock.now()
         parsed = decode(await request.read(), request.content_type, CompletionRequest)
         asked = rules.check_completion(parsed)
-        faults = self._admit(parsed)
+        faults = self.admit(parsed.model, parsed.n or 1)
         longest = self._options.max_model_len
         wanted = _COMPLETION_TOKENS if parsed.max_tokens is None else parsed.max_tokens
         rules.check_output_length("max_tokens", wanted, longest)
@@ -130,15 +130,20 @@ class Generator:
         )
         return await self._respond(request, _job(parsed, prompts, reply, faults, arrived))
 
-    def _admit(self, parsed: GenerationRequest) -> Faults:
-        """Look up the model, let faults strike, and check the queue limits."""
-        self.check_model(parsed.model)
+    def admit(self, model: str | None, sequences: int) -> Faults:
+        """Look up the model, let faults strike, and check the queue limits.
+
+        Raises:
+            ApiError: the model is not served, a fault strikes, or the queue is full.
+
+        """
+        self.check_model(model)
         faults = self._faults.current()
         if self._chance.random() < faults.error_rate:
             raise internal(faults.status)
         if self._engine.dead:
             raise internal()
-        self._engine.admit(parsed.n or 1)
+        self._engine.admit(sequences)
         return faults
 
     def _prompt(self, parsed: GenerationRequest, tokens: list[int], wanted: int | None, logprobs: int | None) -> Prompt:

@@ -33,6 +33,8 @@ class Options:
         request_id_headers: answer with `x-request-id`.
         shutdown_seconds: how long requests may go on when the server is told to stop.
         keep_alive_seconds: how long an idle connection is kept open.
+        pooling: serve embeddings instead of generating.
+        embedding_width: numbers of a vector.
         api_key: guards what vLLM's key guards; none guards nothing.
 
     """
@@ -48,6 +50,8 @@ class Options:
     request_id_headers: bool
     shutdown_seconds: float
     keep_alive_seconds: float
+    pooling: bool
+    embedding_width: int
     api_key: str | None = field(repr=False)
 
 
@@ -96,6 +100,8 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Options:
         request_id_headers=values.enable_request_id_headers,
         shutdown_seconds=values.shutdown_timeout,
         keep_alive_seconds=keep_alive_seconds,
+        pooling=values.runner == "pooling",
+        embedding_width=values.embedding_width,
         api_key=environment.get("VLLM_API_KEY") or None,
     )
 
@@ -114,6 +120,10 @@ def _parser() -> argparse.ArgumentParser:
     server.add_argument(
         "--served-model-name", nargs="+", required=True, metavar="NAME", help="names of the model; the first answers"
     )
+    server.add_argument(
+        "--runner", choices=("generate", "pooling"), default="generate", help="pooling: serve embeddings"
+    )
+    server.add_argument("--embedding-width", type=_positive, default=256, metavar="N", help="numbers of a vector")
     server.add_argument("--enable-request-id-headers", action="store_true", help="answer with x-request-id")
     server.add_argument(
         "--shutdown-timeout", type=_duration, default=0.0, metavar="SECONDS", help="let requests end when stopped"

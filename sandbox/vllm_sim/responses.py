@@ -20,6 +20,34 @@ class Usage(msgspec.Struct):
     completion_tokens_details: UnsetType | None = UNSET
 
 
+class EmbeddingUsage(msgspec.Struct):
+    """`usage` of embeddings: nothing is generated."""
+
+    prompt_tokens: int
+    total_tokens: int
+    completion_tokens: int = 0
+    prompt_tokens_details: None = None
+
+
+class Embedding(msgspec.Struct):
+    """One text's vector."""
+
+    index: int
+    embedding: list[float] | str
+    object: str = "embedding"
+
+
+class EmbeddingList(msgspec.Struct, kw_only=True):
+    """The answer to `POST /v1/embeddings` (vLLM 0.33 entrypoints/pooling/embed/protocol.py)."""
+
+    id: str
+    object: str = "list"
+    created: int
+    model: str
+    data: list[Embedding]
+    usage: EmbeddingUsage
+
+
 class ChatMessage(msgspec.Struct, kw_only=True):
     """The answer of a chat."""
 

@@ -15,6 +15,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from sandbox.vllm_sim import IMITATED_VERSION
 from sandbox.vllm_sim.decoding import decode, missing
 from sandbox.vllm_sim.docs import add_docs
+from sandbox.vllm_sim.embedding import Embedder
 from sandbox.vllm_sim.engine import Engine
 from sandbox.vllm_sim.errors import ApiError, not_imitated
 from sandbox.vllm_sim.generation import Generator
@@ -48,6 +49,19 @@ _NOT_IMITATED = (
 """Routes that vLLM has and that answer 501 here, so that it shows where they can be reached from."""
 
 
+_NOT_IMITATED_POOLING = (
+    ("POST", "/invocations"),
+    ("POST", "/pooling"),
+    ("POST", "/rerank"),
+    ("POST", "/score"),
+    ("POST", "/v1/rerank"),
+    ("POST", "/v1/score"),
+    ("POST", "/v2/embed"),
+    ("POST", "/v2/rerank"),
+)
+"""The same for a model that makes embeddings (vLLM 0.33.0 entrypoints/pooling)."""
+
+
 class Routes:
     """Everything that is not generated.
 
@@ -78,9 +92,7 @@ class Routes:
             "/v1/models": self._models,
         }
         posters: dict[str, Handler] = {
-            "/v1/chat/completions": self._generator.chat,
-            "/v1/completions": self._generator.completion,
-            "/invocations": self._invocations,
+            **self._work(),
             "/tokenize": self._tokenize,
             "/detokenize": self._detokenize,
             "/ping": self._health,
@@ -90,9 +102,19 @@ class Routes:
             app.router.add_get(path, handler, allow_head=False)
         for path, handler in posters.items():
             app.router.add_post(path, handler)
-        for method, path in _NOT_IMITATED:
+        for method, path in _NOT_IMITATED_POOLING if self._options.pooling else _NOT_IMITATED:
             app.router.add_route(method, path, _not_imitated)
         add_docs(app)
+
+    def _work(self) -> dict[str, Handler]:
+        """Return the routes that depend on what the model is for."""
+        if self._options.pooling:
+            return {"/v1/embeddings": Embedder(self._options, self._engine, self._generator).embed}
+        return {
+            "/v1/chat/completions": self._generator.chat,
+            "/v1/completions": self._generator.completion,
+            "/invocations": self._invocations,
+        }
 
     async def _health(self, _: web.Request) -> web.Response:
         return web.Response(status=503 if self._engine.dead else 200)

@@ -13,8 +13,11 @@ from cli.main import run
 from planner.errors import EXIT_CODE_MEANINGS, ExitCode
 
 COMMANDS = [
+    "up", "plan", "size", "cost", "models", "compare", "assess", "status", "verify", "token issue", "token list",
+    "token revoke", "logs", "open", "list", "down", "doctor", "profiles", "profiles show", "ca", "backup", "restore",
+    "version",
     "up", "plan", "status", "verify", "token issue", "token list", "token revoke", "logs", "open", "list", "down",
-    "doctor", "profiles", "profiles show", "ca", "backup", "restore", "version",
+    "doctor", "hosts check", "profiles", "profiles show", "ca", "backup", "restore", "version",
 ]  # fmt: skip
 
 
@@ -97,7 +100,9 @@ def test_usage_errors_leave_nothing_behind(capsys: pytest.CaptureFixture[str], h
 
 def test_profiles_are_listed_and_shown(capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = call(capsys, "profiles", "--json")
-    assert [profile["name"] for profile in json.loads(out)["profiles"]] == ["1xh200", "2xh200", "8xh200", "poc"]
+    assert [profile["name"] for profile in json.loads(out)["profiles"]] == [
+        "1xh200", "2xh200", "8xh200", "embed", "poc",
+    ]  # fmt: skip
     _, out, _ = call(capsys, "profiles", "show", "2xh200")
     assert out == Path(__file__).parents[2].joinpath("profiles/2xh200.toml").read_text()
     _, out, _ = call(capsys, "profiles", "show", "2xh200", "--json")

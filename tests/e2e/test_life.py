@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -263,7 +264,7 @@ def test_backup_and_restore_take_a_stack_over(deploy: Deploy, tmp_path: Path) ->
     assert other.processes() == []
 
 
-def wait_for(condition, seconds: float = 20) -> None:  # type: ignore[no-untyped-def]
+def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen"

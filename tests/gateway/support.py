@@ -10,8 +10,8 @@ import json
 import time
 import uuid
 import warnings
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,12 +28,13 @@ from gateway.config import Config
 
 ISSUER, AUDIENCE = "https://issuer.test", "llm"
 KEYS: dict[str, Any] = {
+    "ed448": OKPKey.generate_key("Ed448", parameters={"kid": "ed448", "use": "sig"}),
     "ed": OKPKey.generate_key("Ed25519", parameters={"kid": "ed", "use": "sig"}),
     "ec": ECKey.generate_key("P-256", parameters={"kid": "ec", "use": "sig"}),
     "rsa": RSAKey.generate_key(2048, parameters={"kid": "rsa", "use": "sig"}),
     "stranger": OKPKey.generate_key("Ed25519", parameters={"kid": "ed"}),
 }
-DEFAULT_ALG = {"ed": "EdDSA", "ec": "ES256", "rsa": "RS256", "stranger": "EdDSA"}
+DEFAULT_ALG = {"ed448": "EdDSA", "ed": "EdDSA", "ec": "ES256", "rsa": "RS256", "stranger": "EdDSA"}
 
 
 def token(
@@ -131,14 +132,25 @@ class StandInEngine:
             await response.write(b"x" * 65536)
             self.written += 65536
 
-    async def _breaks(self, request: web.Request) -> web.StreamResponse:
+    async def _breaks(self, request: web.Request, begun: bytes = b"") -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
-        await response.write(b'data: {"model":"m"}\n\n')
-        await asyncio.sleep(0.05)
+        await response.write(b'data: {"model":"m"}\n\n' + begun)
+        await self.go_on.wait()
         assert request.transport is not None
         request.transport.abort()
         return response
+
+    async def _leaves(self, request: web.Request) -> web.Response:
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()
+
+    async def _fails(self, _: web.Request) -> web.Response:
+        return web.json_response({"error": "broken"}, status=500)
+
+    async def _breaks_within_an_event(self, request: web.Request) -> web.StreamResponse:
+        return await self._breaks(request, b'data: {"mod')
 
     async def _html(self, _: web.Request) -> web.Response:
         return web.Response(text="<html>", content_type="text/html")
@@ -156,13 +168,20 @@ class StandInEngine:
 
 @dataclass
 class Running:
-    """A gateway with its engine and files."""
+    """A gateway with its engines and files."""
 
     public: BaseTestServer
     admin: BaseTestServer
-    engine: StandInEngine
+    engines: list[StandInEngine]
+    servers: list[BaseTestServer]
+    """Of the engines."""
     folder: Path
     client: aiohttp.ClientSession
+
+    @property
+    def engine(self) -> StandInEngine:
+        """The first engine, which is the only one of most tests."""
+        return self.engines[0]
 
     async def ask(
         self,
@@ -186,7 +205,7 @@ class Running:
 
 
 def write_files(folder: Path) -> None:
-    published = [KEYS[name].as_dict(private=False) for name in ("ed", "ec", "rsa")]
+    published = [KEYS[name].as_dict(private=False) for name in ("ed", "ec", "rsa", "ed448")]
     (folder / "jwks.json").write_text(json.dumps({"keys": published}))
     revoke(folder, {"revoked": {"revoked-id": time.time() + 999}, "clients": {"revoked-client": time.time() + 999}})
     (folder / "key").write_text("engine-key\n")
@@ -198,12 +217,12 @@ def revoke(folder: Path, content: dict[str, Any] | str) -> None:
     new.replace(folder / "revoked.json")
 
 
-def configuration(folder: Path, upstream: str, **sections: dict[str, Any]) -> Config:
+def configuration(folder: Path, replicas: Mapping[str, str], **sections: dict[str, Any]) -> Config:
     """Return a configuration; `sections` change fields of `auth`, `limits` or `upstream`."""
     values: dict[str, Any] = {
         "listen": "127.0.0.1:0",
         "admin_listen": "127.0.0.1:0",
-        "upstream": {"url": upstream, "api_key_file": str(folder / "key"), **sections.get("upstream", {})},
+        "upstream": {"replicas": replicas, "api_key_file": str(folder / "key"), **sections.get("upstream", {})},
         "auth": {
             "issuer": ISSUER,
             "audience": AUDIENCE,
@@ -221,18 +240,26 @@ def configuration(folder: Path, upstream: str, **sections: dict[str, Any]) -> Co
     return msgspec.convert(values, Config)
 
 
-@asynccontextmanager
-async def gateway(folder: Path, **sections: dict[str, Any]) -> AsyncIterator[Running]:
-    """Run a gateway in front of a stand-in engine."""
-    write_files(folder)
-    engine = StandInEngine()
+def server_of(engine: StandInEngine, port: int | None = None) -> BaseTestServer:
+    """Return a server that is not started yet."""
     app = web.Application(client_max_size=2**26)
     app.router.add_route("*", "/{path:.*}", engine.handle)
-    async with TestServer(app, handler_cancellation=True) as upstream, aiohttp.ClientSession() as client:
-        url = sections.pop("url", None) or str(upstream.make_url("/")).rstrip("/")
-        async with (
-            running(configuration(folder, str(url), **sections)) as (public, admin),
-            TestServer(public, handler_cancellation=True) as front,
-            TestServer(admin) as back,
-        ):
-            yield Running(front, back, engine, folder, client)
+    return TestServer(app, port=port, handler_cancellation=True)
+
+
+@asynccontextmanager
+async def gateway(
+    folder: Path, *, engines: int = 1, replicas: Mapping[str, str] | None = None, **sections: dict[str, Any]
+) -> AsyncIterator[Running]:
+    """Run a gateway in front of stand-in engines, `engine-0` and so on; `replicas` names others, or replaces them."""
+    write_files(folder)
+    stand_ins = [StandInEngine() for _ in range(engines)]
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(aiohttp.ClientSession())
+        servers = [await stack.enter_async_context(server_of(engine)) for engine in stand_ins]
+        urls = {f"engine-{number}": str(server.make_url("/")) for number, server in enumerate(servers)}
+        configured = configuration(folder, {**urls, **(replicas or {})}, **sections)
+        public, admin = await stack.enter_async_context(running(configured))
+        front = await stack.enter_async_context(TestServer(public, handler_cancellation=True))
+        back = await stack.enter_async_context(TestServer(admin))
+        yield Running(front, back, stand_ins, servers, folder, client)

@@ -18,8 +18,8 @@ ROOT = Path(__file__).parents[2]
 GOOD = """
 listen = "127.0.0.1:{public}"
 admin_listen = "127.0.0.1:{admin}"
-[upstream]
-url = "http://127.0.0.1:9"
+[upstream.replicas]
+engine = "http://127.0.0.1:9"
 [auth]
 issuer = "https://issuer.test"
 audience = "llm"
@@ -66,6 +66,9 @@ def start(path: Path, *more: str) -> subprocess.Popen[str]:
         (('path = "/v1/models"', 'path = "/v1/{anything}"'), "path"),
         (('revocations_file = "revoked.json"', 'revocations_file = "missing.json"'), "missing.json"),
         (('jwks_file = "jwks.json"', 'jwks_file = "revoked.json"'), "key set"),
+        (('engine = "http://127.0.0.1:9"', ""), "upstream.replicas"),
+        (("http://127.0.0.1:9", "ftp://127.0.0.1:9"), "upstream.replicas"),
+        (("engine =", '"a label\\n" ='), "upstream.replicas"),
     ],
 )
 def test_a_configuration_that_is_not_safe_does_not_start(tmp_path: Path, change: tuple[str, str], told: str) -> None:

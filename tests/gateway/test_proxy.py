@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.gateway.support import gateway, token
+from tests.gateway.support import Running, gateway, token
 
 CHAT = "/v1/chat/completions"
 
@@ -78,13 +78,72 @@ async def test_a_slow_client_slows_the_engine(tmp_path: Path) -> None:
         answer.close()
 
 
-async def test_half_an_answer_is_not_taken_for_a_whole_one(tmp_path: Path) -> None:
-    async with gateway(tmp_path) as running:
-        running.engine.answer = "breaks"
+async def read_until_broken(answer: aiohttp.ClientResponse) -> bytes:
+    """Read an answer that must not end as a whole one does."""
+    received = bytearray()
+
+    async def read() -> None:
+        async for chunk in answer.content.iter_any():
+            received.extend(chunk)
+
+    with pytest.raises(aiohttp.ClientError):
+        await read()
+    answer.close()
+    return bytes(received)
+
+
+@pytest.mark.parametrize(("fault", "code"), [("breaks", 502), ("is too slow", 504)])
+async def test_a_stream_that_breaks_ends_with_an_error_event(tmp_path: Path, fault: str, code: int) -> None:
+    async with gateway(tmp_path, limits={"request_timeout_s": 1}) as running:
+        running.engine.answer = "breaks" if fault == "breaks" else "stream"
         answer = await running.ask(token(), CHAT, "POST", data=b"{}", whole=False)
-        with pytest.raises(aiohttp.ClientError):
-            await answer.content.read()
-        answer.close()
+        assert await answer.content.readuntil(b"\n\n") == b'data: {"model":"m"}\n\n'
+        if fault == "breaks":
+            running.engine.go_on.set()
+        event = await read_until_broken(answer)
+        assert event.startswith(b"data: {")
+        assert event.endswith(b"}\n\n")
+        error = json.loads(event[6:])["error"]
+        assert (error["type"], error["code"]) == ("upstream_error", code)
+        assert set(error) == {"message", "type", "param", "code"}
+
+
+async def test_an_event_that_breaks_is_not_made_whole(tmp_path: Path) -> None:
+    async with gateway(tmp_path) as running:
+        running.engine.answer = "breaks_within_an_event"
+        answer = await running.ask(token(), CHAT, "POST", data=b"{}", whole=False)
+        assert await answer.content.readuntil(b"\n\n")
+        running.engine.go_on.set()
+        assert b"error" not in await read_until_broken(answer)
+
+
+async def converse(running: Running, head: str, bearer: str, *, stop: bytes) -> tuple[bytes, Any]:
+    """Send the head of a request; return what comes back up to `stop`, and what goes on with it."""
+    host, port = running.public.host, running.public.port
+    assert port is not None
+    reader, writer = await asyncio.open_connection(host, port)
+    writer.write(f"{head}\r\nHost: {host}\r\nAuthorization: Bearer {bearer}\r\n\r\n".encode())
+    return await asyncio.wait_for(reader.readuntil(stop), 5), (reader, writer)
+
+
+@pytest.mark.parametrize(
+    ("bearer", "length", "status"), [("none", 2, b"401"), ("", 2, b"401"), ("good", 2000, b"413"), ("good", 2, b"100")]
+)
+async def test_a_body_is_asked_for_when_it_is_known_who_sends_it(
+    tmp_path: Path, bearer: str, length: int, status: bytes
+) -> None:
+    async with gateway(tmp_path, limits={"max_body_bytes": 1000}) as running:
+        head = f"POST {CHAT} HTTP/1.1\r\nExpect: 100-Continue\r\nContent-Length: {length}"
+        got, (reader, writer) = await converse(running, head, token() if bearer == "good" else bearer, stop=b"\r\n\r\n")
+        assert got.split()[1] == status
+        if status == b"100":
+            writer.write(b"{}")
+            answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+            assert answer.startswith(b"HTTP/1.1 200 ")
+            assert running.engine.bodies == [b"{}"]
+        else:
+            assert running.engine.requests == []
+        writer.close()
 
 
 @pytest.mark.parametrize(
@@ -100,7 +159,7 @@ async def test_what_no_engine_answers_is_a_bad_gateway(tmp_path: Path, answer: s
 
 
 async def test_an_engine_that_is_not_there_is_a_bad_gateway(tmp_path: Path) -> None:
-    async with gateway(tmp_path, url="http://127.0.0.1:9") as running:  # type: ignore[arg-type]
+    async with gateway(tmp_path, replicas={"engine-0": "http://127.0.0.1:9"}) as running:
         assert (await running.ask(token())).status == 502
 
 

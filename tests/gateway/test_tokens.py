@@ -8,16 +8,19 @@ import time
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from joserfc.errors import SecurityWarning
-from joserfc.jwk import RSAKey
+from joserfc.jwk import OKPKey, RSAKey
 
 from gateway.config import Auth
 from gateway.errors import RefusalError
 from gateway.jwt_verifier import Verifier
-from gateway.keys import FileKeys, read_key_set
+from gateway.keys import MISS_INTERVAL_S, REFRESH_S, FileKeys, RemoteKeys, read_key_set
 from gateway.revocations import Revocations
 from gateway.watched import WatchedFile
 from tests.gateway.support import AUDIENCE, ISSUER, KEYS, Running, gateway, revoke, token, write_files
@@ -124,6 +127,23 @@ def test_short_rsa_keys_and_encryption_keys_are_not_taken() -> None:
         read_key_set(json.dumps({"keys": [short]}).encode())
 
 
+@pytest.mark.parametrize("name", ["ed", "ec", "rsa"])
+async def test_a_key_set_with_a_private_key_is_refused(
+    tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    leaked = KEYS[name].as_dict(private=True)
+    async with gateway(tmp_path) as running:
+        fresh = OKPKey.generate_key("Ed25519", parameters={"kid": "fresh"}).as_dict(private=False)
+        (tmp_path / "new").write_text(json.dumps({"keys": [fresh, leaked]}))
+        (tmp_path / "new").replace(tmp_path / "jwks.json")
+        await seen(running, 'gateway_stale{file="keys"} 1.0')
+        assert (await running.ask(token())).status == 200
+    assert "holds a private key" in caplog.text
+    assert leaked["d"] not in caplog.text
+    with pytest.raises(ValueError, match="private"):
+        read_key_set(json.dumps({"keys": [fresh, {**leaked, "use": "enc", "kid": None}]}).encode())
+
+
 async def test_a_revocation_holds_within_a_second(tmp_path: Path) -> None:
     async with gateway(tmp_path) as running:
         bearer = token(claims={"jti": "soon"})
@@ -140,8 +160,34 @@ async def test_a_damaged_revocation_file_does_not_let_anybody_back_in(tmp_path: 
         for count, content in enumerate(("", "{", '{"revoked": []}', '{"revoked": {}}'), start=1):
             revoke(tmp_path, content)
             await seen(running, f'gateway_reload_failures_total{{file="revocations"}} {count}.0')
+            await seen(running, 'gateway_stale{file="revocations"} 1.0')
             assert (await running.ask(token(claims={"jti": "revoked-id"}))).status == 401
             assert (await running.ask(token())).status == 200
+        revoke(tmp_path, {"revoked": {}, "clients": {}})
+        await seen(running, 'gateway_stale{file="revocations"} 0.0')
+        await seen(running, 'gateway_stale{file="keys"} 0.0')
+
+
+async def test_a_key_set_is_stale_when_two_refreshes_have_failed() -> None:
+    answers, now = [200], [1000.0]
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response({"keys": [KEYS["ed"].as_dict(private=False)]}, status=answers[-1])
+
+    app = web.Application()
+    app.router.add_get("/jwks", answer)
+    async with TestServer(app) as issuer, aiohttp.ClientSession() as session:
+        url = str(issuer.make_url("/jwks"))
+        keys = RemoteKeys(session, issuer=ISSUER, url=url, ca_file="", clock=lambda: now[0])
+        stale = [keys.stale]
+        for status, later in ((200, 0.0), (500, REFRESH_S), (500, REFRESH_S), (200, MISS_INTERVAL_S)):
+            answers[-1] = status
+            now[0] += later
+            await keys.refresh()
+            stale.append(keys.stale)
+            assert await keys.find("ed") is not None
+        assert stale == [True, False, False, True, False]
+        assert keys.failures == 2
 
 
 async def seen(running: Running, line: str) -> None:

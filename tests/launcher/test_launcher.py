@@ -140,6 +140,22 @@ def test_notices_and_mends(ready: Checkout, fault: Callable[[Checkout], None]) -
     assert ready.run().stderr == ""
 
 
+@pytest.mark.parametrize("command", ["deploy", "tools/make-venv.sh"])
+def test_the_folder_it_is_called_from_has_no_say(checkout: Checkout, tmp_path: Path, command: str) -> None:
+    """Settings of uv and modules that lie there are somebody else's; a relative path is still meant from there."""
+    (tmp_path / "uv.toml").write_text('index-url = "https://elsewhere.example/simple"\n')
+    (tmp_path / "pip.py").write_text("open('ran', 'w')\n")
+    interpreter = Path(checkout.path.split(":")[1], "python3")
+    interpreter.rename(tmp_path / "mine")
+    relative = f"{checkout.root.name}/{command}"
+    done = checkout.run(
+        relative, command=Path("/bin/sh"), cwd=tmp_path, CLOISTER_PYTHON="./mine", UV_DEFAULT_INDEX="", UV_INDEX_URL=""
+    )
+    assert done.returncode == 0, done.stderr
+    assert "obeys" not in checkout.log.read_text()
+    assert not (tmp_path / "ran").exists()
+
+
 def test_failed_installation_says_what_next_and_is_mended_later(checkout: Checkout) -> None:
     done = checkout.run(FAKE_UV_FAIL="1")
     assert done.returncode == 1

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from lifecycle.model_config import read_config
 from lifecycle.profiles import load_profile
 from planner.catalogue import load_catalogue
 from planner.errors import DeployError
@@ -39,7 +40,10 @@ def test_case(case: Path) -> None:
 
 
 def planned(case: Path) -> Any:
-    return json.loads(to_json(make_plan(load_profile(str(case)), load_catalogue(), Site(stack="case"))))
+    profile = load_profile(str(case))
+    config = case.parent / profile.model.config if profile.model.config else None
+    site = Site(stack="case", model_config=read_config(config) if config else None)
+    return json.loads(to_json(make_plan(profile, load_catalogue(), site)))
 
 
 def at(value: Any, path: str) -> Any:

@@ -19,7 +19,6 @@ from planner.make_plan import Site, make_plan
 from planner.plan import Plan, UpstreamPlan, from_json, to_json
 from planner.profile import EngineSection, ModelSection, NetworkSection, Profile
 from planner.services import DEFAULT_PORTS, wanted_ports
-from planner.sizing import size
 
 ports = st.integers(min_value=1024, max_value=65535)
 profiles = st.builds(
@@ -77,9 +76,34 @@ def test_ports_are_taken_from_the_site() -> None:
     assert wanted_ports(plan)["engine.http"] == DEFAULT_PORTS["engine.http"]
 
 
+@given(replicas=st.integers(1, 8), numbers=st.dictionaries(st.sampled_from(["engine-1.http", "engine.http"]), ports))
+def test_replicas_share_neither_ports_nor_gpus(replicas: int, numbers: dict[str, int]) -> None:
+    profile = load_profile("1xh200")
+    hardware = msgspec.structs.replace(profile.hardware, replicas=replicas)
+    site = Site(stack="s", ports=numbers)
+    plan = make_plan(msgspec.structs.replace(profile, hardware=hardware), load_catalogue(), site)
+    engines = plan.engine_services
+    assert [engine.name for engine in engines] == list(plan.engine.service_names)
+    assert len(engines) == replicas
+    gpus = [gpu for engine in engines for gpu in engine.env["CUDA_VISIBLE_DEVICES"].split(",")]
+    assert len(set(gpus)) == len(gpus) == replicas * plan.engine.gpus <= plan.nodes[0].gpus
+    for engine in engines:
+        number = plan.port(engine.name, "http")
+        assert number == numbers.get(f"{engine.name}.http", DEFAULT_PORTS[f"{engine.name}.http"])
+        assert engine.args[engine.args.index("--port") + 1] == str(number)
+    first = plan.port(engines[0].name, "http")
+    assert plan.engine.args[plan.engine.args.index("--port") + 1] == str(first)
+
+
+def test_default_ports_are_told_apart() -> None:
+    shared = {name: number for name, number in DEFAULT_PORTS.items() if name != "engine.http"}  # alone, or engine-0
+    assert len(set(shared.values())) == len(shared)
+
+
 def test_upstream_takes_the_engines_place() -> None:
     plan = shipped_plan("2xh200", upstream={"url": "http://127.0.0.1:1", "key_env": "KEY"})
     assert "engine" not in {service.name for service in plan.services}
+    assert plan.engine_services == ()
     assert "upstream-api-key" in {secret.name for secret in plan.secrets}
     assert "engine-api-key" not in {secret.name for secret in plan.secrets}
 
@@ -89,20 +113,7 @@ def test_two_h200_on_aws_are_billed_as_eight() -> None:
     assert plan.cost.usd_per_hour_on_aws == 63.296
     idle = next(d for d in plan.decisions if d.what == "idle GPUs")
     assert idle.choice == "6 of 8"
-    assert "4 replicas" in idle.why
-
-
-@given(
-    model=st.sampled_from(sorted(load_catalogue().models)),
-    gpus=st.integers(1, 16),
-    utilization=st.floats(0.3, 0.95),
-)
-def test_more_memory_never_holds_less(model: str, gpus: int, utilization: float) -> None:
-    catalogue = load_catalogue()
-    arguments = (catalogue.models[model], catalogue.gpus["h200"], catalogue.engines["vllm"])
-    less = size(*arguments, gpus=gpus, utilization=utilization, kv_fp8=False)
-    more = size(*arguments, gpus=gpus, utilization=utilization + 0.02, kv_fp8=False)
-    assert more.kv_cache_tokens >= less.kv_cache_tokens
+    assert "`hardware.replicas = 4`" in idle.why
 
 
 def test_a_plan_that_does_not_fit_says_what_would() -> None:
@@ -120,9 +131,3 @@ def test_no_decision_hangs_on_a_profiles_name() -> None:
         for path in (root / folder).rglob("*.py"):
             strings = {node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)}
             assert not strings & set(shipped_names()), path
-
-
-def test_every_row_of_the_catalogue_has_a_source_and_a_date() -> None:
-    catalogue = load_catalogue()
-    rows = [*catalogue.models.values(), *catalogue.gpus.values(), *catalogue.hosts.values(), *catalogue.prices]
-    assert all(row.source and row.as_of.year >= 2026 for row in rows)

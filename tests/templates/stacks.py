@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
+
 from lifecycle.profiles import load_profile
 from planner.catalogue import load_catalogue
 from planner.layout import Layout
@@ -14,9 +16,18 @@ from planner.plan import Plan, UpstreamPlan
 ROLES = ("config", "data", "logs", "secrets", "tls", "run")
 
 
-def plan_of(profile: str, *, ports: Mapping[str, int] | None = None, upstream: UpstreamPlan | None = None) -> Plan:
-    """Return the plan of a shipped profile."""
-    return make_plan(load_profile(profile), load_catalogue(), Site(stack="s", ports=ports or {}, upstream=upstream))
+def plan_of(
+    profile: str,
+    *,
+    ports: Mapping[str, int] | None = None,
+    upstream: UpstreamPlan | None = None,
+    replicas: int | None = None,
+) -> Plan:
+    """Return the plan of a shipped profile, with so many replicas of the engine."""
+    read = load_profile(profile)
+    if replicas is not None:
+        read = msgspec.structs.replace(read, hardware=msgspec.structs.replace(read.hardware, replicas=replicas))
+    return make_plan(read, load_catalogue(), Site(stack="s", ports=ports or {}, upstream=upstream))
 
 
 def layout_below(folder: str | Path) -> Layout:

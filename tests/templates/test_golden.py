@@ -1,4 +1,4 @@
-"""The rendered files of every shipped profile, word for word. `UPDATE_GOLDEN=1` writes them anew."""
+"""The rendered files of every shipped profile, and of replicas, word for word. `UPDATE_GOLDEN=1` writes them anew."""
 
 from __future__ import annotations
 
@@ -14,10 +14,14 @@ from tests.templates.stacks import layout_below, plan_of
 GOLDEN = Path(__file__).parent / "golden"
 
 
-@pytest.mark.parametrize("profile", shipped_names())
-def test_files_are_as_they_were(profile: str) -> None:
-    folder = GOLDEN / profile
-    rendered = render(plan_of(profile), layout_below("/stack"))
+REPLICAS = "2xh200-four-replicas"
+
+
+@pytest.mark.parametrize("name", [*shipped_names(), REPLICAS])
+def test_files_are_as_they_were(name: str) -> None:
+    folder = GOLDEN / name
+    plan = plan_of("2xh200", replicas=4) if name == REPLICAS else plan_of(name)
+    rendered = render(plan, layout_below("/stack"))
     if os.environ.get("UPDATE_GOLDEN"):
         for path, text in rendered.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
@@ -26,5 +30,5 @@ def test_files_are_as_they_were(profile: str) -> None:
     assert rendered == there
 
 
-def test_golden_folders_are_those_of_the_shipped_profiles() -> None:
-    assert sorted(folder.name for folder in GOLDEN.iterdir()) == sorted(shipped_names())
+def test_golden_folders_are_those_of_the_cases() -> None:
+    assert sorted(folder.name for folder in GOLDEN.iterdir()) == sorted([*shipped_names(), REPLICAS])

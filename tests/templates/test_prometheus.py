@@ -12,10 +12,10 @@ import msgspec
 import pytest
 import yaml
 
-from lifecycle import parts
 from lifecycle.profiles import shipped_names
 from planner.plan import Plan
 from templates.render import render
+from tests.parts import require
 from tests.templates.stacks import layout_below, plan_of
 
 CASES = sorted((Path(__file__).parent / "rules").glob("*.test.yml"))
@@ -25,9 +25,7 @@ RULES = "prometheus/rules/cloister.yml"
 
 @pytest.fixture(scope="module")
 def promtool() -> str:
-    if refusal := parts.obtain("prometheus"):
-        pytest.skip(f"no Prometheus: {refusal}")
-    return parts.promtool() or pytest.fail("Prometheus is there without its checker")
+    return require("promtool")
 
 
 def write(plan: Plan, folder: Path) -> Path:
@@ -58,6 +56,22 @@ def test_prometheus_takes_the_files(profile: str, promtool: str, tmp_path: Path)
     said = run(promtool, "check", "config", "--lint-fatal", config / "prometheus/prometheus.yml")
     assert f"{len(alerts(plan_of(profile)))} rules found" in said
     run(promtool, "check", "rules", "--lint-fatal", config / RULES)
+
+
+@pytest.mark.slow
+def test_prometheus_takes_replicas(promtool: str, tmp_path: Path) -> None:
+    config = write(plan_of("2xh200", replicas=4), tmp_path)
+    run(promtool, "check", "config", "--lint-fatal", config / "prometheus/prometheus.yml")
+
+
+def test_every_replica_is_a_target_of_one_job() -> None:
+    plan = plan_of("2xh200", replicas=4, ports={"engine-2.http": 9999})
+    jobs = yaml.safe_load(render(plan, layout_below("/stack"))["prometheus/prometheus.yml"])["scrape_configs"]
+    (engine,) = [job["static_configs"] for job in jobs if job["job_name"] == "engine"]
+    found = {target["labels"]["replica"]: target["targets"] for target in engine}
+    numbers = {"engine-0": 8000, "engine-1": 8001, "engine-2": 9999, "engine-3": 8003}
+    assert found == {name: [f"127.0.0.1:{number}"] for name, number in numbers.items()}
+    assert [job["job_name"] for job in jobs].count("gateway") == 1
 
 
 @pytest.mark.slow

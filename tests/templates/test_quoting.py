@@ -66,7 +66,9 @@ def test_gateway_file_holds_what_the_plan_says(issuer: str, audience: str, ca: s
     assert parsed["auth"]["audience"] == audience
     assert parsed["auth"].pop("issuer_ca_file") == ca
     assert parsed["auth"]["jwks_file"] == f"{folder}/identity/jwks.json"
-    assert parsed["upstream"] == {"url": url, "api_key_file": f"{folder}/secrets/upstream-api-key"}
+    assert parsed["upstream"].pop("replicas") == {"upstream": url}
+    assert untouched["upstream"].pop("replicas") == {"engine": "http://127.0.0.1:8000"}
+    assert parsed["upstream"] == {"api_key_file": f"{folder}/secrets/upstream-api-key"}
     assert _shape(parsed) == _shape(untouched)
     assert parsed["routes"] == untouched["routes"]
     assert parsed["limits"] == untouched["limits"]

@@ -43,6 +43,12 @@ WORK: dict[str, tuple[Graph, Graph]] = {
     "create": ({}, BASE),
     "change": (BASE, CHANGED),
     "delete": (BASE, {"a": BASE["a"]}),
+    "new need": ({"b": Node(), "a": Node()}, {"b": Node(), "a": Node(refs=("b",))}),
+    "turned round": ({"b": Node(), "a": Node(refs=("b",))}, {"a": Node(), "b": Node(refs=("a",))}),
+    "replaced and turned round": (
+        {"b": Node(), "a": Node(refs=("b",))},
+        {"a": Node(shape="square"), "b": Node(refs=("a",))},
+    ),
 }
 MOST = 400
 """No run here has as many moments."""

@@ -1,0 +1,233 @@
+"""Commands over SSH, with host keys that are checked without exception."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import paramiko
+
+from lifecycle.hosts.inventory import Host
+from lifecycle.hosts.pins import Pins
+from planner.errors import DeployError
+
+CONNECT_TIMEOUT_S = 10.0
+LOGIN_TIMEOUT_S = 20.0
+KEEPALIVE_S = 15
+"""A peer that answers none of these is gone, and the kernel says so."""
+
+Confirm = Callable[[Host, str], bool]
+"""Asks a person whether this fingerprint is that host's."""
+
+
+class HostKeyUnknownError(DeployError):
+    """First contact, and nobody confirmed the key."""
+
+    code = "host_key_unknown"
+
+
+class HostKeyChangedError(DeployError):
+    """The host shows another key than the pinned one: another machine, or somebody in between."""
+
+    code = "host_key_changed"
+
+
+class UnreachableError(DeployError):
+    """No SSH server answers there."""
+
+    code = "host_unreachable"
+
+
+class LoginRefusedError(DeployError):
+    """The host does not let this user in."""
+
+    code = "login_refused"
+
+
+class CommandStuckError(DeployError):
+    """A command said nothing for too long, or the connection broke."""
+
+    code = "host_stuck"
+
+
+class Ran(msgspec.Struct, frozen=True, kw_only=True):
+    """A command that ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+class Login(msgspec.Struct, frozen=True, kw_only=True):
+    """How to log in: which host keys are right, who is asked about new ones, and with which key of ours."""
+
+    pins: Pins
+    confirm: Confirm
+    key_file: Path | None = None
+    """The user's agent and default files when None."""
+
+
+class Connection:
+    """A login on one host."""
+
+    def __init__(self, host: Host, client: paramiko.SSHClient) -> None:
+        self.host = host
+        self.client = client
+
+    def run(self, command: str, *, text: str = "", timeout_s: float = 60.0) -> Ran:
+        """Run a shell command with `text` as its input.
+
+        Raises:
+            CommandStuckError: nothing was heard for `timeout_s`, or the connection broke.
+
+        """
+        try:
+            into, out, err = self.client.exec_command(command, timeout=timeout_s)
+            into.write(text)
+            into.channel.shutdown_write()
+            stdout, stderr = out.read(), err.read()
+            if not out.channel.status_event.wait(timeout_s):
+                raise TimeoutError
+            code = out.channel.recv_exit_status()
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            raise CommandStuckError(
+                f"{self.host.name}: the connection broke or nothing came for {timeout_s:g} s"
+                f" ({str(error) or type(error).__name__})",
+                hint="Look whether the host is up, then run the same command again.",
+            ) from None
+        return Ran(code=code, stdout=stdout.decode(errors="replace"), stderr=stderr.decode(errors="replace"))
+
+
+@contextlib.contextmanager
+def connect(way: tuple[Host, ...], login: Login) -> Iterator[Connection]:
+    """Log in on the last host of a way, through all before it. Neither agent nor display are forwarded.
+
+    Raises:
+        UnreachableError, HostKeyUnknownError, HostKeyChangedError, LoginRefusedError: it did not come about.
+
+    """
+    with contextlib.ExitStack() as stack:
+        client: paramiko.SSHClient | None = None
+        for number, host in enumerate(way):
+            sock = _dial(host, client)
+            stack.callback(sock.close)
+            client = _log_in(way[: number + 1], sock, login)
+            stack.callback(client.close)
+        if client is None:
+            raise ValueError("a way has at least one host")
+        yield Connection(way[-1], client)
+
+
+def fingerprint(key: str) -> str:
+    """Return a public key's fingerprint as `ssh-keygen -l` prints it.
+
+    Args:
+        key: kind and base64.
+
+    """
+    digest = hashlib.sha256(base64.b64decode(key.split()[1])).digest()
+    return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
+
+
+def _dial(host: Host, through: paramiko.SSHClient | None) -> socket.socket | paramiko.Channel:
+    """Open the stream to a host's SSH port: directly, or from the host before it."""
+    try:
+        if through is None:
+            return socket.create_connection((host.address, host.port), CONNECT_TIMEOUT_S)
+        here, transport = ("127.0.0.1", 0), _transport(through)
+        return transport.open_channel("direct-tcpip", (host.address, host.port), here, timeout=CONNECT_TIMEOUT_S)
+    except (OSError, EOFError, paramiko.SSHException) as error:
+        from_where = f" from {host.jump}" if through is not None else ""
+        why = str(error) or type(error).__name__
+        raise UnreachableError(
+            f"{host.name}: nothing answers at {host.address}:{host.port}{from_where} ({why})",
+            hint="Check address and port, that the host is up, and that a firewall lets SSH through.",
+        ) from None
+
+
+def _log_in(way: tuple[Host, ...], sock: socket.socket | paramiko.Channel, login: Login) -> paramiko.SSHClient:
+    host, pinned, key_file = way[-1], login.pins.of(way), login.key_file
+    client = paramiko.SSHClient()
+    client.set_missing_host_key_policy(_AskOnce(way, login))
+    if pinned:
+        kind, text = pinned.split()[:2]
+        name = host.address if host.port == 22 else f"[{host.address}]:{host.port}"
+        client.get_host_keys().add(name, kind, paramiko.PKey.from_type_string(kind, base64.b64decode(text)))
+    try:
+        client.connect(
+            host.address,
+            host.port,
+            host.user,
+            sock=sock,
+            key_filename=str(key_file) if key_file else None,
+            allow_agent=key_file is None,
+            look_for_keys=key_file is None,
+            banner_timeout=LOGIN_TIMEOUT_S,
+            auth_timeout=LOGIN_TIMEOUT_S,
+            timeout=CONNECT_TIMEOUT_S,
+        )
+        _transport(client).set_keepalive(KEEPALIVE_S)
+    except (OSError, EOFError, paramiko.SSHException) as error:
+        client.close()
+        raise _explained(error, host) from None
+    except BaseException:
+        client.close()
+        raise
+    return client
+
+
+def _transport(client: paramiko.SSHClient) -> paramiko.Transport:
+    """Return the encrypted stream of a client.
+
+    Raises:
+        EOFError: it ended.
+
+    """
+    if (transport := client.get_transport()) is None:
+        raise EOFError("the connection ended")
+    return transport
+
+
+class _AskOnce(paramiko.MissingHostKeyPolicy):
+    """First contact: pin the key if a person confirms its fingerprint."""
+
+    def __init__(self, way: tuple[Host, ...], login: Login) -> None:
+        self.way = way
+        self.login = login
+
+    def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
+        del client, hostname
+        text = f"{key.get_name()} {key.get_base64()}"
+        host = self.way[-1]
+        if not self.login.confirm(host, fingerprint(text)):
+            raise HostKeyUnknownError(
+                f"{host.name}: its host key {fingerprint(text)} ({key.get_name()}) was never confirmed",
+                hint="Compare it with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the host's console; then "
+                f'confirm it on a terminal, or put `host_key = "{text}"` into the inventory.',
+            )
+        self.login.pins.pin(self.way, text)
+
+
+def _explained(error: Exception, host: Host) -> DeployError:
+    if isinstance(error, paramiko.BadHostKeyException):
+        shown, known = (f"{key.get_name()} {key.get_base64()}" for key in (error.key, error.expected_key))
+        return HostKeyChangedError(
+            f"{host.name}: it shows the host key {fingerprint(shown)}, but {fingerprint(known)} is pinned",
+            hint="Another machine answers there, or somebody stands in between: nothing was sent. If the host was "
+            "installed anew, check the new fingerprint on its console, then put its `host_key` into the inventory.",
+        )
+    if isinstance(error, paramiko.AuthenticationException):
+        return LoginRefusedError(
+            f"{host.name}: {host.user} is not let in ({error})",
+            hint="Check the user's name and that one of your keys stands in its authorized_keys; --key FILE names one.",
+        )
+    why = str(error) or type(error).__name__
+    return UnreachableError(
+        f"{host.name}: {host.address}:{host.port} does not speak SSH as it should ({why})",
+        hint="Check that an SSH server listens there.",
+    )

@@ -1,0 +1,74 @@
+"""A host is judged by its facts alone: one case is one host and one plan."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from lifecycle.hosts.facts import Facts
+from lifecycle.hosts.fit import Needs, fit, fits, needs_of
+from lifecycle.hosts.inventory import Host
+from lifecycle.profiles import load_profile
+from planner.catalogue import load_catalogue
+from planner.make_plan import Site, make_plan
+
+HERE = Path(__file__).parent
+FACTS = sorted((HERE / "facts").glob("*.json"))
+
+
+class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    facts: str
+    profiles: tuple[str, ...]
+    no: tuple[str, ...] = ()
+    note: tuple[str, ...] = ()
+    gpus: int | None = None
+    gpu: str = ""
+
+
+class Cases(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    case: tuple[Case, ...]
+
+
+CASES = msgspec.toml.decode((HERE / "fit.toml").read_bytes(), type=Cases).case
+EACH = [(case, profile) for case in CASES for profile in case.profiles]
+IDS = [f"{case.facts}-{profile or 'alone'}{case.gpu and '-said-' + case.gpu}" for case, profile in EACH]
+
+
+def facts_of(name: str) -> Facts:
+    return msgspec.json.decode((HERE / "facts" / f"{name}.json").read_bytes(), type=Facts)
+
+
+@functools.cache
+def needs(profile: str) -> Needs | None:
+    if not profile:
+        return None
+    return needs_of(make_plan(load_profile(profile), load_catalogue(), Site(stack="t")), load_catalogue())
+
+
+@pytest.mark.parametrize(("case", "profile"), EACH, ids=IDS)
+def test_what_speaks_against_a_host(case: Case, profile: str) -> None:
+    host = Host(name="h", address="192.0.2.1", user="root", gpus=case.gpus, gpu=case.gpu)
+    verdicts = fit(host, facts_of(case.facts), needs(profile), load_catalogue())
+    assert tuple(verdict.what for verdict in verdicts if verdict.state == "no") == case.no
+    assert tuple(verdict.what for verdict in verdicts if verdict.state == "note") == case.note
+    assert fits(verdicts) == (not case.no)
+    assert all(verdict.found for verdict in verdicts)
+    assert all(bool(verdict.remedy) == (verdict.state != "ok") for verdict in verdicts)
+
+
+@pytest.mark.parametrize("path", FACTS, ids=lambda path: path.stem)
+def test_every_machine_is_in_a_case_and_comes_back_from_json_as_it_was(path: Path) -> None:
+    assert path.stem in {case.facts for case in CASES}
+    facts = facts_of(path.stem)
+    assert msgspec.json.decode(msgspec.json.encode(facts), type=Facts) == facts
+
+
+def test_a_plan_of_two_gpus_needs_two_and_room_for_its_weights() -> None:
+    wanted = needs("2xh200")
+    assert wanted is not None
+    assert wanted.gpus == 2
+    assert wanted.weights_gib > 200
+    assert wanted.published_ports == (8443,)
