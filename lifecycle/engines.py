@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from lifecycle import files
 from lifecycle.home import StackHome
+from lifecycle.marked import SERVICE_MARK, STACK_MARK
 from lifecycle.refusals import refuse_resource
 from planner.plan import Plan, to_json
 from planner.progress import Progress
@@ -94,7 +95,12 @@ def real_on_emulated(plan: Plan, home: StackHome, progress: Progress, *, connect
     place = Place(
         folder=home.folder / "pulumi",
         home=home.home.root / "pulumi",
-        environment={"AWS_ENDPOINT_URL": emulated_endpoint(plan), "AWS_REGION": plan.network.region},
+        environment={
+            "AWS_ENDPOINT_URL": emulated_endpoint(plan),
+            "AWS_REGION": plan.network.region,
+            STACK_MARK: str(home.folder),  # `down` finds what a killed run left running
+            SERVICE_MARK: "pulumi",
+        },
         executables={launcher.NAME: launcher.script()},
     )
     return RealEngine(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -13,15 +14,13 @@ from planner.errors import LockedError
 from planner.resources import UNKNOWN, Resource
 from sandbox.engine.values import SECRET, SIGNATURE, WIRE_UNKNOWN
 
-if TYPE_CHECKING:
-    import psutil
-
 Finder = Callable[[str, Mapping[str, Any]], str | None]
 """Type and inputs -> id of what an interrupted creation with these inputs left in the account, if there is one."""
 SEALED = "[secret]"
 """Stands for a secret's value wherever the state is shown."""
 ENDS_WITHIN_S = 30.0
 """How long an engine that outlived its verb may take to end."""
+PAUSE_S = 0.1
 _OF_THE_ENGINE = ("pulumi:pulumi:Stack", "pulumi:providers:")
 
 
@@ -119,25 +118,26 @@ def wait_for_engine(locks: Path, backend: str) -> bool:
     """
     if not locks.is_dir() or not any(locks.rglob("*.json")):
         return False
-    import psutil  # noqa: PLC0415 - needed only after a crash
-
-    _, alive = psutil.wait_procs([*_processes_of(backend)], timeout=ENDS_WITHIN_S)
-    if alive:
-        numbers = " ".join(str(process.pid) for process in alive)
-        raise LockedError(
-            f"Pulumi's engine still works on the stack (pid {numbers})",
-            hint="An earlier run was killed and left it behind. Wait for it to end, or end it with "
-            f"`kill -INT {numbers}`; then run this command again.",
-        )
+    deadline = time.monotonic() + ENDS_WITHIN_S
+    while alive := [*_processes_of(backend)]:
+        if time.monotonic() >= deadline:
+            numbers = " ".join(map(str, alive))
+            raise LockedError(
+                f"Pulumi's engine still works on the stack (pid {numbers})",
+                hint="An earlier run was killed and left it behind. Wait for it to end, or end it with "
+                f"`kill -INT {numbers}`; then run this command again.",
+            )
+        time.sleep(PAUSE_S)
     return True
 
 
-def _processes_of(backend: str) -> Iterator[psutil.Process]:
-    import psutil  # noqa: PLC0415
+def _processes_of(backend: str) -> Iterator[int]:
+    """Yield the processes that have a backend in their environment; one that has ended, reaped or not, has none."""
+    import psutil  # noqa: PLC0415 - needed only after a crash
 
     for process in psutil.process_iter():
         try:
             if process.environ().get(BACKEND_VARIABLE) == backend:
-                yield process
+                yield process.pid
         except psutil.Error:
             continue  # it ended meanwhile, or belongs to another user and then not to this stack

@@ -34,7 +34,9 @@ def find_cli(environment: Mapping[str, str]) -> tuple[str, VersionInfo]:
         version = VersionInfo.parse(said.removeprefix("v"))
     except ValueError:
         raise DeployError(
-            f"{path} does not say its version, but {said!r}", hint=install, code="pulumi_version"
+            f"{path} does not say its version, but {said!r}" if said else f"{path} does not say its version",
+            hint=install,
+            code="pulumi_version",
         ) from None
     if version.major != OLDEST.major or version < OLDEST:
         raise DeployError(

@@ -31,7 +31,7 @@ class Difference:
 
     changed: tuple[str, ...] = ()
     replace: bool = False
-    renewed: tuple[str, ...] = ()
+    renewed: tuple[str, ...] = field(default=(), compare=False)  # follows from what changed
 
 
 class Clients(Protocol):
