@@ -8,6 +8,10 @@ from typing import Any
 from planner.errors import UsageError
 
 
+MOST = 10**9
+"""Of layers, heads, words, tokens: the longest contexts are tens of millions of tokens."""
+
+
 class ConfigError(UsageError):
     """A model's configuration cannot be sized; the message names the field."""
 
@@ -38,7 +42,7 @@ class Fields:
         """Return the whole number under the first name given.
 
         Raises:
-            ConfigError: it is missing without a default, no whole number, or smaller than `least`.
+            ConfigError: it is missing without a default, no whole number, smaller than `least` or beyond belief.
 
         """
         for name in names:
@@ -49,6 +53,8 @@ class Fields:
                 raise self.wrong(name, f"is {value!r}, not a whole number")
             if value < least:
                 raise self.wrong(name, f"is {value}, less than {least}")
+            if value > MOST:
+                raise self.wrong(name, f"is more than {MOST:,}, which no model has of anything")
             return value
         if default is None:
             raise self.wrong(names[0], "is missing", _also(names))
