@@ -163,6 +163,7 @@ class Machine:
                 continue
             if READY in lines:
                 self.boot_s = time.monotonic() - began
+                self._notices.close()  # its systemd would stop and wait for us to read what it goes on to tell
                 self._leader = self._find_leader()
                 return
         console = (self.folder / "console").read_text(errors="replace")[-2000:]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -41,10 +41,17 @@ def inventory(machine: Machine) -> Inventory:
     return Inventory(host=(host,))
 
 
-def prepare(machine: Machine, tmp_path: Path, progress: Progress | None = None, **how: Any) -> Outcome:
-    options = {"check": how.pop("check", False), "parts": how.pop("parts", ())}
-    variables = {**IN_A_LAB, **how}
-    return play("prepare", inventory(machine), login(machine, tmp_path), variables, progress or Silent(), **options)
+def prepare(
+    machine: Machine,
+    tmp_path: Path,
+    *,
+    progress: Progress | None = None,
+    check: bool = False,
+    parts: Sequence[str] = (),
+    **variables: Any,
+) -> Outcome:
+    how, values = login(machine, tmp_path), {**IN_A_LAB, **variables}
+    return play("prepare", inventory(machine), how, values, progress or Silent(), check=check, parts=parts)
 
 
 def gets_in(machine: Machine, tmp_path: Path) -> bool:
@@ -99,7 +106,7 @@ def reaches(machine: Machine, address: str, port: int) -> bool:
 def test_a_host_is_prepared_once_and_holds(lab: Lab, release: Release, tmp_path: Path) -> None:
     machine, stranger, friend = lab.host(release), lab.onlooker("stranger"), lab.onlooker("friend")
     allowed = {"name": "a friend's service", "protocol": "tcp", "port": 8100, "networks": [friend.v4, friend.v6]}
-    how = {"firewall_out": [allowed]}
+    how: dict[str, Any] = {"firewall_out": [allowed]}
 
     before = snapshot(machine)
     outcome = prepare(machine, tmp_path, check=True, **how)
@@ -194,7 +201,11 @@ def test_settings_that_the_programs_refuse_replace_nothing(lab: Lab, tmp_path: P
 def test_a_disk_is_mounted_where_data_lies_now_and_after_a_reboot(lab: Lab, tmp_path: Path) -> None:
     machine = lab.host("bookworm")
     machine.run("mkdir", "/srv/disk")
-    disk = {"storage_device": "/srv/disk", "storage_filesystem": "none", "storage_options": ["bind", "nodev", "nosuid"]}
+    disk: dict[str, Any] = {
+        "storage_device": "/srv/disk",
+        "storage_filesystem": "none",
+        "storage_options": ["bind", "nodev", "nosuid"],
+    }
     assert prepare(machine, tmp_path, parts=["storage"], **disk).changed > 0
     assert prepare(machine, tmp_path, parts=["storage"], **disk).changed == 0
     machine.reboot()
@@ -228,13 +239,13 @@ def ours_running() -> list[str]:
 def test_no_variable_stands_on_a_command_line_and_ctrl_c_leaves_nothing(lab: Lab, tmp_path: Path) -> None:
     machine = lab.host("bookworm")
     watching = Watching()
-    prepare(machine, tmp_path, watching, parts=["storage"], some_secret="hush-hush-hush")
+    prepare(machine, tmp_path, progress=watching, parts=["storage"], some_secret="hush-hush-hush")
     assert any("ansible" in line for line in watching.lines)
     assert not any("hush-hush-hush" in line for line in watching.lines)
     assert ours_running() == []
 
     with pytest.raises(KeyboardInterrupt):
-        prepare(machine, tmp_path, Watching(stop_at=3), parts=["storage"])
+        prepare(machine, tmp_path, progress=Watching(stop_at=3), parts=["storage"])
     assert ours_running() == []
     assert not list(Path("/tmp").glob("cl-*"))
     prepare(machine, tmp_path, parts=["storage"])
