@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 UV := $(shell command -v uv || echo .venv-tools/bin/uv)
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help up-demo dev parts lint test test-fast bench docs lock
+.PHONY: help up-demo dev parts lint test test-fast test-hosts bench docs lock
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -26,6 +26,7 @@ lint: dev ## style, types, import directions, spelling, generated pages
 	.venv/bin/lint-imports
 	.venv/bin/codespell
 	$(PYTHON) -m cli.documents --check
+	$(PYTHON) tools/role_pages.py --check
 	.venv/bin/cog -P --check README.md
 
 test: parts lint ## everything proven
@@ -34,6 +35,9 @@ test: parts lint ## everything proven
 test-fast: dev ## what takes no real services: under a minute
 	$(PYTHON) -m pytest -n 2 -m "not slow"
 
+test-hosts: parts ## what runs on booted hosts (takes root)
+	$(PYTHON) -m pytest tests/hosts
+
 bench: dev ## figures, each printed with how it was measured
 	$(PYTHON) -m tests.bench.commands
 	$(PYTHON) -m tests.bench.planning
@@ -41,6 +45,7 @@ bench: dev ## figures, each printed with how it was measured
 
 docs: dev ## pages that come from the code, and the picture of a real run
 	$(PYTHON) -m cli.documents
+	$(PYTHON) tools/role_pages.py
 	.venv/bin/cog -P -r README.md
 	$(PYTHON) -m cli.picture 2xh200 docs/up.svg
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from planner.errors import UsageError
 
-
 MOST = 10**9
 """Of layers, heads, words, tokens: the longest contexts are tens of millions of tokens."""
 

@@ -34,8 +34,8 @@ OPERATOR = "ops"
 SHARED_PASSWORD_USER = "clerk"
 """A user whose sudo wants a password, which is its name."""
 
-# chronyd sees by itself that it may not set the clock and leaves it alone, but its unit would not start it at all.
-CHRONY_WITHOUT_CLOCK = "[Unit]\\nConditionCapability=\\n"
+# A host may not set this machine's clock, so the service would not start: here it runs without touching the clock.
+CHRONY_WITHOUT_CLOCK = "[Unit]\\nConditionCapability=\\n[Service]\\nEnvironmentFile=\\nEnvironment=DAEMON_OPTS=-x\\n"
 HOOKS = (
     "rm -f $1/etc/ssh/ssh_host_*",
     f"chroot $1 useradd --create-home --shell /bin/bash {OPERATOR}",

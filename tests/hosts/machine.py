@@ -16,6 +16,8 @@ BOOT_TIMEOUT_S = 60
 REBOOTS = 133
 """How systemd-nspawn says that its machine wants to be started again (EXIT_FORCE_RESTART)."""
 READY = "READY=1"
+AS_ON_METAL = {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1", "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network"}
+"""Cgroups of version 2, even where this machine has the old ones, and a network whose settings can be changed."""
 
 
 class Machine:
@@ -69,8 +71,7 @@ class Machine:
         # (systemd-nspawn alone would leave them running when it is killed.)
         end_with_us = ("setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
         words = (*end_with_us, *self._command())
-        # The unified hierarchy works also where this machine itself has the old one.
-        environment = {**os.environ, "NOTIFY_SOCKET": str(notices), "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
+        environment = {**os.environ, "NOTIFY_SOCKET": str(notices), **AS_ON_METAL}
         with log:
             self._process = subprocess.Popen(
                 words, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
@@ -162,6 +163,7 @@ class Machine:
                 continue
             if READY in lines:
                 self.boot_s = time.monotonic() - began
+                self._notices.close()  # its systemd would stop and wait for us to read what it goes on to tell
                 self._leader = self._find_leader()
                 return
         console = (self.folder / "console").read_text(errors="replace")[-2000:]

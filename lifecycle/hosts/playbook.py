@@ -1,0 +1,276 @@
+"""Ansible as a process: one verb's playbook over the hosts of an inventory, with its progress as it happens."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any, Literal, TypeVar
+
+import msgspec
+
+from lifecycle import files
+from lifecycle.hosts.inventory import Host, Inventory
+from lifecycle.hosts.pins import alias
+from lifecycle.hosts.ssh import Login
+from planner.errors import DeployError
+from planner.progress import Progress
+
+FOLDER = Path(__file__).resolve().parents[2] / "ansible"
+STOP_TIMEOUT_S = 15.0
+"""How long Ansible may take to end after Ctrl-C, before it is ended."""
+PASSED_ON = ("HOME", "LANG", "LC_ALL", "PATH", "SSH_AUTH_SOCK", "TERM", "USER")
+"""Variables of ours that Ansible gets. No others: `ANSIBLE_*` of the user's could switch checks off."""
+
+
+class PlaybookError(DeployError):
+    """A task failed, or a host could not be reached; the message names them."""
+
+    code = "playbook_failed"
+
+
+class Totals(msgspec.Struct, frozen=True, kw_only=True):
+    """One host's results by kind, as Ansible counts them."""
+
+    ok: int
+    changed: int
+    failures: int
+    unreachable: int
+    skipped: int
+    rescued: int
+    ignored: int
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What a task came to on a host."""
+
+    host: str
+    task: str
+    state: Literal["ok", "changed", "skipped", "ignored", "failed", "unreachable"]
+    message: str = ""
+
+
+class Diff(msgspec.Struct, frozen=True, kw_only=True):
+    """How a file changes on a host."""
+
+    host: str
+    task: str
+    text: str
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """A play that ended well."""
+
+    hosts: dict[str, Totals]
+    results: tuple[Result, ...]
+    diffs: tuple[Diff, ...]
+
+    @property
+    def changed(self) -> int:
+        """Changes on all hosts together; in check mode, those that would be made."""
+        return sum(totals.changed for totals in self.hosts.values())
+
+
+Part = TypeVar("Part", Result, Diff)
+
+
+class _Event(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of the callback `progress_lines`."""
+
+    event: Literal["task", "result", "diff", "totals"]
+    host: str = ""
+    task: str = ""
+    state: str = ""
+    message: str = ""
+    text: str = ""
+    hosts: dict[str, Totals] = {}
+
+
+def play(
+    playbook: str,
+    inventory: Inventory,
+    login: Login,
+    variables: Mapping[str, Any],
+    progress: Progress,
+    *,
+    check: bool = False,
+    parts: Sequence[str] = (),
+) -> Outcome:
+    """Run a playbook on all serving hosts, whose keys must be pinned already.
+
+    Args:
+        playbook: name of a file of `ansible/`, without `.yml`.
+        inventory: the hosts, jump hosts among them.
+        login: pinned keys, and our own.
+        variables: of the roles. They may be secret: they go by a file that only we read, which is removed afterwards.
+        progress: is told of every task, of changes, and of failures.
+        check: change nothing, and say what would be changed.
+        parts: only these roles of the playbook; all when empty.
+
+    Raises:
+        PlaybookError: a host failed or was not reached; others may have gone on.
+
+    """
+    with _private_folder() as folder:
+        _write(folder, inventory, login, variables)
+        command = [
+            *(sys.executable, "-m", "ansible", "playbook", f"{FOLDER}/{playbook}.yml"),
+            *("--inventory", f"{folder}/inventory.json", "--extra-vars", f"@{folder}/variables.json", "--diff"),
+            *(["--check"] if check else []),
+            *(["--tags", ",".join(parts)] if parts else []),
+        ]
+        errors = folder / "errors"
+        with errors.open("wb") as error_file, _running(command, folder, error_file) as process:
+            heard = _listen(process, progress)
+        said = errors.read_text(encoding="utf-8", errors="replace")
+    return _judged(heard, process.returncode, said)
+
+
+@contextlib.contextmanager
+def _private_folder() -> Iterator[Path]:
+    """Make a folder for one run; its connections end with it."""
+    # Short, for the paths of the connections' sockets must fit into 107 bytes.
+    folder = Path(tempfile.mkdtemp(prefix="cl-"))
+    try:
+        (folder / "c").mkdir(mode=0o700)
+        yield folder
+    finally:
+        for path in (folder / "c").iterdir():
+            words = ("ssh", "-F", "none", "-o", f"ControlPath={path}", "-O", "exit", "connection")
+            subprocess.run(words, capture_output=True, timeout=STOP_TIMEOUT_S, check=False)  # noqa: S603 - own words
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write(folder: Path, inventory: Inventory, login: Login, variables: Mapping[str, Any]) -> None:
+    known, config = [], [_EVERY_HOST.format(folder=folder, key=_key_lines(login))]
+    for host in inventory.host:
+        way = inventory.way_to(host)
+        if key := login.pins.of(way):
+            known.append(f"{alias(way)} {key}\n")
+        config.append(_ssh_lines(host, alias(way)))
+    hosts = {
+        host.name: {"ansible_user": host.user, "ansible_python_interpreter": "/usr/bin/python3"}
+        for host in inventory.serving
+    }
+    files.write(folder / "known_hosts", "".join(known))
+    files.write(folder / "ssh_config", "".join(config))
+    files.write(folder / "inventory.json", msgspec.json.encode({"all": {"hosts": hosts}}))
+    files.write(folder / "variables.json", msgspec.json.encode(dict(variables)))
+
+
+_EVERY_HOST = """\
+Host *
+    StrictHostKeyChecking yes
+    UserKnownHostsFile {folder}/known_hosts
+    GlobalKnownHostsFile none
+    UpdateHostKeys no
+    BatchMode yes
+    ForwardAgent no
+    ForwardX11 no
+    ConnectTimeout 10
+    ServerAliveInterval 15
+    ServerAliveCountMax 3
+{key}"""
+
+
+def _key_lines(login: Login) -> str:
+    return f'    IdentityFile "{login.key_file}"\n    IdentitiesOnly yes\n' if login.key_file else ""
+
+
+def _ssh_lines(host: Host, key_alias: str) -> str:
+    lines = [
+        f"Host {host.name}",
+        f"    HostName {host.address}",
+        f"    Port {host.port}",
+        f"    User {host.user}",
+        f"    HostKeyAlias {key_alias}",
+        *([f"    ProxyJump {host.jump}"] if host.jump else []),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+@contextlib.contextmanager
+def _running(command: list[str], folder: Path, errors: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """Start Ansible in a session of its own; Ctrl-C is passed on, so that it ends in order."""
+    environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ} | {
+        "ANSIBLE_CONFIG": f"{FOLDER}/ansible.cfg",
+        "ANSIBLE_LOCAL_TEMP": f"{folder}/local",
+        "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_SSH_ARGS": f"-F {folder}/ssh_config -o ControlMaster=auto -o ControlPersist=60s",
+        "ANSIBLE_SSH_CONTROL_PATH_DIR": f"{folder}/c",
+        "ANSIBLE_STDOUT_CALLBACK": "progress_lines",
+    }
+    process = subprocess.Popen(  # noqa: S603 - our own words
+        command,
+        cwd=FOLDER,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        start_new_session=True,
+    )
+    try:
+        yield process
+        process.wait()
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(STOP_TIMEOUT_S)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def _listen(process: subprocess.Popen[bytes], progress: Progress) -> list[_Event]:
+    """Show every task as a step until the process ends; return what was heard."""
+    heard: list[_Event] = []
+    with contextlib.ExitStack() as step:
+        for line in process.stdout or ():
+            try:
+                event = msgspec.json.decode(line, type=_Event)
+            except msgspec.MsgspecError:
+                progress.note(line.decode(errors="replace").strip())
+                continue
+            heard.append(event)
+            if event.event == "task":
+                step.close()
+                step.enter_context(progress.step(event.task))
+            elif event.state == "changed":
+                progress.note(f"{event.host}: changed")
+            elif event.state in {"failed", "unreachable"}:
+                progress.warn(f"{event.host}: {event.message}")
+    return heard
+
+
+def _judged(heard: list[_Event], code: int, said: str) -> Outcome:
+    failed = [event for event in heard if event.state in {"failed", "unreachable"}]
+    totals = next((event.hosts for event in reversed(heard) if event.event == "totals"), None)
+    if failed and (code or totals is None):
+        first = failed[0]
+        others = sorted({event.host for event in failed} - {first.host})
+        more = f" (also failed: {', '.join(others)})" if others else ""
+        raise PlaybookError(
+            f"{first.host}: `{first.task}` {first.state}: {first.message.strip()}{more}",
+            hint="What was done before stays. Mend what the message names, then run the same command again.",
+        )
+    if code or totals is None:
+        raise PlaybookError(
+            f"Ansible ended with {code}: {said.strip()[-1000:] or 'it said nothing'}",
+            hint="Run the same command again; if it stays so, the message above is what a report should hold.",
+        )
+    return Outcome(
+        hosts=totals,
+        results=tuple(
+            msgspec.convert(event, Result, from_attributes=True) for event in heard if event.event == "result"
+        ),
+        diffs=tuple(msgspec.convert(event, Diff, from_attributes=True) for event in heard if event.event == "diff"),
+    )
