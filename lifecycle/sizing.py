@@ -9,7 +9,6 @@ import msgspec
 from lifecycle.model_config import read_config
 from planner.architecture import Architecture, read_architecture
 from planner.catalogue import Catalogue, load_catalogue
-from planner.catalogue.rows import Gpu
 from planner.errors import UsageError
 from planner.remedies import Remedy, remedies
 from planner.sizing import SizeRequest, Sizing, size
@@ -21,7 +20,7 @@ class SizeReport(Sizing, frozen=True, kw_only=True):
     Attributes:
         model: the catalogue's name, or the file.
         total_params_b: in units of 10^9, as the configuration comes to.
-        unverified: figures of the GPU's row that come from no primary source.
+        unverified: fields of the model's and the GPU's rows that come from no primary source.
 
     """
 
@@ -42,7 +41,7 @@ def size_report(model: str, config: Path | None, gpu: str, request: SizeRequest)
 
     """
     catalogue = load_catalogue()
-    name, architecture = _architecture(catalogue, model, config)
+    name, architecture, doubts = _architecture(catalogue, model, config)
     row = catalogue.gpu(gpu)
     sizing = size(architecture, row, request)
     helping = () if sizing.fits else remedies(architecture, row, request)
@@ -52,12 +51,13 @@ def size_report(model: str, config: Path | None, gpu: str, request: SizeRequest)
         model_type=architecture.model_type,
         total_params_b=round(architecture.total_params / 1e9, 2),
         active_params_b=round(architecture.active_params / 1e9, 2),
-        unverified=_unverified(row),
+        unverified=(*doubts, *(f"{row.name}: {field}" for field in row.doubts("memory_gib"))),
         remedies=helping,
     )
 
 
-def _architecture(catalogue: Catalogue, model: str, config: Path | None) -> tuple[str, Architecture]:
+def _architecture(catalogue: Catalogue, model: str, config: Path | None) -> tuple[str, Architecture, tuple[str, ...]]:
+    """Return what the model is called, what it is made of, and which of that comes from no primary source."""
     if bool(model) == bool(config):
         raise UsageError(
             "name one model: a row of the catalogue, or a configuration with --config",
@@ -66,10 +66,6 @@ def _architecture(catalogue: Catalogue, model: str, config: Path | None) -> tupl
         )
     if config is None:
         row = catalogue.model(model)
-        return row.name, read_architecture(row.config, row.name)
-    return str(config), read_architecture(read_config(config), str(config))
-
-
-def _unverified(row: Gpu) -> tuple[str, ...]:
-    """Return the figures used here that come from no primary source."""
-    return tuple(field for field in ("memory_gib",) if not row.sure(field))
+        doubts = tuple(f"{row.name}: {field}" for field in row.doubts("config"))
+        return row.name, read_architecture(row.config, row.name), doubts
+    return str(config), read_architecture(read_config(config), str(config)), ()

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from planner.catalogue import Catalogue
+from planner.catalogue import Catalogue, Gpu
 from planner.cost import hourly_cost
 from planner.engine_args import engine_arguments
 from planner.errors import PlanError
@@ -136,6 +136,7 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         decisions=(
             Decision(what="model", choice=f"{chosen.name}, {fitted.sizing.precision} weights", why=chosen.why),
             *_model_notes(chosen),
+            *_doubts(chosen, gpu),
             _stand_in(site.upstream),
             *fitted.decisions,
             Decision(what="instance type", choice=host.name, why=host_reason),
@@ -250,6 +251,17 @@ def _model_notes(chosen: ChosenModel) -> tuple[Decision, ...]:
         why = "open models age: by then a better one of the same size may be out"
         notes.append(Decision(what="review", choice=f"by {chosen.row.review_by}", why=why))
     return tuple(notes)
+
+
+def _doubts(chosen: ChosenModel, gpu: Gpu) -> tuple[Decision, ...]:
+    """Say which figures that sizes and speeds rest on come from no primary source."""
+    fields = [f"{gpu.name}: {field}" for field in gpu.doubts("memory_gib", "bandwidth_tb_s", "fp16_tflops")]
+    if chosen.row:
+        fields += [f"{chosen.row.name}: {field}" for field in chosen.row.doubts("config")]
+    if not fields:
+        return ()
+    why = "not from a primary source: sizes and speeds rest on it, so start it once before relying on them"
+    return (Decision(what="unverified", choice=", ".join(fields), why=why),)
 
 
 def _stand_in(upstream: UpstreamPlan | None) -> Decision:

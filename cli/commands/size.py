@@ -138,7 +138,7 @@ def _page(report: SizeReport) -> list[RenderableType]:
             f"Concurrency between {bounds.low:.2f}x and {bounds.high:.2f}x, as far as memory is known beforehand."
         )
     page += [f"Note: {note}." for note in report.notes]
-    page += [f"Unverified: {field} of {report.gpu}." for field in report.unverified]
+    page += [f"Not from a primary source: {field}." for field in report.unverified]
     if not report.fits:
         page.append("What would fit:" if report.remedies else "No single change makes it fit.")
         page += [f"  - {remedy.told()}" for remedy in report.remedies]

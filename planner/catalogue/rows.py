@@ -38,6 +38,10 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         if unknown:
             raise ValueError(f"`unverified` names no field of the row: {', '.join(sorted(unknown))}")
 
+    def doubts(self, *fields: str) -> tuple[str, ...]:
+        """Return those of the fields that come from no primary source."""
+        return tuple(field for field in fields if not self.sure(field))
+
     def sure(self, field: str) -> bool:
         """Return whether a field's value comes from a primary source."""
         return self.verified and field not in self.unverified

@@ -64,6 +64,12 @@ def test_what_does_not_fit_fails_and_says_what_would(capsys: pytest.CaptureFixtu
     assert {remedy["option"].split()[0] for remedy in report["remedies"]} == {"--quantization", "--count"}
 
 
+def test_what_is_not_verified_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert size(capsys, "gpt-oss-120b", "--gpu", "h200")[1]["unverified"] == []
+    doubts = size(capsys, "kimi-k2-thinking", "--gpu", "mi300x", "--count", "8")[1]["unverified"]
+    assert doubts == ["kimi-k2-thinking: config", "mi300x: memory_gib"]
+
+
 def test_precision_context_and_concurrency_stand_together(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["size", "gpt-oss-120b", "--gpu", "h200"]) == 0
     card = capsys.readouterr().out.split("╰")[0]
