@@ -73,9 +73,7 @@ def cost_report(
     )
     full = throughput_of(work)
     share, why = expected_use(work, full, catalogue)
-    found, unpriced = ways(
-        catalogue, place, profile.aws, gpu=gpu.name, count=wanted.count, work=work, currency=currency
-    )
+    found, unpriced = ways(catalogue, place, profile, work=work, currency=currency)
     return CostReport(
         profile=profile.name,
         target=place,

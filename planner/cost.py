@@ -14,10 +14,12 @@ from planner.assess.situation import ApiUse, Demand, Hardware, Situation, Throug
 from planner.assess.tco import items
 from planner.assess.unit_cost import cost_per_million
 from planner.catalogue import Catalogue, Host
+from planner.catalogue.rows import Provider
 from planner.errors import UsageError
+from planner.jurisdiction import countries, misfits
 from planner.money import convert
 from planner.plan import CostPlan
-from planner.profile import AwsSection, DemandSection
+from planner.profile import AwsSection, DataSection, DemandSection, Profile
 from planner.ranges import Range
 from planner.throughput import Replica, performance, users_served
 
@@ -41,6 +43,7 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
         machines: how many of `host`.
         idle_gpus: paid and not used.
         room: replicas that they would carry.
+        misfits: why the provider does not fit the profile's data.
         per_hour: of all machines together; for bought ones the mean over 24 months.
         upfront: paid at the beginning; low and high of the purchase, 0 for rented ones.
         per_million_full: generated tokens at full use.
@@ -54,6 +57,7 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
     gpus: int
     idle_gpus: int
     room: int
+    misfits: tuple[str, ...]
     machines: int
     capacity: str
     regions: tuple[str, ...]
@@ -163,12 +167,18 @@ def expected_use(work: Work, full: Range | None, catalogue: Catalogue) -> tuple[
 
 
 def ways(
-    catalogue: Catalogue, target: CostTarget, aws: AwsSection, *, gpu: str, count: int, work: Work, currency: str
+    catalogue: Catalogue, target: CostTarget, profile: Profile, *, work: Work, currency: str
 ) -> tuple[tuple[Way, ...], tuple[str, ...]]:
-    """Return every priced way to have the machines, cheapest first, and the machines without a price.
+    """Return every priced way to have the machines, and the machines without a price.
 
-    On AWS only what its region rents, whole; else every other machine with that GPU that carries a replica.
+    On AWS only what its region rents, whole; else every other machine with that GPU that carries a replica. What fits
+    the profile's data comes first, then what is cheapest.
+
+    Raises:
+        PlanError: the data is sensitive, and the profile does not say whose law may control the provider.
+
     """
+    aws, gpu, count = profile.aws, profile.hardware.gpu, profile.hardware.count
     full = throughput_of(work)
     share, _ = expected_use(work, full, catalogue)
     found: list[Way] = []
@@ -183,13 +193,38 @@ def ways(
         priced = list(_priced(catalogue, host, aws.region if on_aws else "", currency))
         found += [
             _way(
-                host, machines, offer, count=count, replicas=work.replicas, full=full, share=share, catalogue=catalogue
+                host,
+                machines,
+                offer,
+                count=count,
+                replicas=work.replicas,
+                full=full,
+                share=share,
+                provider=catalogue.providers[host.provider],
+                data=profile.data,
             )
             for offer in priced
         ]
         if not priced:
             unpriced.append(f"{host.name} ({catalogue.providers[host.provider].title})")
-    return tuple(sorted(found, key=lambda way: way.per_hour.typical)), tuple(unpriced)
+    return tuple(sorted(found, key=lambda way: (bool(way.misfits), way.per_hour.typical))), tuple(unpriced)
+
+
+def _misfits(provider: Provider, data: DataSection, regions: tuple[str, ...]) -> tuple[str, ...]:
+    """Return why no region of an offer fits the data; premises of one's own are taken to stand where they must."""
+    home = sorted(countries(data.residency))[:1] if provider.kind == "own" else []
+    found = [
+        misfits(
+            provider,
+            data=data.level,
+            region=region,
+            residency=data.residency,
+            control=data.control,
+            certificates=data.certificates,
+        )
+        for region in (home or regions or tuple(provider.regions) or ("",))
+    ]
+    return min(found, key=len)
 
 
 class _Offer(msgspec.Struct, frozen=True, kw_only=True):
@@ -264,13 +299,15 @@ def _way(
     replicas: int,
     full: Range | None,
     share: float,
-    catalogue: Catalogue,
+    provider: Provider,
+    data: DataSection,
 ) -> Way:
     per_hour = offer.per_hour.times(machines)
     return Way(
         host=host.name,
         title=host.title,
-        provider=catalogue.providers[host.provider].title,
+        provider=provider.title,
+        misfits=_misfits(provider, data, offer.regions),
         gpus=host.gpus,
         idle_gpus=machines * host.gpus - count * replicas,
         room=machines * (host.gpus // count),

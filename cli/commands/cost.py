@@ -77,6 +77,7 @@ def _page(report: CostReport) -> list[RenderableType]:
         "it, at the same price."
         for way in _idle(report)
     ]
+    page += [f"{way.host} of {way.provider} does not fit the data: {'; '.join(way.misfits)}." for way in _unfit(report)]
     if report.unpriced:
         page.append(f"No price known: {', '.join(report.unpriced)}. Give yours with --prices.")
     if report.tokens_per_s:
@@ -90,7 +91,7 @@ def _page(report: CostReport) -> list[RenderableType]:
 
 def _row(way: Way) -> tuple[str, ...]:
     where = f" {', '.join(way.regions)}" if way.regions else ""
-    unsure = "" if way.verified else " (unverified)"
+    unsure = " (does not fit the data)" if way.misfits else "" if way.verified else " (unverified)"
     return (
         f"{way.machines} x {way.host}, {way.provider}",
         f"{way.capacity}{where}{unsure}",
@@ -105,6 +106,11 @@ def _row(way: Way) -> tuple[str, ...]:
 def _idle(report: CostReport) -> list[Way]:
     """Return one way of each machine that is not filled."""
     return list({way.host: way for way in report.ways if way.idle_gpus}.values())
+
+
+def _unfit(report: CostReport) -> list[Way]:
+    """Return one way of each machine whose provider does not fit the profile's data."""
+    return list({way.host: way for way in report.ways if way.misfits}.values())
 
 
 def _bounds(bounds: Range, digits: int) -> str:

@@ -58,6 +58,18 @@ def test_bought_machines_have_a_range_and_are_paid_at_once() -> None:
     assert bought.upfront.low > 10_000
 
 
+def test_sensitive_data_goes_first_to_providers_that_fit(tmp_path: Path) -> None:
+    profile = tmp_path / "sensitive.toml"
+    profile.write_text(
+        'description = "x"\nextends = "2xh200"\n[data]\nclass = "sensitive"\nresidency = ["FR"]\ncontrol = ["EU"]\n'
+    )
+    ways = cost(str(profile), "metal").ways
+    fitting = [way for way in ways if not way.misfits]
+    assert {way.provider for way in fitting} == {"own premises", "OVHcloud"}
+    assert ways[: len(fitting)] == tuple(fitting)
+    assert any("controlled from US" in reason for way in ways for reason in way.misfits)
+
+
 def test_own_prices_are_taken(tmp_path: Path) -> None:
     prices = tmp_path / "prices.toml"
     prices.write_text(
