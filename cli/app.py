@@ -8,6 +8,7 @@ from cli.commands import (
     assess,
     backup,
     ca,
+    capacity,
     compare,
     cost,
     doctor,
@@ -56,6 +57,7 @@ app.command("list")(listing.list_)
 app.command("down")(down.down)
 app.command("doctor")(doctor.doctor)
 app.add_typer(hosts.app, name="hosts")
+app.add_typer(capacity.app, name="capacity")
 app.add_typer(profiles.app, name="profiles")
 app.command("ca")(ca.ca)
 app.command("backup")(backup.backup)

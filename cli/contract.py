@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from lifecycle.capacity import BuyReport, ExtendReport, FindReport, ShowReport
 from lifecycle.compare import CompareReport
 from lifecycle.doctor import DoctorFinding
 from lifecycle.down import DownReport
@@ -147,6 +148,10 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "down": DownReport,
     "doctor": Doctor,
     "hosts check": HostsReport,
+    "capacity find": FindReport,
+    "capacity buy": BuyReport,
+    "capacity extend": ExtendReport,
+    "capacity show": ShowReport,
     "profiles": Profiles,
     "profiles show": Profile,
     "ca": Ca,

@@ -44,6 +44,11 @@ class Home:
         """Host keys of machines reached by SSH, as they were confirmed."""
         return self.root / "known_hosts"
 
+    @property
+    def offerings(self) -> Path:
+        """Capacity Blocks that were found for sale."""
+        return self.root / "offerings.json"
+
     def stack(self, name: str) -> StackHome:
         """Return the place of one stack, whether it exists or not.
 

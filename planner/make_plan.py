@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from planner.capacity import capacity_decision
 from planner.catalogue import Catalogue, Gpu
 from planner.cost import hourly_cost
 from planner.engine_args import engine_arguments
@@ -140,6 +141,7 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
             _stand_in(site.upstream),
             *fitted.decisions,
             Decision(what="instance type", choice=host.name, why=host_reason),
+            capacity_decision(profile.aws),
             *placed.decisions,
             *engine_decisions,
             *_network_decisions(network),

@@ -6,6 +6,7 @@ import ipaddress
 
 import msgspec
 
+from planner.capacity import check_choice
 from planner.catalogue import Catalogue, Host
 from planner.errors import PlanError
 from planner.jurisdiction import misfits
@@ -169,7 +170,7 @@ def plan_network(profile: Profile, host: Host) -> NetworkPlan:
         raise PlanError(f"`network`: {error}", hint="Write a network as 10.42.0.0/16, with no host bits set.") from None
     if vpc.version != 4 or not 16 <= vpc.prefixlen <= SUBNET_PREFIX:
         raise PlanError(f"`network.vpc_cidr`: {vpc} is not an IPv4 network of /16 to /{SUBNET_PREFIX}")
-    zones = host.zones[profile.aws.region]
+    zones = _zones(profile, host)
     blocks = list(vpc.subnets(new_prefix=SUBNET_PREFIX))
     if profile.network.zones > min(len(zones), len(blocks)):
         raise PlanError(
@@ -188,18 +189,30 @@ def plan_network(profile: Profile, host: Host) -> NetworkPlan:
     )
 
 
+def _zones(profile: Profile, host: Host) -> tuple[str, ...]:
+    """Return the zones that offer the machine, the one that the profile names first.
+
+    Raises:
+        PlanError: that one does not.
+
+    """
+    offering, named = host.zones[profile.aws.region], profile.aws.zone
+    if named and named not in offering:
+        raise PlanError(
+            f"`aws.zone`: {host.name} is not offered in {named} (as of {host.as_of})",
+            hint=f"Zones of {profile.aws.region} that offer it: {', '.join(offering)}.",
+        )
+    return tuple(sorted(offering, key=lambda zone: zone != named)) if named else tuple(offering)
+
+
 def plan_nodes(profile: Profile, host: Host, network: NetworkPlan, placed: Placed) -> tuple[NodePlan, ...]:
     """Describe the nodes: one plain interface each; no replica spans nodes, so EFA would only widen the attack surface.
 
     Raises:
-        PlanError: a reservation is wanted and none is named.
+        PlanError: the way to have machines does not go with the profile.
 
     """
-    if profile.aws.capacity != "on-demand" and not profile.aws.reservation_id:
-        raise PlanError(
-            f'`aws.reservation_id` is needed with `aws.capacity = "{profile.aws.capacity}"`',
-            hint="Name the reservation or capacity block: cr-0123456789abcdef0.",
-        )
+    check_choice(profile, host.name)
     return tuple(_node(profile, host, network, number) for number in range(placed.nodes))
 
 

@@ -134,7 +134,7 @@ class NodePlan(Record, frozen=True, kw_only=True):
     """Public SSM parameter that names the machine image."""
     root_volume_gib: int
     interfaces: tuple[InterfacePlan, ...]
-    capacity: Literal["on-demand", "reservation", "capacity-block"]
+    capacity: Literal["on-demand", "reservation", "capacity-block", "spot"]
     reservation_id: str
     placement_group: bool
 

@@ -141,8 +141,12 @@ class AwsSection(Record, frozen=True, kw_only=True):
     """Region of everything in the account."""
     instance_type: str = ""
     """An instance type of `hosts.toml`; the smallest that fits when empty."""
-    capacity: Literal["on-demand", "reservation", "capacity-block"] = "on-demand"
-    """How nodes are bought; all but on-demand need `reservation_id`."""
+    account: Annotated[str, Meta(pattern=r"^([0-9]{12})?$")] = ""
+    """Number of the account; credentials of another one are refused. Any account when empty."""
+    zone: Annotated[str, Meta(pattern=r"^([a-z]{2}(-[a-z]+)+-[0-9][a-z])?$")] = ""
+    """Availability zone of the first subnet, where a reservation is; the first that offers the machine when empty."""
+    capacity: Literal["on-demand", "reservation", "capacity-block", "spot"] = "on-demand"
+    """How nodes are bought: a reservation or block by `reservation_id`; spot if `purpose` is proof-of-concept."""
     reservation_id: Annotated[str, Meta(pattern=r"^(cr-[0-9a-f]{8,17})?$")] = ""
     """The reservation or capacity block to use, when `capacity` is one of these."""
     root_volume_gib: Annotated[int, Meta(ge=50, le=16384)] = 200
@@ -215,6 +219,8 @@ class Profile(Record, frozen=True, kw_only=True):
 
     name: Name
     description: Annotated[str, Meta(min_length=1)]
+    purpose: Literal["service", "proof-of-concept"] = "service"
+    """service: people rely on it. proof-of-concept: it may be gone at any moment."""
     model: ModelSection
     hardware: HardwareSection
     engine: EngineSection = EngineSection()

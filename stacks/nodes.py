@@ -118,6 +118,9 @@ def _capacity(node: NodePlan) -> dict[str, Any]:
     """Name the reservation or block that the node is launched into; nothing for capacity on demand."""
     if node.capacity == "on-demand":
         return {}
+    if node.capacity == "spot":
+        once = {"spot_instance_type": "one-time", "instance_interruption_behavior": "terminate"}
+        return {"instance_market_options": {"market_type": "spot", "spot_options": once}}
     specification = {
         "capacity_reservation_preference": "capacity-reservations-only",
         "capacity_reservation_target": {"capacity_reservation_id": node.reservation_id},
