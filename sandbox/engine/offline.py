@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from planner.partitions import partition_of
+from sandbox.handlers.invokes import partition_answer
+
 EMULATED_ACCOUNT = "123456789012"
 """The account of the emulation, known beforehand."""
 DECIDED_AT_APPLY = "decided-at-apply"
@@ -18,16 +21,11 @@ def offline_answers(region: str) -> Mapping[str, Callable[[dict[str, Any]], dict
     return {
         "aws:index/getCallerIdentity:getCallerIdentity": lambda _: {
             "accountId": EMULATED_ACCOUNT,
-            "arn": f"arn:aws:sts::{EMULATED_ACCOUNT}:assumed-role/preview/preview",
+            "arn": f"arn:{partition_of(region).name}:sts::{EMULATED_ACCOUNT}:assumed-role/preview/preview",
             "id": EMULATED_ACCOUNT,
             "userId": "preview",
         },
-        "aws:index/getPartition:getPartition": lambda _: {
-            "id": "aws",
-            "partition": "aws",
-            "dnsSuffix": "amazonaws.com",
-            "reverseDnsPrefix": "com.amazonaws",
-        },
+        "aws:index/getPartition:getPartition": lambda _: partition_answer(region),
         "aws:index/getRegion:getRegion": lambda _: {"id": region, "name": region, "region": region},
         "aws:ssm/getParameter:getParameter": lambda arguments: {
             "id": arguments["name"],

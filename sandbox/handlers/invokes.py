@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from planner.partitions import partition_of
 from sandbox.handlers.base import Clients, Properties
 from sandbox.handlers.names import to_api
 
@@ -74,8 +75,19 @@ def _region(clients: Clients, arguments: Properties) -> Properties:
     }
 
 
-def _partition(_clients: Clients, _arguments: Properties) -> Properties:
-    return {"id": "aws", "partition": "aws", "dnsSuffix": "amazonaws.com", "reverseDnsPrefix": "com.amazonaws"}
+def partition_answer(region: str) -> Properties:
+    """Return what is said of the partition that a region lies in."""
+    partition = partition_of(region)
+    return {
+        "id": partition.name,
+        "partition": partition.name,
+        "dnsSuffix": partition.dns_suffix,
+        "reverseDnsPrefix": ".".join(reversed(partition.dns_suffix.split("."))),
+    }
+
+
+def _partition(clients: Clients, _arguments: Properties) -> Properties:
+    return partition_answer(clients.region)
 
 
 def _availability_zones(clients: Clients, arguments: Properties) -> Properties:

@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 from sandbox.handlers.base import Handler, Registry
+from sandbox.handlers.bucket import Bucket
+from sandbox.handlers.bucket_parts import (
+    BucketLifecycleConfiguration,
+    BucketOwnershipControls,
+    BucketPolicy,
+    BucketPublicAccessBlock,
+    BucketServerSideEncryptionConfiguration,
+    BucketVersioning,
+)
 from sandbox.handlers.capacity import CapacityReservation, PlacementGroup
 from sandbox.handlers.clients import Boto3Clients
 from sandbox.handlers.connect_endpoint import InstanceConnectEndpoint
@@ -21,7 +30,7 @@ from sandbox.handlers.vpc_endpoint import VpcEndpoint
 
 __all__ = ["SERVICES", "Boto3Clients", "default_registry"]
 
-SERVICES = ("ec2", "iam", "kms", "logs", "resourcegroupstaggingapi", "secretsmanager", "ssm", "sts")
+SERVICES = ("ec2", "iam", "kms", "logs", "resourcegroupstaggingapi", "s3", "secretsmanager", "ssm", "sts")
 """Services whose clients the handlers use: `Boto3Clients.warm(SERVICES)` makes them ahead of time."""
 
 
@@ -29,6 +38,13 @@ def default_registry() -> Registry:
     """Return the handlers of every type that a stack may register."""
     handlers: tuple[Handler, ...] = (
         Alias(),
+        Bucket(),
+        BucketLifecycleConfiguration(),
+        BucketOwnershipControls(),
+        BucketPolicy(),
+        BucketPublicAccessBlock(),
+        BucketServerSideEncryptionConfiguration(),
+        BucketVersioning(),
         CapacityReservation(),
         DefaultSecurityGroup(),
         Eip(),
