@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from planner.account import plan_account, plan_storage
 from planner.catalogue import Catalogue
 from planner.cost import hourly_cost
 from planner.engine_args import engine_arguments
@@ -120,7 +121,9 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         target=site.target,
         model=served,
         engine=engine,
+        account=plan_account(profile, site.stack),
         network=network,
+        storage=plan_storage(),
         nodes=plan_nodes(profile, host, network, placed),
         services=_services(
             builder, network=network, model=served, engine=engine, metrics=metrics, upstream=site.upstream

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import msgspec
-from msgspec import Meta
-
-ArnOfPolicy = Annotated[str, Meta(pattern=r"^(arn:aws(-cn|-us-gov)?:iam::(\d{12}|aws):policy/[\w+=,.@/-]{1,512})?$")]
-"""ARN of a managed policy, or nothing."""
 
 
 class Partition(msgspec.Struct, frozen=True, kw_only=True):

@@ -113,6 +113,24 @@ class NetworkPlan(Record, frozen=True, kw_only=True):
     """AWS services reached through an interface endpoint, for example `kms`."""
 
 
+class StoragePlan(Record, frozen=True, kw_only=True):
+    """The bucket that nodes install from."""
+
+    old_versions_days: int
+    """How long a version is kept that a newer one took the place of, in days."""
+    unfinished_uploads_days: int
+    """After how many days the parts of an upload that was never finished are deleted."""
+
+
+class AccountPlan(Record, frozen=True, kw_only=True):
+    """What the owner of the account asks of whatever is made in it."""
+
+    permission_boundary: str
+    """ARN of the policy beyond which no role may go; empty for none."""
+    role_name_prefix: str
+    """Beginning of the name of every role and instance profile."""
+
+
 class InterfacePlan(Record, frozen=True, kw_only=True):
     """One network interface of a node (facts: EFA and launch-template rules of EC2)."""
 
@@ -294,7 +312,9 @@ class Plan(Record, frozen=True, kw_only=True):
     target: Target
     model: ModelPlan
     engine: EnginePlan
+    account: AccountPlan
     network: NetworkPlan
+    storage: StoragePlan
     nodes: tuple[NodePlan, ...]
     services: tuple[Service, ...]
     gateway: GatewayPlan

@@ -13,6 +13,8 @@ Name = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
 Cidr = Annotated[str, Meta(pattern=r"^[0-9a-fA-F:.]+/[0-9]{1,3}$")]
 Seconds = Annotated[int, Meta(ge=1)]
 Days = Annotated[int, Meta(ge=1)]
+TagKey = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:/=+@-]{1,128}$")]
+PolicyArn = Annotated[str, Meta(pattern=r"^(arn:aws(-cn|-us-gov)?:iam::(\d{12}|aws):policy/[\w+=,.@/-]{1,512})?$")]
 CountryOrGroup = Annotated[str, Meta(pattern=r"^([A-Z]{2}|EEA)$")]
 
 MAX_REPLICAS = 64
@@ -147,6 +149,12 @@ class AwsSection(Record, frozen=True, kw_only=True):
     """The reservation or capacity block to use, when `capacity` is one of these."""
     root_volume_gib: Annotated[int, Meta(ge=50, le=16384)] = 200
     """Size of a node's root disk, in GiB."""
+    permission_boundary: PolicyArn = ""
+    """ARN of the policy that every role is bounded by, where the account demands one."""
+    role_name_prefix: Annotated[str, Meta(pattern=r"^[A-Za-z0-9+=,.@_-]{1,32}$")] = "cloister-"
+    """Beginning of the name of every role and instance profile, where the account demands one."""
+    mandatory_tags: tuple[TagKey, ...] = ()
+    """Keys that `[tags]` must set, because the account refuses what does not carry them."""
 
 
 class TlsSection(Record, frozen=True, kw_only=True):
@@ -226,5 +234,5 @@ class Profile(Record, frozen=True, kw_only=True):
     identity: IdentitySection = IdentitySection()
     limits: LimitsSection = LimitsSection()
     metrics: MetricsSection = MetricsSection()
-    tags: dict[Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:/=+@-]{1,128}$")], str] = {}
+    tags: dict[TagKey, str] = {}
     """Tags that every resource carries, beside the toolkit's own."""

@@ -18,12 +18,14 @@ from stacks.keys import Keys
 from stacks.network import Network
 from stacks.nodes import Node
 from stacks.security_groups import SecurityGroups
+from stacks.storage import Storage
 
 
 def deploy(plan: Plan) -> None:
     """Register everything that the plan names, and export `planner.outputs.Outputs`."""
     account = current_account(plan.network.region)
     keys = Keys("keys", plan, account)
+    storage = Storage("storage", plan, account, keys.arn)
     network = Network("network", plan, account, keys.arn)
     gateways = GatewayEndpoints("gateway-endpoints", plan, account, network.vpc_id, network.route_table_ids)
     groups = SecurityGroups("groups", plan, network.vpc_id, gateways.s3_prefix_list_id)
@@ -53,6 +55,7 @@ def deploy(plan: Plan) -> None:
     pulumi.export("private_subnet_ids", list(network.subnet_ids.values()))
     pulumi.export("node_security_group_id", groups.node_id)
     pulumi.export("kms_key_arn", keys.arn)
+    pulumi.export("bundle_bucket", storage.bucket_name)
     pulumi.export("instance_connect_endpoint_id", access.endpoint_id)
     pulumi.export(
         "nodes",

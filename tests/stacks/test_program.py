@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,12 @@ UNTAGGED = {
     "aws:ec2/routeTableAssociation:RouteTableAssociation",
     "aws:iam/rolePolicy:RolePolicy",
     "aws:kms/alias:Alias",
+    "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
+    "aws:s3/bucketOwnershipControls:BucketOwnershipControls",
+    "aws:s3/bucketPolicy:BucketPolicy",
+    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
+    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
+    "aws:s3/bucketVersioning:BucketVersioning",
 }
 """Types that AWS gives no tags."""
 
@@ -124,3 +131,52 @@ def test_policies_of_endpoints_hold_for_the_own_account_only(tmp_path: Path) -> 
         (statement,) = json.loads(endpoint.inputs["policy"])["Statement"]
         condition = statement["Condition"]["StringEquals"]
         assert set(condition) == {"aws:PrincipalAccount", "aws:ResourceAccount"}
+
+
+def test_nodes_reach_the_bundle_alone_and_can_only_read_it(tmp_path: Path) -> None:
+    resources = registered(plan_of("2xh200"), tmp_path)
+    arn = f"arn:aws:s3:::{resources['storage-bundle'].inputs['bucket']}"
+    (statement,) = json.loads(resources["gateway-endpoints-s3"].inputs["policy"])["Statement"]
+    assert statement["Action"] == ["s3:GetObject", "s3:ListBucket"]
+    assert statement["Resource"] == [arn, f"{arn}/*"]
+
+
+def test_what_a_company_asks_of_roles_and_tags_reaches_every_one_of_them(tmp_path: Path) -> None:
+    boundary = "arn:aws:iam::123456789012:policy/company/boundary"
+    profile = load_profile("2xh200")
+    aws = AwsSection(permission_boundary=boundary, role_name_prefix="corp.", mandatory_tags=("CostCentre",))
+    tagged = msgspec.structs.replace(profile, aws=aws, tags={"CostCentre": "4711"})
+    resources = registered(make_plan(tagged, load_catalogue(), Site(stack="tested")), tmp_path).values()
+    roles = [resource.inputs for resource in resources if resource.type == "aws:iam/role:Role"]
+    assert [role["name"] for role in roles] == ["corp.tested-flows", "corp.tested-node"]
+    assert {role["permissionsBoundary"] for role in roles} == {boundary}
+    profiles = [r.inputs["name"] for r in resources if r.type == "aws:iam/instanceProfile:InstanceProfile"]
+    assert profiles == ["corp.tested-node"]
+    untagged = {r.type for r in resources if r.type.startswith("aws:") and "CostCentre" not in r.inputs.get("tags", {})}
+    assert untagged == UNTAGGED
+
+
+@pytest.mark.parametrize("region", ["us-gov-west-1", "cn-north-1"])
+def test_arns_are_those_of_the_regions_partition(region: str, tmp_path: Path) -> None:
+    plan = plan_of("2xh200")
+    elsewhere = msgspec.structs.replace(plan, network=msgspec.structs.replace(plan.network, region=region))
+    resources = registered(elsewhere, tmp_path)
+    partition = {"us-gov-west-1": "aws-us-gov", "cn-north-1": "aws-cn"}[region]
+    texts = "".join(str(resource.inputs) for resource in resources.values())
+    arns = set(re.findall(r"arn:([a-z-]*):", texts))
+    assert arns == {partition}
+    principal = json.loads(resources["identity-role"].inputs["assumeRolePolicy"])["Statement"][0]["Principal"]
+    assert principal["Service"] == {"aws-cn": "ec2.amazonaws.com.cn", "aws-us-gov": "ec2.amazonaws.com"}[partition]
+
+
+def test_what_the_node_may_do_is_spelled_out() -> None:
+    from stacks.account import Account
+    from stacks.identity import node_policy
+
+    account = Account(id="123456789012", partition="aws-cn", dns_suffix="amazonaws.com.cn", region="cn-north-1")
+    statements: Any = node_policy(plan_of("2xh200"), account, "arn:aws-cn:kms:cn-north-1:123456789012:key/1")
+    granted = {action: one["Resource"] for one in statements["Statement"] for action in one["Action"]}
+    assert granted["s3:GetObject"] == "arn:aws-cn:s3:::cloister-tested-123456789012/*"
+    assert granted["s3:ListBucket"] == "arn:aws-cn:s3:::cloister-tested-123456789012"
+    assert not [action for action in granted if action.startswith("s3:") and action[3:6] not in ("Get", "Lis")]
+    assert all(resource.startswith("arn:aws-cn:") for resource in granted.values())

@@ -9,8 +9,8 @@ import uuid
 from sandbox.handlers.clients import Boto3Clients
 from tests.sandbox.aws.network import refused
 
-DENIED = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*"}
-WITHOUT_TLS = {**DENIED, "Condition": {"Bool": {"aws:SecureTransport": "false"}}}
+DENIED: dict[str, object] = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*"}
+WITHOUT_TLS: dict[str, object] = {**DENIED, "Condition": {"Bool": {"aws:SecureTransport": "false"}}}
 
 SIZE = 9_000_000
 """Bytes: more than one part of an upload."""
