@@ -1,0 +1,77 @@
+"""The program carried out in the emulated account: made, left alone, taken away, and nothing stays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+import pytest
+
+from lifecycle import sweep
+from lifecycle.home import Home
+from lifecycle.profiles import load_profile
+from lifecycle.provision import Provisioner
+from planner.catalogue import load_catalogue
+from planner.make_plan import Site, make_plan
+from planner.outputs import Outputs
+from planner.profile import AwsSection, Profile
+from planner.progress import Silent
+from sandbox.handlers.clients import Boto3Clients
+from tests.sandbox.aws.account import Account
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning:pulumi_aws")]
+
+
+def provisioner(profile: Profile, stack: str, account: Account, folder: Path) -> Provisioner:
+    port = urlsplit(account.url).port
+    assert port is not None
+    plan = make_plan(profile, load_catalogue(), Site(stack=stack, ports={"aws.http": port}))
+    home = Home(folder).stack(stack)
+    home.folder.mkdir(parents=True)
+    return Provisioner(plan, home, Silent())
+
+
+@contextmanager
+def up(made: Provisioner) -> Iterator[Outputs]:
+    """Bring a stack up for as long as it is looked at."""
+    try:
+        yield made.up()[0]
+    finally:
+        made.destroy()
+
+
+def test_the_bundles_bucket_is_private_and_goes_with_all_its_versions(
+    account: Account, clients: Boto3Clients, tmp_path: Path
+) -> None:
+    s3 = clients.client("s3")
+    made = provisioner(load_profile("2xh200"), "storage-life", account, tmp_path)
+    with up(made) as outputs:
+        bucket = outputs.bundle_bucket
+        assert all(s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values())
+        (rule,) = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
+        default = rule["ApplyServerSideEncryptionByDefault"]
+        assert (default["SSEAlgorithm"], default["KMSMasterKeyID"]) == ("aws:kms", outputs.kms_key_arn)
+        for body in (b"first", b"second"):
+            s3.put_object(Bucket=bucket, Key="manifest.json", Body=body)
+        s3.create_multipart_upload(Bucket=bucket, Key="weights")
+        assert len(s3.list_object_versions(Bucket=bucket)["Versions"]) == 2
+        assert {change.op for change in made.up()[1]} == {"same"}
+    assert bucket not in [one["Name"] for one in s3.list_buckets()["Buckets"]]
+    assert sweep.tagged(clients, "storage-life") == ()
+
+
+def test_a_lost_stack_is_swept_whatever_its_roles_are_called(
+    account: Account, clients: Boto3Clients, tmp_path: Path
+) -> None:
+    asked = msgspec.structs.replace(load_profile("2xh200"), aws=AwsSection(role_name_prefix="corp."))
+    made = provisioner(asked, "swept", account, tmp_path)
+    with up(made) as outputs:
+        clients.client("s3").put_object(Bucket=outputs.bundle_bucket, Key="manifest.json", Body=b"{}")
+        found = sweep.tagged(clients, "swept")
+        names = {item.id for item in found}
+        assert {outputs.bundle_bucket, outputs.vpc_id, "corp.swept-node", "corp.swept-flows"} <= names
+        assert set(sweep.delete(clients, found)) == set(found)
+        assert sweep.tagged(clients, "swept") == ()
