@@ -18,6 +18,7 @@ from planner.plan import (
     Decision,
     EnginePlan,
     GatewayPlan,
+    GivenNetworkPlan,
     IdentityPlan,
     MetricsPlan,
     ModelPlan,
@@ -268,6 +269,8 @@ def _stand_in(upstream: UpstreamPlan | None) -> Decision:
 
 
 def _network_decisions(network: NetworkPlan) -> tuple[Decision, ...]:
+    if network.given:
+        return _given_network_decisions(network.region, network.given)
     zones = ", ".join(subnet.zone for subnet in network.subnets)
     return (
         Decision(
@@ -285,6 +288,16 @@ def _network_decisions(network: NetworkPlan) -> tuple[Decision, ...]:
             choice=", ".join((*network.gateway_endpoints, *network.interface_endpoints)),
             why="the AWS services that a node calls, each by a private endpoint",
         ),
+    )
+
+
+def _given_network_decisions(region: str, given: GivenNetworkPlan) -> tuple[Decision, ...]:
+    subnets, endpoints = ", ".join(given.subnet_ids), ", ".join(f"{k} {v}" for k, v in given.endpoints.items())
+    why = "given in the profile: read, checked and left alone"
+    return (
+        Decision(what="region", choice=region, why="named in the profile"),
+        Decision(what="network", choice=f"{given.vpc_id}, {subnets}", why=why),
+        Decision(what="endpoints", choice=endpoints, why=why),
     )
 
 

@@ -9,8 +9,8 @@ import msgspec
 from planner.catalogue import Catalogue, Host
 from planner.errors import PlanError
 from planner.jurisdiction import misfits
-from planner.plan import Decision, InterfacePlan, NetworkPlan, NodePlan, SubnetPlan
-from planner.profile import Profile
+from planner.plan import Decision, GivenNetworkPlan, InterfacePlan, NetworkPlan, NodePlan, SubnetPlan
+from planner.profile import GivenNetworkSection, Profile
 from planner.replica import FittedReplica
 
 DLAMI = "/aws/service/deeplearning/ami/x86_64/base-oss-nvidia-driver-gpu-ubuntu-24.04/latest/ami-id"
@@ -169,6 +169,8 @@ def plan_network(profile: Profile, host: Host) -> NetworkPlan:
         raise PlanError(f"`network`: {error}", hint="Write a network as 10.42.0.0/16, with no host bits set.") from None
     if vpc.version != 4 or not 16 <= vpc.prefixlen <= SUBNET_PREFIX:
         raise PlanError(f"`network.vpc_cidr`: {vpc} is not an IPv4 network of /16 to /{SUBNET_PREFIX}")
+    if profile.aws.network:
+        return _given_network(profile, profile.aws.network)
     zones = host.zones[profile.aws.region]
     blocks = list(vpc.subnets(new_prefix=SUBNET_PREFIX))
     if profile.network.zones > min(len(zones), len(blocks)):
@@ -185,6 +187,38 @@ def plan_network(profile: Profile, host: Host) -> NetworkPlan:
         gateway_port=GATEWAY_PORT,
         gateway_endpoints=("s3",),
         interface_endpoints=INTERFACE_ENDPOINTS,
+    )
+
+
+def _given_network(profile: Profile, given: GivenNetworkSection) -> NetworkPlan:
+    """Take a company's network as it is said to be; the program checks it in the account.
+
+    Raises:
+        PlanError: an endpoint that nodes need is not named, or one is named that they do not.
+
+    """
+    needed = {"s3", *INTERFACE_ENDPOINTS}
+    if missing := sorted(needed - given.endpoints.keys()):
+        raise PlanError(
+            f"`aws.network.endpoints`: none for {', '.join(missing)}, without which a node reaches no such service",
+            hint=f'Add it under [aws.network.endpoints]: {missing[0]} = "vpce-...".',
+        )
+    if strange := sorted(given.endpoints.keys() - needed):
+        raise PlanError(f"`aws.network.endpoints`: nodes do not call {', '.join(strange)}", hint="Leave it out.")
+    return NetworkPlan(
+        region=profile.aws.region,
+        vpc_cidr="",
+        subnets=tuple(SubnetPlan(name=subnet_id, cidr="", zone="") for subnet_id in given.subnet_ids),
+        client_cidrs=profile.network.client_cidrs,
+        gateway_port=GATEWAY_PORT,
+        gateway_endpoints=("s3",),
+        interface_endpoints=INTERFACE_ENDPOINTS,
+        given=GivenNetworkPlan(
+            vpc_id=given.vpc_id,
+            subnet_ids=given.subnet_ids,
+            endpoints=given.endpoints,
+            endpoint_group_ids=given.endpoint_group_ids,
+        ),
     )
 
 

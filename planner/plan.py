@@ -98,6 +98,17 @@ class SubnetPlan(Record, frozen=True, kw_only=True):
     """Availability zone, for example `us-east-2a`."""
 
 
+class GivenNetworkPlan(Record, frozen=True, kw_only=True):
+    """A company's own network, which the stack reads, checks and leaves alone."""
+
+    vpc_id: str
+    subnet_ids: tuple[str, ...]
+    endpoints: dict[str, str]
+    """AWS service -> id of its VPC endpoint."""
+    endpoint_group_ids: tuple[str, ...]
+    """Security groups of the interface endpoints."""
+
+
 class NetworkPlan(Record, frozen=True, kw_only=True):
     """The private network."""
 
@@ -111,6 +122,8 @@ class NetworkPlan(Record, frozen=True, kw_only=True):
     """AWS services reached through a gateway endpoint, for example `s3`."""
     interface_endpoints: tuple[str, ...]
     """AWS services reached through an interface endpoint, for example `kms`."""
+    given: GivenNetworkPlan | None = None
+    """Where this stands, `vpc_cidr`, and `cidr` and `zone` of the subnets, are empty: the account knows them."""
 
 
 class StoragePlan(Record, frozen=True, kw_only=True):

@@ -136,6 +136,23 @@ class NetworkSection(Record, frozen=True, kw_only=True):
     """Availability zones with a private subnet."""
 
 
+class GivenNetworkSection(Record, frozen=True, kw_only=True):
+    """`[aws.network]`: a network that exists already. The stack reads and checks it, and makes none."""
+
+    vpc_id: Annotated[str, Meta(pattern=r"^vpc-[0-9a-f]{8,17}$")]
+    """The VPC."""
+    subnet_ids: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^subnet-[0-9a-f]{8,17}$")], ...], Meta(min_length=1, max_length=4)
+    ]
+    """Its private subnets for nodes; the first one also holds the SSH entrance."""
+    endpoints: dict[str, Annotated[str, Meta(pattern=r"^vpce-[0-9a-f]{8,17}$")]]
+    """AWS service -> id of its VPC endpoint, for each service that `deploy plan` lists."""
+    endpoint_group_ids: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^sg-[0-9a-f]{8,17}$")], ...], Meta(min_length=1, max_length=5)
+    ]
+    """Security groups of these endpoints, to which nodes get a way; the groups must let the subnets in on 443."""
+
+
 class AwsSection(Record, frozen=True, kw_only=True):
     """`[aws]`: where the nodes come from."""
 
@@ -153,6 +170,8 @@ class AwsSection(Record, frozen=True, kw_only=True):
     """ARN of the policy that every role is bounded by, where the account demands one."""
     role_name_prefix: Annotated[str, Meta(pattern=r"^[A-Za-z0-9+=,.@_-]{1,32}$")] = "cloister-"
     """Beginning of the name of every role and instance profile, where the account demands one."""
+    network: GivenNetworkSection | None = None
+    """A company's own network, instead of one that the stack makes."""
     mandatory_tags: tuple[TagKey, ...] = ()
     """Keys that `[tags]` must set, because the account refuses what does not carry them."""
 

@@ -9,10 +9,11 @@ import msgspec
 import pulumi
 
 from planner.outputs import Outputs
-from planner.plan import Plan
+from planner.plan import GivenNetworkPlan, Plan
 from stacks.access import Access
-from stacks.account import current_account
+from stacks.account import Account, current_account
 from stacks.endpoints import GatewayEndpoints, InterfaceEndpoints
+from stacks.given_network import GivenNetwork
 from stacks.identity import Identity
 from stacks.keys import Keys
 from stacks.network import Network
@@ -26,17 +27,8 @@ def deploy(plan: Plan) -> None:
     account = current_account(plan.network.region)
     keys = Keys("keys", plan, account)
     storage = Storage("storage", plan, account, keys.arn)
-    network = Network("network", plan, account, keys.arn)
-    gateways = GatewayEndpoints("gateway-endpoints", plan, account, network.vpc_id, network.route_table_ids)
-    groups = SecurityGroups("groups", plan, network.vpc_id, gateways.s3_prefix_list_id)
-    InterfaceEndpoints(
-        "endpoints",
-        plan,
-        account,
-        vpc_id=network.vpc_id,
-        subnet_ids=network.subnet_ids.values(),
-        security_group_id=groups.endpoints_id,
-    )
+    given = plan.network.given
+    network, groups = _given_network(plan, given) if given else _own_network(plan, account, keys.arn)
     identity = Identity("identity", plan, account, keys.arn)
     access = Access("access", plan, next(iter(network.subnet_ids.values())), groups.entrance_id)
     nodes = [
@@ -69,6 +61,26 @@ def deploy(plan: Plan) -> None:
             for planned, node in zip(plan.nodes, nodes, strict=True)
         ],
     )
+
+
+def _own_network(plan: Plan, account: Account, key_arn: pulumi.Output[str]) -> tuple[Network, SecurityGroups]:
+    network = Network("network", plan, account, key_arn)
+    gateways = GatewayEndpoints("gateway-endpoints", plan, account, network.vpc_id, network.route_table_ids)
+    groups = SecurityGroups("groups", plan, network.vpc_id, gateways.s3_prefix_list_id)
+    InterfaceEndpoints(
+        "endpoints",
+        plan,
+        account,
+        vpc_id=network.vpc_id,
+        subnet_ids=network.subnet_ids.values(),
+        security_group_id=groups.endpoints_id,
+    )
+    return network, groups
+
+
+def _given_network(plan: Plan, given: GivenNetworkPlan) -> tuple[GivenNetwork, SecurityGroups]:
+    network = GivenNetwork(plan, given)
+    return network, SecurityGroups("groups", plan, network.vpc_id, network.s3_prefix_list_id)
 
 
 def parse_outputs(exported: Mapping[str, Any]) -> Outputs:

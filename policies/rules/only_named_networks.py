@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from planner.networks import is_private, parse, within
 from planner.plan import Plan
 from planner.resources import UNKNOWN, Resource
 from policies import examples
-from policies.networks import is_private, parse, within
 from policies.rule import Answer, Example, NotKnown, Rule, Stack, Violated
 from policies.values import at, each, is_set, require
 

@@ -12,6 +12,14 @@ EMULATED_ACCOUNT = "123456789012"
 """The account of the emulation, known beforehand."""
 DECIDED_AT_APPLY = "decided-at-apply"
 
+_ONLY_THE_ACCOUNT_KNOWS = (
+    "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings",
+    "aws:ec2/getRouteTable:getRouteTable",
+    "aws:ec2/getSubnet:getSubnet",
+    "aws:ec2/getVpc:getVpc",
+)
+"""Data sources that say nothing beforehand."""
+
 
 def offline_answers(region: str) -> Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]]:
     """Return what is known without asking, by token.
@@ -19,6 +27,11 @@ def offline_answers(region: str) -> Mapping[str, Callable[[dict[str, Any]], dict
     The SDK wants text where text is declared: what only the account knows is a word that says so.
     """
     return {
+        **dict.fromkeys(_ONLY_THE_ACCOUNT_KNOWS, lambda arguments: {"id": arguments.get("id", "")}),
+        "aws:ec2/getVpcEndpoint:getVpcEndpoint": lambda arguments: {
+            "id": arguments["id"],
+            "prefixListId": DECIDED_AT_APPLY,
+        },
         "aws:index/getCallerIdentity:getCallerIdentity": lambda _: {
             "accountId": EMULATED_ACCOUNT,
             "arn": f"arn:{partition_of(region).name}:sts::{EMULATED_ACCOUNT}:assumed-role/preview/preview",
