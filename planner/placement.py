@@ -223,7 +223,7 @@ def _given_network(profile: Profile, given: GivenNetworkSection) -> NetworkPlan:
 
 
 def plan_nodes(profile: Profile, host: Host, network: NetworkPlan, placed: Placed) -> tuple[NodePlan, ...]:
-    """Describe the nodes: one plain interface each; no replica spans nodes, so EFA would only widen the attack surface.
+    """Describe the nodes, and what joins those that one replica spans.
 
     Raises:
         PlanError: a reservation is wanted and none is named.
@@ -238,15 +238,30 @@ def plan_nodes(profile: Profile, host: Host, network: NetworkPlan, placed: Place
 
 
 def _node(profile: Profile, host: Host, network: NetworkPlan, number: int) -> NodePlan:
+    spans = profile.hardware.count > host.gpus
+    # EFA does not leave its subnet; nodes that have nothing to say to each other stand in several zones.
+    subnet = network.subnets[0 if spans else number % len(network.subnets)]
     return NodePlan(
         name=f"node-{number}",
         instance_type=host.name,
-        subnet=network.subnets[number % len(network.subnets)].name,
+        subnet=subnet.name,
         gpus=host.gpus,
         ami_parameter=DLAMI,
         root_volume_gib=profile.aws.root_volume_gib,
-        interfaces=(InterfacePlan(device_index=0, network_card_index=0, kind="interface"),),
+        interfaces=node_interfaces(host, spans=spans),
         capacity=profile.aws.capacity,
         reservation_id=profile.aws.reservation_id,
-        placement_group=False,
+        placement_group=spans,
     )
+
+
+def node_interfaces(host: Host, *, spans: bool) -> tuple[InterfacePlan, ...]:
+    """Return a node's network interfaces: one plain one, and EFA where a replica spans nodes.
+
+    An interface for EFA alone cannot be the first one: on card 0 it is the second device, on every other card the
+    first. It has no address (EC2 user guide, "EFA-only interfaces"). Elsewhere EFA would only widen the attack surface.
+    """
+    primary = InterfacePlan(device_index=0, network_card_index=0, kind="interface")
+    cards = range(host.efa_interfaces if spans else 0)
+    efa = (InterfacePlan(device_index=0 if card else 1, network_card_index=card, kind="efa-only") for card in cards)
+    return (primary, *efa)

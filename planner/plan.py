@@ -168,6 +168,7 @@ class NodePlan(Record, frozen=True, kw_only=True):
     capacity: Literal["on-demand", "reservation", "capacity-block"]
     reservation_id: str
     placement_group: bool
+    """A replica spans this node and others: they stand close together, and talk among themselves."""
 
 
 class Port(Record, frozen=True, kw_only=True):

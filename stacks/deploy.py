@@ -17,7 +17,7 @@ from stacks.given_network import GivenNetwork
 from stacks.identity import Identity
 from stacks.keys import Keys
 from stacks.network import Network
-from stacks.nodes import Node
+from stacks.nodes import Neighbours, Node
 from stacks.security_groups import SecurityGroups
 from stacks.storage import Storage
 
@@ -31,6 +31,8 @@ def deploy(plan: Plan) -> None:
     network, groups = _given_network(plan, given) if given else _own_network(plan, account, keys.arn)
     identity = Identity("identity", plan, account, keys.arn)
     access = Access("access", plan, next(iter(network.subnet_ids.values())), groups.entrance_id)
+    joined = any(node.placement_group for node in plan.nodes)
+    neighbours = Neighbours("neighbours", plan) if joined else None
     nodes = [
         Node(
             node.name,
@@ -38,6 +40,8 @@ def deploy(plan: Plan) -> None:
             node,
             subnet_id=network.subnet_ids[node.subnet],
             security_group_id=groups.node_id,
+            peers_group_id=groups.peers_id if node.placement_group else None,
+            placement_group=neighbours.placement_group if neighbours and node.placement_group else None,
             instance_profile_name=identity.instance_profile_name,
             key_arn=keys.arn,
         )

@@ -23,6 +23,8 @@ class SecurityGroups(pulumi.ComponentResource):
     endpoints_id: pulumi.Output[str]
     """Not set where the endpoints are given."""
     entrance_id: pulumi.Output[str]
+    peers_id: pulumi.Output[str] | None
+    """Of nodes that one replica spans; none where there are none."""
 
     def __init__(
         self, name: str, plan: Plan, vpc_id: pulumi.Output[str], s3_prefix_list_id: pulumi.Output[str]
@@ -41,6 +43,7 @@ class SecurityGroups(pulumi.ComponentResource):
             self.endpoints_id = self._group("endpoints", "Endpoints of AWS services")
             self._between("node", self.node_id, "endpoints", self.endpoints_id, HTTPS)
         self._to_s3(s3_prefix_list_id)
+        self.peers_id = self._peers() if any(node.placement_group for node in plan.nodes) else None
         self.register_outputs({"node_id": self.node_id})
 
     def _group(self, role: str, description: str) -> pulumi.Output[str]:
@@ -59,6 +62,25 @@ class SecurityGroups(pulumi.ComponentResource):
             ),  # the rules are resources of their own
         )
         return group.id
+
+    def _peers(self) -> pulumi.Output[str]:
+        """Let nodes that one replica spans say everything to each other, and nothing to anybody else.
+
+        EFA wants every protocol, in and out (EC2 user guide, "Get started with EFA").
+        """
+        group_id = self._group("peers", "Nodes that one replica spans: EFA and rendezvous")
+        for rule, suffix in ((aws.vpc.SecurityGroupIngressRule, "in"), (aws.vpc.SecurityGroupEgressRule, "out")):
+            name = f"{self._name}-peers-{suffix}"
+            rule(
+                name,
+                security_group_id=group_id,
+                referenced_security_group_id=group_id,
+                description="Peers",
+                ip_protocol="-1",
+                tags=tags_of(self._plan, name),
+                opts=child_of(self, one_at_a_time=True),
+            )
+        return group_id
 
     def _clients(self, number: int, cidr: str) -> None:
         """Let a named network reach the gateway's port, and nothing else."""

@@ -17,6 +17,8 @@ from lifecycle.provision import Provisioner
 from planner.catalogue import load_catalogue
 from planner.make_plan import Site, make_plan
 from planner.outputs import Outputs
+from planner.placement import Placed, plan_nodes
+from planner.plan import Plan
 from planner.profile import AwsSection, Profile
 from planner.progress import Silent
 from sandbox.handlers.clients import Boto3Clients
@@ -32,6 +34,15 @@ def provisioner(profile: Profile, stack: str, account: Account, folder: Path) ->
     home = Home(folder).stack(stack)
     home.folder.mkdir(parents=True)
     return Provisioner(plan, home, Silent())
+
+
+def spanning(plan: Plan, host: str) -> Plan:
+    """Return the plan with two nodes that one replica spans."""
+    row = load_catalogue().host(host)
+    profile = load_profile("2xh200")
+    wide = msgspec.structs.replace(profile, hardware=msgspec.structs.replace(profile.hardware, count=2 * row.gpus))
+    placed = Placed(replicas=1, nodes=2, decisions=())
+    return msgspec.structs.replace(plan, nodes=plan_nodes(wide, row, plan.network, placed))
 
 
 @contextmanager
@@ -75,3 +86,30 @@ def test_a_lost_stack_is_swept_whatever_its_roles_are_called(
         assert {outputs.bundle_bucket, outputs.vpc_id, "corp.swept-node", "corp.swept-flows"} <= names
         assert set(sweep.delete(clients, found)) == set(found)
         assert sweep.tagged(clients, "swept") == ()
+
+
+def test_nodes_that_a_replica_spans_come_up_with_their_cards(
+    account: Account, clients: Boto3Clients, tmp_path: Path
+) -> None:
+    made = provisioner(load_profile("2xh200"), "spanned", account, tmp_path)
+    made.plan = spanning(made.plan, "p5en.48xlarge")
+    with up(made) as outputs:
+        groups = clients.client("ec2").describe_security_groups(
+            Filters=[{"Name": "vpc-id", "Values": [outputs.vpc_id]}]
+        )
+        (peers,) = (one for one in groups["SecurityGroups"] if one["GroupName"] == "cloister-spanned-peers")
+        for way in ("IpPermissions", "IpPermissionsEgress"):
+            (rule,) = peers[way]
+            assert (rule["IpProtocol"], rule["IpRanges"], rule["Ipv6Ranges"], rule["PrefixListIds"]) == (
+                "-1",
+                [],
+                [],
+                [],
+            )
+            assert [pair["GroupId"] for pair in rule["UserIdGroupPairs"]] == [peers["GroupId"]]
+        ids = [node.instance_id for node in outputs.nodes]
+        found = clients.client("ec2").describe_instances(InstanceIds=ids)["Reservations"]
+        instances = [instance for reservation in found for instance in reservation["Instances"]]
+        assert {instance["Placement"]["GroupName"] for instance in instances} == {"cloister-spanned"}
+        assert [len(instance["NetworkInterfaces"]) for instance in instances] == [17, 17]
+    assert sweep.tagged(clients, "spanned") == ()

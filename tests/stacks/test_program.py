@@ -22,6 +22,7 @@ from sandbox.engine import Engine, StateFile
 from sandbox.engine.offline import offline_answers
 from sandbox.handlers.invokes import INVOKES
 from sandbox.handlers.registry import default_registry
+from tests.stacks.test_life import spanning
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:pulumi_aws")
 
@@ -113,14 +114,38 @@ def test_a_reservation_is_used_and_nothing_else(tmp_path: Path) -> None:
     assert "instanceMarketOptions" not in template
 
 
-def test_a_placement_group_is_made_where_the_plan_says_so(tmp_path: Path) -> None:
-    plan = plan_of("2xh200")
-    assert "node-0-placement" not in registered(plan, tmp_path)
-    (node,) = plan.nodes
-    close = msgspec.structs.replace(plan, nodes=(msgspec.structs.replace(node, placement_group=True),))
-    resources = registered(close, tmp_path)
-    assert resources["node-0-placement"].inputs["strategy"] == "cluster"
-    assert "placement" in resources["node-0-template"].inputs
+def test_nodes_that_no_replica_spans_are_not_joined(tmp_path: Path) -> None:
+    resources = registered(plan_of("2xh200"), tmp_path)
+    assert not {"neighbours", "groups-peers", "groups-peers-in", "groups-peers-out"} & resources.keys()
+    assert "placement" not in resources["node-0-template"].inputs
+
+
+@pytest.mark.parametrize(
+    ("host", "cards"), [("p5e.48xlarge", 32), ("p5en.48xlarge", 16), ("g6e.12xlarge", 1), ("g6e.xlarge", 0)]
+)
+def test_nodes_that_a_replica_spans_are_joined_to_each_other_alone(host: str, cards: int, tmp_path: Path) -> None:
+    plan = spanning(plan_of("2xh200"), host)
+    resources = registered(plan, tmp_path)
+    (placement,) = (one for one in resources.values() if one.type == "aws:ec2/placementGroup:PlacementGroup")
+    assert placement.inputs["strategy"] == "cluster"
+    for direction in ("in", "out"):
+        rule = resources[f"groups-peers-{direction}"]
+        assert rule.inputs["ipProtocol"] == "-1"
+        assert not {"cidrIpv4", "cidrIpv6", "prefixListId"} & rule.inputs.keys()
+        assert [urn for urn in rule.dependencies if "securityGroup:" in urn] == [resources["groups-peers"].urn]
+    for node in plan.nodes:
+        assert node.subnet == plan.network.subnets[0].name
+        template = resources[f"{node.name}-template"].inputs
+        assert "placement" in template
+        primary, *efa = template["networkInterfaces"]
+        assert (primary["deviceIndex"], primary["networkCardIndex"], primary["interfaceType"]) == (0, 0, "interface")
+        assert len(primary["securityGroups"]) == 2
+        places = [(one["networkCardIndex"], one["deviceIndex"], one["interfaceType"]) for one in efa]
+        assert places == [(card, int(card == 0), "efa-only") for card in range(cards)]
+        assert all(len(one["securityGroups"]) == 1 for one in efa)
+        # EC2 refuses the word beside a second interface, whatever it says.
+        assert all(("associatePublicIpAddress" in one) == (not efa) for one in (primary, *efa))
+    assert refusals(evaluate(plan, resources.values())) == ()
 
 
 def test_policies_of_endpoints_hold_for_the_own_account_only(tmp_path: Path) -> None:
