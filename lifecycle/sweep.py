@@ -30,9 +30,9 @@ GOES_WITH_ITS_OWNER = {"security-group-rule", "network-interface", "volume", "ke
 """Tagged things that end with what they belong to."""
 ROLE, PROFILE = "aws:iam/role:Role", "aws:iam/instanceProfile:InstanceProfile"
 LOG_GROUP, KEY, ALIAS = "aws:cloudwatch/logGroup:LogGroup", "aws:kms/key:Key", "aws:kms/alias:Alias"
-BUCKET = "aws:s3/bucket:Bucket"
-ORDER = (*EC2_TYPES.values(), PROFILE, ROLE, LOG_GROUP, BUCKET, ALIAS, KEY)
-INPUTS = {BUCKET: {"forceDestroy": True}}
+BUCKET, ZONE = "aws:s3/bucket:Bucket", "aws:route53/zone:Zone"
+ORDER = (ZONE, *EC2_TYPES.values(), PROFILE, ROLE, LOG_GROUP, BUCKET, ALIAS, KEY)
+INPUTS = {BUCKET: {"forceDestroy": True}, ZONE: {"forceDestroy": True}}
 """Inputs without which a kind cannot be deleted as it is found."""
 CALLS = (
     "ec2:DescribeTags",
@@ -40,6 +40,7 @@ CALLS = (
     "iam:ListRoles",
     "kms:ListAliases",
     "logs:DescribeLogGroups",
+    "route53:ListHostedZones",
     "tag:GetResources",
 )
 """What is asked: together they list every kind of resource that a stack makes."""
@@ -54,7 +55,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
 def tagged(clients: Clients, stack: str) -> tuple[Found, ...]:
     """Return everything in the account and region that carries the stack's tag and still lives, in deletion order."""
-    kinds = (_ec2, _iam, _log_groups, _buckets, _keys)
+    kinds = (_ec2, _iam, _log_groups, _buckets, _zones, _keys)
     found = {item for look in kinds for item in look(clients, stack)}
     return tuple(sorted(found, key=lambda item: (_rank(item.kind), item.id)))
 
@@ -163,6 +164,17 @@ def _buckets(clients: Clients, stack: str) -> Iterator[Found]:
     for page in tagging.get_paginator("get_resources").paginate(TagFilters=filters, ResourceTypeFilters=["s3"]):
         for mapping in page["ResourceTagMappingList"]:
             yield Found(kind=BUCKET, id=mapping["ResourceARN"].rpartition(":")[2])
+
+
+def _zones(clients: Clients, stack: str) -> Iterator[Found]:
+    """List zones by tag: Route 53's lists leave tags out, and it alone knows them in every region."""
+    route53 = clients.client("route53")
+    for page in route53.get_paginator("list_hosted_zones").paginate():
+        for zone in page["HostedZones"]:
+            zone_id = zone["Id"].rpartition("/")[2]
+            answer = route53.list_tags_for_resource(ResourceType="hostedzone", ResourceId=zone_id)
+            if _has_tag(answer["ResourceTagSet"], stack):
+                yield Found(kind=ZONE, id=zone_id)
 
 
 def _keys(clients: Clients, stack: str) -> Iterator[Found]:

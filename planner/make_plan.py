@@ -32,6 +32,7 @@ from planner.plan import (
     UpstreamPlan,
     replica_names,
 )
+from planner.private_name import plan_private_name
 from planner.profile import Profile, TlsSection
 from planner.replica import engine_choice, fit_replica, in_flight
 from planner.services import Services
@@ -125,6 +126,7 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         account=plan_account(profile, site.stack),
         network=network,
         storage=plan_storage(),
+        private_name=plan_private_name(tls, site.stack, profile.aws.consumer_vpc_ids),
         nodes=plan_nodes(profile, host, network, placed),
         services=_services(
             builder, network=network, model=served, engine=engine, metrics=metrics, upstream=site.upstream

@@ -144,6 +144,15 @@ class AccountPlan(Record, frozen=True, kw_only=True):
     """Beginning of the name of every role and instance profile."""
 
 
+class PrivateNamePlan(Record, frozen=True, kw_only=True):
+    """The name under which clients find the endpoint."""
+
+    name: str
+    """In the certificate; a private zone of its own."""
+    consumer_vpc_ids: tuple[str, ...]
+    """Further VPCs of the account and region that know the name."""
+
+
 class InterfacePlan(Record, frozen=True, kw_only=True):
     """One network interface of a node (facts: EFA and launch-template rules of EC2)."""
 
@@ -329,6 +338,8 @@ class Plan(Record, frozen=True, kw_only=True):
     account: AccountPlan
     network: NetworkPlan
     storage: StoragePlan
+    private_name: PrivateNamePlan | None
+    """None where the certificate holds no name that a zone could be."""
     nodes: tuple[NodePlan, ...]
     services: tuple[Service, ...]
     gateway: GatewayPlan

@@ -166,6 +166,10 @@ class AwsSection(Record, frozen=True, kw_only=True):
     """The reservation or capacity block to use, when `capacity` is one of these."""
     root_volume_gib: Annotated[int, Meta(ge=50, le=16384)] = 200
     """Size of a node's root disk, in GiB."""
+    consumer_vpc_ids: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^vpc-[0-9a-f]{8,17}$")], ...], Meta(max_length=50)
+    ] = ()
+    """VPCs of the account and region, besides the nodes', that know the endpoint's name; the way there is theirs."""
     permission_boundary: PolicyArn = ""
     """ARN of the policy that every role is bounded by, where the account demands one."""
     role_name_prefix: Annotated[str, Meta(pattern=r"^[A-Za-z0-9+=,.@_-]{1,32}$")] = "cloister-"

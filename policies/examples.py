@@ -71,6 +71,7 @@ _PLAN = Plan(
     ),
     account=AccountPlan(permission_boundary="", role_name_prefix="cloister-"),
     storage=StoragePlan(old_versions_days=30, unfinished_uploads_days=7),
+    private_name=None,
     network=NetworkPlan(
         region="us-east-2",
         vpc_cidr="10.42.0.0/16",

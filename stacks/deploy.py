@@ -18,6 +18,7 @@ from stacks.identity import Identity
 from stacks.keys import Keys
 from stacks.network import Network
 from stacks.nodes import Neighbours, Node
+from stacks.private_name import PrivateName
 from stacks.security_groups import SecurityGroups
 from stacks.storage import Storage
 
@@ -47,6 +48,10 @@ def deploy(plan: Plan) -> None:
         )
         for node in plan.nodes
     ]
+    if plan.private_name:
+        # What clients reach runs on the first node; others only compute.
+        addresses = [node.private_ip for node in nodes[:1]]
+        PrivateName("private-name", plan, plan.private_name, vpc_id=network.vpc_id, addresses=addresses)
     pulumi.export("vpc_id", network.vpc_id)
     pulumi.export("private_subnet_ids", list(network.subnet_ids.values()))
     pulumi.export("node_security_group_id", groups.node_id)

@@ -43,6 +43,8 @@ JUDGED = {
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": "least-privilege",
     "aws:kms/key:Key": "encrypted-at-rest, least-privilege",
     "aws:kms/keyPolicy:KeyPolicy": "least-privilege",
+    "aws:route53/record:Record": "only-named-networks",
+    "aws:route53/zone:Zone": "only-named-networks",
     "aws:s3/bucket:Bucket": "private-buckets, encrypted-at-rest",
     "aws:s3/bucketOwnershipControls:BucketOwnershipControls": "private-buckets",
     "aws:s3/bucketPolicy:BucketPolicy": "private-buckets, least-privilege",

@@ -27,6 +27,7 @@ SERVICES = {
     "iam": "iam",
     "kms": "kms",
     "logs": "logs",
+    "route53": "route53",
     "s3": "s3",
     "secretsmanager": "secretsmanager",
     "servicequotas": "service-quotas",

@@ -21,6 +21,7 @@ from planner.placement import Placed, plan_nodes
 from planner.plan import Plan
 from planner.profile import AwsSection, Profile
 from planner.progress import Silent
+from policies.run import evaluate, refusals
 from sandbox.handlers.clients import Boto3Clients
 from tests.sandbox.aws.account import Account
 
@@ -113,3 +114,24 @@ def test_nodes_that_a_replica_spans_come_up_with_their_cards(
         assert {instance["Placement"]["GroupName"] for instance in instances} == {"cloister-spanned"}
         assert [len(instance["NetworkInterfaces"]) for instance in instances] == [17, 17]
     assert sweep.tagged(clients, "spanned") == ()
+
+
+def test_the_endpoints_name_is_known_in_the_vpcs_that_use_it(
+    account: Account, clients: Boto3Clients, tmp_path: Path
+) -> None:
+    ec2, route53 = clients.client("ec2"), clients.client("route53")
+    consumer = ec2.create_vpc(CidrBlock="10.77.0.0/16")["Vpc"]["VpcId"]
+    asked = msgspec.structs.replace(load_profile("2xh200"), aws=AwsSection(consumer_vpc_ids=(consumer,)))
+    made = provisioner(asked, "named", account, tmp_path)
+    with up(made) as outputs:
+        assert refusals(evaluate(made.plan, made.resources())) == ()
+        zones = route53.list_hosted_zones_by_name(DNSName="named.cloister.internal.")["HostedZones"]
+        zone = route53.get_hosted_zone(Id=zones[0]["Id"])
+        assert zone["HostedZone"]["Name"] == "named.cloister.internal."
+        assert {vpc["VPCId"] for vpc in zone["VPCs"]} == {outputs.vpc_id, consumer}
+        records = route53.list_resource_record_sets(HostedZoneId=zones[0]["Id"])["ResourceRecordSets"]
+        (record,) = (one for one in records if one["Type"] == "A")
+        assert record["Name"] == "named.cloister.internal."
+        assert record["ResourceRecords"] == [{"Value": outputs.nodes[0].private_ip}]
+    assert sweep.tagged(clients, "named") == ()
+    ec2.delete_vpc(VpcId=consumer)

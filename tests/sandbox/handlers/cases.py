@@ -255,6 +255,12 @@ def _reservation(_world: World) -> Properties:
     }
 
 
+def _record(world: World) -> Properties:
+    name, vpcs = f"{world.stack}.internal", [{"vpcId": world.vpc()}]
+    zone = world.make("aws:route53/zone:Zone", "zone", name=name, vpcs=vpcs)
+    return {"name": name, "type": "A", "ttl": 60, "records": ["10.0.0.4"], "zoneId": zone["id"]}
+
+
 def _bucket_part(**inputs: Any) -> Callable[[World], Properties]:
     def make(world: World) -> Properties:
         return {"bucket": world.make("aws:s3/bucket:Bucket", "bucket", bucket=world.name("bucket"))["id"], **inputs}
@@ -474,6 +480,21 @@ CASES = (
         _flow_log,
         outputs=("arn",),
         replaces=("trafficType", "REJECT"),
+    ),
+    Case(
+        "aws:route53/zone:Zone",
+        lambda world: {"name": f"{world.stack}.internal", "comment": world.stack, "vpcs": [{"vpcId": world.vpc()}]},
+        outputs=("name", "zoneId"),
+        change=lambda _: {"comment": "the endpoint"},
+        replaces=("name", "other.internal"),
+    ),
+    Case(
+        "aws:route53/record:Record",
+        _record,
+        outputs=("fqdn", "records"),
+        tagged=False,
+        change=lambda _: {"ttl": 30, "records": ["10.0.0.5", "10.0.0.6"]},
+        replaces=("name", "other"),
     ),
     Case(
         "aws:s3/bucket:Bucket",
