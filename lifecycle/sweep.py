@@ -30,13 +30,17 @@ GOES_WITH_ITS_OWNER = {"security-group-rule", "network-interface", "volume", "ke
 """Tagged things that end with what they belong to."""
 ROLE, PROFILE = "aws:iam/role:Role", "aws:iam/instanceProfile:InstanceProfile"
 LOG_GROUP, KEY, ALIAS = "aws:cloudwatch/logGroup:LogGroup", "aws:kms/key:Key", "aws:kms/alias:Alias"
-ORDER = (*EC2_TYPES.values(), PROFILE, ROLE, LOG_GROUP, ALIAS, KEY)
+BUCKET, ZONE = "aws:s3/bucket:Bucket", "aws:route53/zone:Zone"
+ORDER = (ZONE, *EC2_TYPES.values(), PROFILE, ROLE, LOG_GROUP, BUCKET, ALIAS, KEY)
+INPUTS = {BUCKET: {"forceDestroy": True}, ZONE: {"forceDestroy": True}}
+"""Inputs without which a kind cannot be deleted as it is found."""
 CALLS = (
     "ec2:DescribeTags",
     "iam:ListInstanceProfiles",
     "iam:ListRoles",
     "kms:ListAliases",
     "logs:DescribeLogGroups",
+    "route53:ListHostedZones",
     "tag:GetResources",
 )
 """What is asked: together they list every kind of resource that a stack makes."""
@@ -51,7 +55,8 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
 def tagged(clients: Clients, stack: str) -> tuple[Found, ...]:
     """Return everything in the account and region that carries the stack's tag and still lives, in deletion order."""
-    found = {*_ec2(clients, stack), *_iam(clients, stack), *_log_groups(clients, stack), *_keys(clients, stack)}
+    kinds = (_ec2, _iam, _log_groups, _buckets, _zones, _keys)
+    found = {item for look in kinds for item in look(clients, stack)}
     return tuple(sorted(found, key=lambda item: (_rank(item.kind), item.id)))
 
 
@@ -64,7 +69,7 @@ def delete(clients: Clients, found: Iterable[Found]) -> tuple[Found, ...]:
     for item in found:
         if item.kind in registry:
             try:
-                registry[item.kind].delete(clients, item.id, {})
+                registry[item.kind].delete(clients, item.id, INPUTS.get(item.kind, {}))
             except (ClientError, TimeoutError):
                 continue
             gone.append(item)
@@ -129,18 +134,21 @@ def _free_tables(clients: Clients, ids: list[str]) -> None:
 
 
 def _iam(clients: Clients, stack: str) -> Iterator[Found]:
-    """List roles and instance profiles by name, then by tag: IAM's lists leave tags out."""
+    """List roles and instance profiles by name, then by tag: IAM's lists leave tags out.
+
+    How the names begin is the profile's choice, which may not be known any more.
+    """
     iam = clients.client("iam")
-    prefix = f"cloister-{stack}-"
+    part = f"{stack}-"
     for page in iam.get_paginator("list_instance_profiles").paginate():
         for profile in page["InstanceProfiles"]:
             name = profile["InstanceProfileName"]
-            if name.startswith(prefix) and _has_tag(iam.get_instance_profile(InstanceProfileName=name), stack):
+            if part in name and _has_tag(iam.get_instance_profile(InstanceProfileName=name), stack):
                 yield Found(kind=PROFILE, id=name)
     for page in iam.get_paginator("list_roles").paginate():
         for role in page["Roles"]:
             name = role["RoleName"]
-            if name.startswith(prefix) and _has_tag(iam.list_role_tags(RoleName=name), stack):
+            if part in name and _has_tag(iam.list_role_tags(RoleName=name), stack):
                 yield Found(kind=ROLE, id=name)
 
 
@@ -149,6 +157,24 @@ def _log_groups(clients: Clients, stack: str) -> Iterator[Found]:
     for page in logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=f"/cloister/{stack}/"):
         for group in page["logGroups"]:
             yield Found(kind=LOG_GROUP, id=group["logGroupName"])
+
+
+def _buckets(clients: Clients, stack: str) -> Iterator[Found]:
+    tagging, filters = clients.client("resourcegroupstaggingapi"), [{"Key": TAG, "Values": [stack]}]
+    for page in tagging.get_paginator("get_resources").paginate(TagFilters=filters, ResourceTypeFilters=["s3"]):
+        for mapping in page["ResourceTagMappingList"]:
+            yield Found(kind=BUCKET, id=mapping["ResourceARN"].rpartition(":")[2])
+
+
+def _zones(clients: Clients, stack: str) -> Iterator[Found]:
+    """List zones by tag: Route 53's lists leave tags out, and it alone knows them in every region."""
+    route53 = clients.client("route53")
+    for page in route53.get_paginator("list_hosted_zones").paginate():
+        for zone in page["HostedZones"]:
+            zone_id = zone["Id"].rpartition("/")[2]
+            answer = route53.list_tags_for_resource(ResourceType="hostedzone", ResourceId=zone_id)
+            if _has_tag(answer["ResourceTagSet"], stack):
+                yield Found(kind=ZONE, id=zone_id)
 
 
 def _keys(clients: Clients, stack: str) -> Iterator[Found]:

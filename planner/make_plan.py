@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from planner.account import plan_account, plan_storage
 from planner.capacity import capacity_decision
 from planner.catalogue import Catalogue, Gpu
 from planner.cost import hourly_cost
@@ -18,6 +19,7 @@ from planner.plan import (
     Decision,
     EnginePlan,
     GatewayPlan,
+    GivenNetworkPlan,
     IdentityPlan,
     MetricsPlan,
     ModelPlan,
@@ -31,6 +33,7 @@ from planner.plan import (
     UpstreamPlan,
     replica_names,
 )
+from planner.private_name import plan_private_name
 from planner.profile import Profile, TlsSection
 from planner.replica import engine_choice, fit_replica, in_flight
 from planner.services import Services
@@ -121,7 +124,10 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         target=site.target,
         model=served,
         engine=engine,
+        account=plan_account(profile, site.stack),
         network=network,
+        storage=plan_storage(),
+        private_name=plan_private_name(tls, site.stack, profile.aws.consumer_vpc_ids),
         nodes=plan_nodes(profile, host, network, placed),
         services=_services(
             builder, network=network, model=served, engine=engine, metrics=metrics, upstream=site.upstream
@@ -279,6 +285,8 @@ def _stand_in(upstream: UpstreamPlan | None) -> Decision:
 
 
 def _network_decisions(network: NetworkPlan) -> tuple[Decision, ...]:
+    if network.given:
+        return _given_network_decisions(network.region, network.given)
     zones = ", ".join(subnet.zone for subnet in network.subnets)
     return (
         Decision(
@@ -296,6 +304,16 @@ def _network_decisions(network: NetworkPlan) -> tuple[Decision, ...]:
             choice=", ".join((*network.gateway_endpoints, *network.interface_endpoints)),
             why="the AWS services that a node calls, each by a private endpoint",
         ),
+    )
+
+
+def _given_network_decisions(region: str, given: GivenNetworkPlan) -> tuple[Decision, ...]:
+    subnets, endpoints = ", ".join(given.subnet_ids), ", ".join(f"{k} {v}" for k, v in given.endpoints.items())
+    why = "given in the profile: read, checked and left alone"
+    return (
+        Decision(what="region", choice=region, why="named in the profile"),
+        Decision(what="network", choice=f"{given.vpc_id}, {subnets}", why=why),
+        Decision(what="endpoints", choice=endpoints, why=why),
     )
 
 

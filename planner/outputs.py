@@ -22,4 +22,5 @@ class Outputs(msgspec.Struct, frozen=True, kw_only=True):
     node_security_group_id: str
     kms_key_arn: str
     instance_connect_endpoint_id: str
+    bundle_bucket: str
     nodes: tuple[NodeOutputs, ...]

@@ -10,8 +10,8 @@ from planner.capacity import check_choice
 from planner.catalogue import Catalogue, Host
 from planner.errors import PlanError
 from planner.jurisdiction import misfits
-from planner.plan import Decision, InterfacePlan, NetworkPlan, NodePlan, SubnetPlan
-from planner.profile import Profile
+from planner.plan import Decision, GivenNetworkPlan, InterfacePlan, NetworkPlan, NodePlan, SubnetPlan
+from planner.profile import GivenNetworkSection, Profile
 from planner.replica import FittedReplica
 
 DLAMI = "/aws/service/deeplearning/ami/x86_64/base-oss-nvidia-driver-gpu-ubuntu-24.04/latest/ami-id"
@@ -170,6 +170,8 @@ def plan_network(profile: Profile, host: Host) -> NetworkPlan:
         raise PlanError(f"`network`: {error}", hint="Write a network as 10.42.0.0/16, with no host bits set.") from None
     if vpc.version != 4 or not 16 <= vpc.prefixlen <= SUBNET_PREFIX:
         raise PlanError(f"`network.vpc_cidr`: {vpc} is not an IPv4 network of /16 to /{SUBNET_PREFIX}")
+    if profile.aws.network:
+        return _given_network(profile, profile.aws.network)
     zones = _zones(profile, host)
     blocks = list(vpc.subnets(new_prefix=SUBNET_PREFIX))
     if profile.network.zones > min(len(zones), len(blocks)):
@@ -205,8 +207,40 @@ def _zones(profile: Profile, host: Host) -> tuple[str, ...]:
     return tuple(sorted(offering, key=lambda zone: zone != named)) if named else tuple(offering)
 
 
+def _given_network(profile: Profile, given: GivenNetworkSection) -> NetworkPlan:
+    """Take a company's network as it is said to be; the program checks it in the account.
+
+    Raises:
+        PlanError: an endpoint that nodes need is not named, or one is named that they do not.
+
+    """
+    needed = {"s3", *INTERFACE_ENDPOINTS}
+    if missing := sorted(needed - given.endpoints.keys()):
+        raise PlanError(
+            f"`aws.network.endpoints`: none for {', '.join(missing)}, without which a node reaches no such service",
+            hint=f'Add it under [aws.network.endpoints]: {missing[0]} = "vpce-...".',
+        )
+    if strange := sorted(given.endpoints.keys() - needed):
+        raise PlanError(f"`aws.network.endpoints`: nodes do not call {', '.join(strange)}", hint="Leave it out.")
+    return NetworkPlan(
+        region=profile.aws.region,
+        vpc_cidr="",
+        subnets=tuple(SubnetPlan(name=subnet_id, cidr="", zone="") for subnet_id in given.subnet_ids),
+        client_cidrs=profile.network.client_cidrs,
+        gateway_port=GATEWAY_PORT,
+        gateway_endpoints=("s3",),
+        interface_endpoints=INTERFACE_ENDPOINTS,
+        given=GivenNetworkPlan(
+            vpc_id=given.vpc_id,
+            subnet_ids=given.subnet_ids,
+            endpoints=given.endpoints,
+            endpoint_group_ids=given.endpoint_group_ids,
+        ),
+    )
+
+
 def plan_nodes(profile: Profile, host: Host, network: NetworkPlan, placed: Placed) -> tuple[NodePlan, ...]:
-    """Describe the nodes: one plain interface each; no replica spans nodes, so EFA would only widen the attack surface.
+    """Describe the nodes, and what joins those that one replica spans.
 
     Raises:
         PlanError: the way to have machines does not go with the profile.
@@ -217,15 +251,30 @@ def plan_nodes(profile: Profile, host: Host, network: NetworkPlan, placed: Place
 
 
 def _node(profile: Profile, host: Host, network: NetworkPlan, number: int) -> NodePlan:
+    spans = profile.hardware.count > host.gpus
+    # EFA does not leave its subnet; nodes that have nothing to say to each other stand in several zones.
+    subnet = network.subnets[0 if spans else number % len(network.subnets)]
     return NodePlan(
         name=f"node-{number}",
         instance_type=host.name,
-        subnet=network.subnets[number % len(network.subnets)].name,
+        subnet=subnet.name,
         gpus=host.gpus,
         ami_parameter=DLAMI,
         root_volume_gib=profile.aws.root_volume_gib,
-        interfaces=(InterfacePlan(device_index=0, network_card_index=0, kind="interface"),),
+        interfaces=node_interfaces(host, spans=spans),
         capacity=profile.aws.capacity,
         reservation_id=profile.aws.reservation_id,
-        placement_group=False,
+        placement_group=spans,
     )
+
+
+def node_interfaces(host: Host, *, spans: bool) -> tuple[InterfacePlan, ...]:
+    """Return a node's network interfaces: one plain one, and EFA where a replica spans nodes.
+
+    An interface for EFA alone cannot be the first one: on card 0 it is the second device, on every other card the
+    first. It has no address (EC2 user guide, "EFA-only interfaces"). Elsewhere EFA would only widen the attack surface.
+    """
+    primary = InterfacePlan(device_index=0, network_card_index=0, kind="interface")
+    cards = range(host.efa_interfaces if spans else 0)
+    efa = (InterfacePlan(device_index=0 if card else 1, network_card_index=card, kind="efa-only") for card in cards)
+    return (primary, *efa)

@@ -98,6 +98,17 @@ class SubnetPlan(Record, frozen=True, kw_only=True):
     """Availability zone, for example `us-east-2a`."""
 
 
+class GivenNetworkPlan(Record, frozen=True, kw_only=True):
+    """A company's own network, which the stack reads, checks and leaves alone."""
+
+    vpc_id: str
+    subnet_ids: tuple[str, ...]
+    endpoints: dict[str, str]
+    """AWS service -> id of its VPC endpoint."""
+    endpoint_group_ids: tuple[str, ...]
+    """Security groups of the interface endpoints."""
+
+
 class NetworkPlan(Record, frozen=True, kw_only=True):
     """The private network."""
 
@@ -111,6 +122,35 @@ class NetworkPlan(Record, frozen=True, kw_only=True):
     """AWS services reached through a gateway endpoint, for example `s3`."""
     interface_endpoints: tuple[str, ...]
     """AWS services reached through an interface endpoint, for example `kms`."""
+    given: GivenNetworkPlan | None = None
+    """Where this stands, `vpc_cidr`, and `cidr` and `zone` of the subnets, are empty: the account knows them."""
+
+
+class StoragePlan(Record, frozen=True, kw_only=True):
+    """The bucket that nodes install from."""
+
+    old_versions_days: int
+    """How long a version is kept that a newer one took the place of, in days."""
+    unfinished_uploads_days: int
+    """After how many days the parts of an upload that was never finished are deleted."""
+
+
+class AccountPlan(Record, frozen=True, kw_only=True):
+    """What the owner of the account asks of whatever is made in it."""
+
+    permission_boundary: str
+    """ARN of the policy beyond which no role may go; empty for none."""
+    role_name_prefix: str
+    """Beginning of the name of every role and instance profile."""
+
+
+class PrivateNamePlan(Record, frozen=True, kw_only=True):
+    """The name under which clients find the endpoint."""
+
+    name: str
+    """In the certificate; a private zone of its own."""
+    consumer_vpc_ids: tuple[str, ...]
+    """Further VPCs of the account and region that know the name."""
 
 
 class InterfacePlan(Record, frozen=True, kw_only=True):
@@ -137,6 +177,7 @@ class NodePlan(Record, frozen=True, kw_only=True):
     capacity: Literal["on-demand", "reservation", "capacity-block", "spot"]
     reservation_id: str
     placement_group: bool
+    """A replica spans this node and others: they stand close together, and talk among themselves."""
 
 
 class Port(Record, frozen=True, kw_only=True):
@@ -294,7 +335,11 @@ class Plan(Record, frozen=True, kw_only=True):
     target: Target
     model: ModelPlan
     engine: EnginePlan
+    account: AccountPlan
     network: NetworkPlan
+    storage: StoragePlan
+    private_name: PrivateNamePlan | None
+    """None where the certificate holds no name that a zone could be."""
     nodes: tuple[NodePlan, ...]
     services: tuple[Service, ...]
     gateway: GatewayPlan

@@ -13,6 +13,8 @@ Name = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
 Cidr = Annotated[str, Meta(pattern=r"^[0-9a-fA-F:.]+/[0-9]{1,3}$")]
 Seconds = Annotated[int, Meta(ge=1)]
 Days = Annotated[int, Meta(ge=1)]
+TagKey = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:/=+@-]{1,128}$")]
+PolicyArn = Annotated[str, Meta(pattern=r"^(arn:aws(-cn|-us-gov)?:iam::(\d{12}|aws):policy/[\w+=,.@/-]{1,512})?$")]
 CountryOrGroup = Annotated[str, Meta(pattern=r"^([A-Z]{2}|EEA)$")]
 
 MAX_REPLICAS = 64
@@ -134,6 +136,23 @@ class NetworkSection(Record, frozen=True, kw_only=True):
     """Availability zones with a private subnet."""
 
 
+class GivenNetworkSection(Record, frozen=True, kw_only=True):
+    """`[aws.network]`: a network that exists already. The stack reads and checks it, and makes none."""
+
+    vpc_id: Annotated[str, Meta(pattern=r"^vpc-[0-9a-f]{8,17}$")]
+    """The VPC."""
+    subnet_ids: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^subnet-[0-9a-f]{8,17}$")], ...], Meta(min_length=1, max_length=4)
+    ]
+    """Its private subnets for nodes; the first one also holds the SSH entrance."""
+    endpoints: dict[str, Annotated[str, Meta(pattern=r"^vpce-[0-9a-f]{8,17}$")]]
+    """AWS service -> id of its VPC endpoint, for each service that `deploy plan` lists."""
+    endpoint_group_ids: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^sg-[0-9a-f]{8,17}$")], ...], Meta(min_length=1, max_length=5)
+    ]
+    """Security groups of these endpoints, to which nodes get a way; the groups must let the subnets in on 443."""
+
+
 class AwsSection(Record, frozen=True, kw_only=True):
     """`[aws]`: where the nodes come from."""
 
@@ -151,6 +170,18 @@ class AwsSection(Record, frozen=True, kw_only=True):
     """The reservation or capacity block to use, when `capacity` is one of these."""
     root_volume_gib: Annotated[int, Meta(ge=50, le=16384)] = 200
     """Size of a node's root disk, in GiB."""
+    consumer_vpc_ids: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^vpc-[0-9a-f]{8,17}$")], ...], Meta(max_length=50)
+    ] = ()
+    """VPCs of the account and region, besides the nodes', that know the endpoint's name; the way there is theirs."""
+    permission_boundary: PolicyArn = ""
+    """ARN of the policy that every role is bounded by, where the account demands one."""
+    role_name_prefix: Annotated[str, Meta(pattern=r"^[A-Za-z0-9+=,.@_-]{1,32}$")] = "cloister-"
+    """Beginning of the name of every role and instance profile, where the account demands one."""
+    network: GivenNetworkSection | None = None
+    """A company's own network, instead of one that the stack makes."""
+    mandatory_tags: tuple[TagKey, ...] = ()
+    """Keys that `[tags]` must set, because the account refuses what does not carry them."""
 
 
 class TlsSection(Record, frozen=True, kw_only=True):
@@ -232,5 +263,5 @@ class Profile(Record, frozen=True, kw_only=True):
     identity: IdentitySection = IdentitySection()
     limits: LimitsSection = LimitsSection()
     metrics: MetricsSection = MetricsSection()
-    tags: dict[Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:/=+@-]{1,128}$")], str] = {}
+    tags: dict[TagKey, str] = {}
     """Tags that every resource carries, beside the toolkit's own."""

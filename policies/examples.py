@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from planner.plan import (
+    AccountPlan,
     CostPlan,
     EnginePlan,
     GatewayPlan,
@@ -16,6 +17,7 @@ from planner.plan import (
     NetworkPlan,
     Plan,
     Rates,
+    StoragePlan,
     SubnetPlan,
     TlsPlan,
 )
@@ -67,6 +69,9 @@ _PLAN = Plan(
         max_num_queued_reqs=8,
         rates=Rates(prefill_tokens_per_s=1000.0, decode_step_s=0.02, decode_step_per_sequence_s=0.001),
     ),
+    account=AccountPlan(permission_boundary="", role_name_prefix="cloister-"),
+    storage=StoragePlan(old_versions_days=30, unfinished_uploads_days=7),
+    private_name=None,
     network=NetworkPlan(
         region="us-east-2",
         vpc_cidr="10.42.0.0/16",

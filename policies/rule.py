@@ -70,6 +70,8 @@ class Stack:
         One that is known is compared with those of the stack's resources: what does not exist yet has none, so that a
         literal id is then somebody else's. For one that is not known, the dependencies of `seen_from` decide.
         """
+        if value in self._given(type_):
+            return True
         candidates = tuple(self.of_type(type_))
         if value is UNKNOWN:
             return any(candidate.urn in seen_from.dependencies for candidate in candidates) or None
@@ -78,6 +80,13 @@ class Stack:
             for candidate in candidates
             if value
         )
+
+    def _given(self, type_: str) -> tuple[str, ...]:
+        """Return the ids of that type which the plan says are a company's own: `up` checks them in the account."""
+        given = self.plan.network.given if self.plan else None
+        if given is None:
+            return ()
+        return {"aws:ec2/vpc:Vpc": (given.vpc_id,), "aws:ec2/subnet:Subnet": given.subnet_ids}.get(type_, ())
 
 
 @dataclass(frozen=True)

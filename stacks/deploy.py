@@ -9,34 +9,31 @@ import msgspec
 import pulumi
 
 from planner.outputs import Outputs
-from planner.plan import Plan
+from planner.plan import GivenNetworkPlan, Plan
 from stacks.access import Access
-from stacks.account import current_account
+from stacks.account import Account, current_account
 from stacks.endpoints import GatewayEndpoints, InterfaceEndpoints
+from stacks.given_network import GivenNetwork
 from stacks.identity import Identity
 from stacks.keys import Keys
 from stacks.network import Network
-from stacks.nodes import Node
+from stacks.nodes import Neighbours, Node
+from stacks.private_name import PrivateName
 from stacks.security_groups import SecurityGroups
+from stacks.storage import Storage
 
 
 def deploy(plan: Plan) -> None:
     """Register everything that the plan names, and export `planner.outputs.Outputs`."""
     account = current_account(plan.network.region)
     keys = Keys("keys", plan, account)
-    network = Network("network", plan, account, keys.arn)
-    gateways = GatewayEndpoints("gateway-endpoints", plan, account, network.vpc_id, network.route_table_ids)
-    groups = SecurityGroups("groups", plan, network.vpc_id, gateways.s3_prefix_list_id)
-    InterfaceEndpoints(
-        "endpoints",
-        plan,
-        account,
-        vpc_id=network.vpc_id,
-        subnet_ids=network.subnet_ids.values(),
-        security_group_id=groups.endpoints_id,
-    )
+    storage = Storage("storage", plan, account, keys.arn)
+    given = plan.network.given
+    network, groups = _given_network(plan, given) if given else _own_network(plan, account, keys.arn)
     identity = Identity("identity", plan, account, keys.arn)
     access = Access("access", plan, next(iter(network.subnet_ids.values())), groups.entrance_id)
+    joined = any(node.placement_group for node in plan.nodes)
+    neighbours = Neighbours("neighbours", plan) if joined else None
     nodes = [
         Node(
             node.name,
@@ -44,15 +41,22 @@ def deploy(plan: Plan) -> None:
             node,
             subnet_id=network.subnet_ids[node.subnet],
             security_group_id=groups.node_id,
+            peers_group_id=groups.peers_id if node.placement_group else None,
+            placement_group=neighbours.placement_group if neighbours and node.placement_group else None,
             instance_profile_name=identity.instance_profile_name,
             key_arn=keys.arn,
         )
         for node in plan.nodes
     ]
+    if plan.private_name:
+        # What clients reach runs on the first node; others only compute.
+        addresses = [node.private_ip for node in nodes[:1]]
+        PrivateName("private-name", plan, plan.private_name, vpc_id=network.vpc_id, addresses=addresses)
     pulumi.export("vpc_id", network.vpc_id)
     pulumi.export("private_subnet_ids", list(network.subnet_ids.values()))
     pulumi.export("node_security_group_id", groups.node_id)
     pulumi.export("kms_key_arn", keys.arn)
+    pulumi.export("bundle_bucket", storage.bucket_name)
     pulumi.export("instance_connect_endpoint_id", access.endpoint_id)
     pulumi.export(
         "nodes",
@@ -66,6 +70,26 @@ def deploy(plan: Plan) -> None:
             for planned, node in zip(plan.nodes, nodes, strict=True)
         ],
     )
+
+
+def _own_network(plan: Plan, account: Account, key_arn: pulumi.Output[str]) -> tuple[Network, SecurityGroups]:
+    network = Network("network", plan, account, key_arn)
+    gateways = GatewayEndpoints("gateway-endpoints", plan, account, network.vpc_id, network.route_table_ids)
+    groups = SecurityGroups("groups", plan, network.vpc_id, gateways.s3_prefix_list_id)
+    InterfaceEndpoints(
+        "endpoints",
+        plan,
+        account,
+        vpc_id=network.vpc_id,
+        subnet_ids=network.subnet_ids.values(),
+        security_group_id=groups.endpoints_id,
+    )
+    return network, groups
+
+
+def _given_network(plan: Plan, given: GivenNetworkPlan) -> tuple[GivenNetwork, SecurityGroups]:
+    network = GivenNetwork(plan, given)
+    return network, SecurityGroups("groups", plan, network.vpc_id, network.s3_prefix_list_id)
 
 
 def parse_outputs(exported: Mapping[str, Any]) -> Outputs:

@@ -11,10 +11,11 @@ import pulumi_aws as aws
 from planner.plan import Plan
 from stacks.account import Account
 from stacks.naming import child_of, tags_of
+from stacks.storage import bundle_arn
 
 
 class GatewayEndpoints(pulumi.ComponentResource):
-    """Endpoints that are routes (S3)."""
+    """Endpoints that are routes: S3, and of S3 the bundle alone."""
 
     s3_prefix_list_id: pulumi.Output[str]
 
@@ -34,7 +35,7 @@ class GatewayEndpoints(pulumi.ComponentResource):
                 service_name=f"com.amazonaws.{account.region}.{service}",
                 vpc_endpoint_type="Gateway",
                 route_table_ids=list(route_table_ids),
-                policy=json.dumps(endpoint_policy(account)),
+                policy=json.dumps(bundle_only(plan, account)),
                 tags=tags_of(plan, f"{name}-{service}"),
                 opts=child_of(self),
             )
@@ -72,6 +73,28 @@ class InterfaceEndpoints(pulumi.ComponentResource):
         self.register_outputs({})
 
 
+def bundle_only(plan: Plan, account: Account) -> dict[str, object]:
+    """Let this account's principals read the bundle, so that nothing can be written, and no other bucket be reached."""
+    bundle = bundle_arn(plan, account)
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "ReadBundle",
+                "Effect": "Allow",
+                "Principal": "*",
+                "Action": ["s3:GetObject", "s3:ListBucket"],
+                "Resource": [bundle, f"{bundle}/*"],
+                "Condition": _own_account(account),
+            }
+        ],
+    }
+
+
+def _own_account(account: Account) -> dict[str, dict[str, str]]:
+    return {"StringEquals": {"aws:PrincipalAccount": account.id, "aws:ResourceAccount": account.id}}
+
+
 def endpoint_policy(account: Account) -> dict[str, object]:
     """Let this account's principals reach this account's resources, so that nothing is carried to another account."""
     return {
@@ -83,9 +106,7 @@ def endpoint_policy(account: Account) -> dict[str, object]:
                 "Principal": "*",
                 "Action": "*",
                 "Resource": "*",
-                "Condition": {
-                    "StringEquals": {"aws:PrincipalAccount": account.id, "aws:ResourceAccount": account.id},
-                },
+                "Condition": _own_account(account),
             }
         ],
     }

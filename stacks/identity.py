@@ -9,11 +9,12 @@ import pulumi_aws as aws
 
 from planner.plan import Plan
 from stacks.account import Account
-from stacks.naming import child_of, tags_of
+from stacks.naming import child_of, role_name, tags_of
+from stacks.storage import bundle_arn
 
 
 class Identity(pulumi.ComponentResource):
-    """The node's role: its own logs, its own secrets, its own key, and nothing else."""
+    """The node's role: its own logs, its own secrets, its own key, the bundle to read, and nothing else."""
 
     instance_profile_name: pulumi.Output[str]
 
@@ -21,19 +22,20 @@ class Identity(pulumi.ComponentResource):
         super().__init__("cloister:aws:Identity", name)
         role = aws.iam.Role(
             f"{name}-role",
-            name=f"cloister-{plan.stack}-node",
+            name=role_name(plan, "node"),
             assume_role_policy=json.dumps(
                 {
                     "Version": "2012-10-17",
                     "Statement": [
                         {
                             "Effect": "Allow",
-                            "Principal": {"Service": "ec2.amazonaws.com"},
+                            "Principal": {"Service": f"ec2.{account.dns_suffix}"},
                             "Action": "sts:AssumeRole",
                         }
                     ],
                 }
             ),
+            permissions_boundary=plan.account.permission_boundary or None,
             tags=tags_of(plan, f"{name}-role"),
             opts=child_of(self, one_at_a_time=True),
         )
@@ -46,7 +48,7 @@ class Identity(pulumi.ComponentResource):
         )
         profile = aws.iam.InstanceProfile(
             f"{name}-profile",
-            name=f"cloister-{plan.stack}-node",
+            name=role_name(plan, "node"),
             role=role.name,
             tags=tags_of(plan, f"{name}-profile"),
             opts=child_of(self, one_at_a_time=True),
@@ -57,7 +59,7 @@ class Identity(pulumi.ComponentResource):
 
 def node_policy(plan: Plan, account: Account, key_arn: str) -> dict[str, object]:
     """Return the node's permissions: named actions on the stack's own resources."""
-    own = f"{account.region}:{account.id}"
+    own, bundle = f"{account.region}:{account.id}", bundle_arn(plan, account)
     return {
         "Version": "2012-10-17",
         "Statement": [
@@ -73,6 +75,8 @@ def node_policy(plan: Plan, account: Account, key_arn: str) -> dict[str, object]
                 "Action": ["secretsmanager:GetSecretValue"],
                 "Resource": f"arn:{account.partition}:secretsmanager:{own}:secret:cloister/{plan.stack}/*",
             },
+            {"Sid": "ReadBundle", "Effect": "Allow", "Action": ["s3:GetObject"], "Resource": f"{bundle}/*"},
+            {"Sid": "ListBundle", "Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": bundle},
             {"Sid": "OwnKey", "Effect": "Allow", "Action": ["kms:Decrypt", "kms:GenerateDataKey"], "Resource": key_arn},
         ],
     }

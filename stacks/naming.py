@@ -14,6 +14,11 @@ def tags_of(plan: Plan, name: str) -> dict[str, str]:
     return {**plan.tags, "Name": f"{plan.stack}-{name}", "cloister:resource": name}
 
 
+def role_name(plan: Plan, role: str) -> str:
+    """Return the name of a role, or of its instance profile, as the owner of the account wants it to begin."""
+    return f"{plan.account.role_name_prefix}{plan.stack}-{role}"
+
+
 def child_of(
     parent: pulumi.Resource, *, one_at_a_time: bool = False, holds: Sequence[str] = ()
 ) -> pulumi.ResourceOptions:

@@ -9,7 +9,7 @@ import pulumi_aws as aws
 
 from planner.plan import Plan, SubnetPlan
 from stacks.account import Account
-from stacks.naming import child_of, tags_of
+from stacks.naming import child_of, role_name, tags_of
 
 FLOW_LOG_DAYS = 90
 
@@ -89,8 +89,9 @@ class Network(pulumi.ComponentResource):
         )
         role = aws.iam.Role(
             f"{name}-flow-role",
-            name=f"cloister-{plan.stack}-flows",
+            name=role_name(plan, "flows"),
             assume_role_policy=json.dumps(_assumed_by("vpc-flow-logs.amazonaws.com", account)),
+            permissions_boundary=plan.account.permission_boundary or None,
             tags=tags_of(plan, f"{name}-flow-role"),
             opts=child_of(self, one_at_a_time=True),
         )

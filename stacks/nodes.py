@@ -26,6 +26,8 @@ class Node(pulumi.ComponentResource):
         *,
         subnet_id: pulumi.Output[str],
         security_group_id: pulumi.Output[str],
+        peers_group_id: pulumi.Output[str] | None,
+        placement_group: pulumi.Output[str] | None,
         instance_profile_name: pulumi.Output[str],
         key_arn: pulumi.Output[str],
     ) -> None:
@@ -40,8 +42,8 @@ class Node(pulumi.ComponentResource):
             iam_instance_profile={"name": instance_profile_name},
             metadata_options=_metadata_options(),
             block_device_mappings=[_root_volume(node, key_arn)],
-            network_interfaces=_interfaces(node, subnet_id, security_group_id),
-            placement=self._placement(name, plan, node),
+            network_interfaces=_interfaces(node, subnet_id, security_group_id, peers_group_id),
+            placement={"group_name": placement_group} if placement_group else None,
             monitoring={"enabled": True},
             update_default_version=True,
             tags=tags_of(plan, f"{name}-template"),
@@ -66,18 +68,23 @@ class Node(pulumi.ComponentResource):
         self.availability_zone = instance.availability_zone
         self.register_outputs({"instance_id": self.instance_id})
 
-    def _placement(self, name: str, plan: Plan, node: NodePlan) -> Any:
-        """Put nodes close together, where the plan says that it matters."""
-        if not node.placement_group:
-            return None
+
+class Neighbours(pulumi.ComponentResource):
+    """What nodes share that one replica spans: a place close together."""
+
+    placement_group: pulumi.Output[str]
+
+    def __init__(self, name: str, plan: Plan) -> None:
+        super().__init__("cloister:aws:Neighbours", name)
         group = aws.ec2.PlacementGroup(
             f"{name}-placement",
-            name=f"cloister-{plan.stack}-{name}",
+            name=f"cloister-{plan.stack}",
             strategy="cluster",
             tags=tags_of(plan, f"{name}-placement"),
             opts=child_of(self, one_at_a_time=True),
         )
-        return {"group_name": group.name}
+        self.placement_group = group.name
+        self.register_outputs({"placement_group": self.placement_group})
 
 
 def _metadata_options() -> Any:
@@ -98,16 +105,27 @@ def _root_volume(node: NodePlan, key_arn: pulumi.Output[str]) -> Any:
     }
 
 
-def _interfaces(node: NodePlan, subnet_id: pulumi.Output[str], security_group_id: pulumi.Output[str]) -> Any:
-    """Return the interfaces as the plan lists them, each with its subnet and group (EC2 wants them per interface)."""
+def _interfaces(
+    node: NodePlan,
+    subnet_id: pulumi.Output[str],
+    security_group_id: pulumi.Output[str],
+    peers_group_id: pulumi.Output[str] | None,
+) -> Any:
+    """Return the interfaces as the plan lists them, each with its subnet and groups (EC2 wants them per interface).
+
+    What EFA carries is for the node's peers alone. A public address is refused in so many words where that can be said:
+    EC2 takes no word of it beside a second interface, and gives none then.
+    """
+    only = {"associate_public_ip_address": "false"} if len(node.interfaces) == 1 else {}
+    peers = [peers_group_id] if peers_group_id else []
     return [
         {
             "device_index": interface.device_index,
             "network_card_index": interface.network_card_index,
             "interface_type": interface.kind,
             "subnet_id": subnet_id,
-            "security_groups": [security_group_id],
-            "associate_public_ip_address": "false",
+            "security_groups": peers if interface.kind == "efa-only" else [security_group_id, *peers],
+            **only,
             "delete_on_termination": "true",
         }
         for interface in node.interfaces

@@ -14,11 +14,17 @@ HTTPS, SSH = 443, 22
 
 
 class SecurityGroups(pulumi.ComponentResource):
-    """Groups of the nodes, of the endpoints and of the SSH entrance, and the rules between them."""
+    """Groups of the nodes, of the endpoints and of the SSH entrance, and the rules between them.
+
+    A given network has endpoints with groups of their own: nodes get a way to them.
+    """
 
     node_id: pulumi.Output[str]
     endpoints_id: pulumi.Output[str]
+    """Not set where the endpoints are given."""
     entrance_id: pulumi.Output[str]
+    peers_id: pulumi.Output[str] | None
+    """Of nodes that one replica spans; none where there are none."""
 
     def __init__(
         self, name: str, plan: Plan, vpc_id: pulumi.Output[str], s3_prefix_list_id: pulumi.Output[str]
@@ -26,13 +32,18 @@ class SecurityGroups(pulumi.ComponentResource):
         super().__init__("cloister:aws:SecurityGroups", name)
         self._name, self._plan, self._vpc_id = name, plan, vpc_id
         self.node_id = self._group("node", "GPU nodes")
-        self.endpoints_id = self._group("endpoints", "Endpoints of AWS services")
         self.entrance_id = self._group("entrance", "EC2 Instance Connect Endpoint: SSH for administrators")
         for number, cidr in enumerate(plan.network.client_cidrs):
             self._clients(number, cidr)
         self._between("entrance", self.entrance_id, "node", self.node_id, SSH)
-        self._between("node", self.node_id, "endpoints", self.endpoints_id, HTTPS)
+        if plan.network.given:
+            for number, group_id in enumerate(plan.network.given.endpoint_group_ids):
+                self._out(f"{name}-node-to-endpoints-{number}", self.node_id, group_id, "Given endpoints", HTTPS)
+        else:
+            self.endpoints_id = self._group("endpoints", "Endpoints of AWS services")
+            self._between("node", self.node_id, "endpoints", self.endpoints_id, HTTPS)
         self._to_s3(s3_prefix_list_id)
+        self.peers_id = self._peers() if any(node.placement_group for node in plan.nodes) else None
         self.register_outputs({"node_id": self.node_id})
 
     def _group(self, role: str, description: str) -> pulumi.Output[str]:
@@ -51,6 +62,25 @@ class SecurityGroups(pulumi.ComponentResource):
             ),  # the rules are resources of their own
         )
         return group.id
+
+    def _peers(self) -> pulumi.Output[str]:
+        """Let nodes that one replica spans say everything to each other, and nothing to anybody else.
+
+        EFA wants every protocol, in and out (EC2 user guide, "Get started with EFA").
+        """
+        group_id = self._group("peers", "Nodes that one replica spans: EFA and rendezvous")
+        for rule, suffix in ((aws.vpc.SecurityGroupIngressRule, "in"), (aws.vpc.SecurityGroupEgressRule, "out")):
+            name = f"{self._name}-peers-{suffix}"
+            rule(
+                name,
+                security_group_id=group_id,
+                referenced_security_group_id=group_id,
+                description="Peers",
+                ip_protocol="-1",
+                tags=tags_of(self._plan, name),
+                opts=child_of(self, one_at_a_time=True),
+            )
+        return group_id
 
     def _clients(self, number: int, cidr: str) -> None:
         """Let a named network reach the gateway's port, and nothing else."""
@@ -74,23 +104,28 @@ class SecurityGroups(pulumi.ComponentResource):
     ) -> None:
         """Let one group reach another on one port: out of the first, into the second."""
         name = f"{self._name}-{source}-to-{target}"
-        rule: dict[str, Any] = {"ip_protocol": "tcp", "from_port": port, "to_port": port}
-        rule["description"] = f"{source} to {target}"
-        aws.vpc.SecurityGroupEgressRule(
-            f"{name}-out",
-            security_group_id=source_id,
-            referenced_security_group_id=target_id,
-            tags=tags_of(self._plan, f"{name}-out"),
-            opts=child_of(self, one_at_a_time=True),
-            **rule,
-        )
+        description = f"{source} to {target}"
+        self._out(f"{name}-out", source_id, target_id, description, port)
         aws.vpc.SecurityGroupIngressRule(
             f"{name}-in",
             security_group_id=target_id,
             referenced_security_group_id=source_id,
             tags=tags_of(self._plan, f"{name}-in"),
             opts=child_of(self, one_at_a_time=True),
-            **rule,
+            **_port(port, description),
+        )
+
+    def _out(
+        self, name: str, source_id: pulumi.Output[str], target_id: pulumi.Input[str], description: str, port: int
+    ) -> None:
+        """Let one group send to another on one port."""
+        aws.vpc.SecurityGroupEgressRule(
+            name,
+            security_group_id=source_id,
+            referenced_security_group_id=target_id,
+            tags=tags_of(self._plan, name),
+            opts=child_of(self, one_at_a_time=True),
+            **_port(port, description),
         )
 
     def _to_s3(self, prefix_list_id: pulumi.Output[str]) -> None:
@@ -107,3 +142,7 @@ class SecurityGroups(pulumi.ComponentResource):
             tags=tags_of(self._plan, name),
             opts=child_of(self, one_at_a_time=True),
         )
+
+
+def _port(port: int, description: str) -> dict[str, Any]:
+    return {"ip_protocol": "tcp", "from_port": port, "to_port": port, "description": description}

@@ -10,6 +10,7 @@ from policies.rules import (
     least_privilege,
     no_internet_path,
     only_named_networks,
+    private_buckets,
 )
 
 RULES: tuple[Rule, ...] = (
@@ -17,6 +18,7 @@ RULES: tuple[Rule, ...] = (
     only_named_networks.RULE,
     instance_metadata_v2.RULE,
     encrypted_at_rest.RULE,
+    private_buckets.RULE,
     least_privilege.RULE,
     judged_types_only.RULE,
 )

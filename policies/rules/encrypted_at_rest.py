@@ -7,7 +7,7 @@ from typing import Any
 
 from planner.resources import UNKNOWN, Resource
 from policies import examples
-from policies.rule import Answer, Example, NotKnown, Rule, Violated
+from policies.rule import Answer, Example, NotKnown, Rule, Stack, Violated
 from policies.values import at, each, is_on, is_set, require
 
 KEY = "aws:kms/key:Key"
@@ -23,6 +23,10 @@ ROOT_DEVICES = ("/dev/sda1", "/dev/xvda")
 """Root devices of Ubuntu and of Amazon Linux images; a mapping of another name leaves the root as the image has it."""
 
 
+BUCKET = "aws:s3/bucket:Bucket"
+BUCKET_ENCRYPTION = "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
+
+
 def on_resource(resource: Resource) -> Iterator[Answer]:
     """Judge one resource."""
     if resource.type in KEYED:
@@ -30,6 +34,17 @@ def on_resource(resource: Resource) -> Iterator[Answer]:
         yield from _customer_key(resource, at(resource.inputs, name), name, what)
     elif resource.type in _JUDGES:
         yield from _JUDGES[resource.type](resource)
+
+
+def on_stack(stack: Stack) -> Iterator[Answer]:
+    """Judge whether every bucket says with which key: S3 encrypts by itself, with a key of its own."""
+    for bucket in stack.of_type(BUCKET):
+        named = (at(bucket.inputs, "bucket"), bucket.id)
+        if not any(
+            bucket.urn in part.dependencies or at(part.inputs, "bucket") in named
+            for part in stack.of_type(BUCKET_ENCRYPTION)
+        ):
+            yield Violated("the bucket is not encrypted with a key of the customer's", bucket)
 
 
 def _customer_key(resource: Resource, key: Any, path: str, what: str) -> Iterator[Answer]:
@@ -86,6 +101,18 @@ def _key(key: Resource) -> Iterator[Answer]:
         yield from require(at(key.inputs, "enableKeyRotation"), is_on, "enableKeyRotation", message)
 
 
+def _bucket(encryption: Resource) -> Iterator[Answer]:
+    rules = list(each(encryption.inputs, "rules"))
+    if not rules:
+        yield Violated("the bucket is not encrypted with a key of the customer's (`rules` is empty)")
+    for path, rule in rules:
+        prefix = f"{path}.applyServerSideEncryptionByDefault"
+        default = at(rule, "applyServerSideEncryptionByDefault")
+        how, message = at(default, "sseAlgorithm"), f"the bucket is encrypted by S3 (`{prefix}.sseAlgorithm`)"
+        yield from require(how, ("aws:kms", "aws:kms:dsse").__contains__, f"{prefix}.sseAlgorithm", message)
+        yield from _customer_key(encryption, at(default, "kmsMasterKeyId"), f"{prefix}.kmsMasterKeyId", "the bucket")
+
+
 def _flow_log(flow_log: Resource) -> Iterator[Answer]:
     kind = at(flow_log.inputs, "logDestinationType")
     message = "traffic is recorded outside of the stack's log groups, where no rule looks (`logDestinationType`)"
@@ -99,6 +126,7 @@ _JUDGES = {
     "aws:ebs/volume:Volume": _lone_volume,
     "aws:ssm/parameter:Parameter": _parameter,
     "aws:ec2/flowLog:FlowLog": _flow_log,
+    BUCKET_ENCRYPTION: _bucket,
 }
 
 _KEY = examples.resource(KEY, "main", enableKeyRotation=True)
@@ -106,6 +134,11 @@ _KEY = examples.resource(KEY, "main", enableKeyRotation=True)
 
 def _disk(**ebs: Any) -> list[dict[str, Any]]:
     return [{"deviceName": "/dev/sda1", "ebs": {"encrypted": "true", "kmsKeyId": UNKNOWN, **ebs}}]
+
+
+def _bundle(how: str, **default: Any) -> Resource:
+    rule = {"applyServerSideEncryptionByDefault": {"sseAlgorithm": how, **default}}
+    return examples.resource(BUCKET_ENCRYPTION, "bundle", after=(_KEY,), bucket="bundle", rules=[rule])
 
 
 RULE = Rule(
@@ -141,6 +174,14 @@ RULE = Rule(
             ),
         ),
         Example(
+            "a bucket with the stack's key",
+            (
+                _KEY,
+                examples.resource(BUCKET, "bundle", bucket="bundle"),
+                _bundle("aws:kms", kmsMasterKeyId=UNKNOWN),
+            ),
+        ),
+        Example(
             "a key that the customer brings",
             (
                 examples.resource(
@@ -165,7 +206,11 @@ RULE = Rule(
         ),
         Example("a root disk that nobody mentions", (examples.resource(LAUNCH_TEMPLATE, "node"),)),
         Example("a log group without a key", (examples.resource("aws:cloudwatch/logGroup:LogGroup", "flow"),)),
+        Example("a bucket that S3 encrypts as it likes", (examples.resource(BUCKET, "bundle", bucket="bundle"),)),
+        Example("a bucket with a key of S3's", (_KEY, _bundle("AES256"))),
+        Example("a bucket with the account's key for S3", (_KEY, _bundle("aws:kms"))),
         Example("a key that never rotates", (examples.resource(KEY, "main"),)),
     ),
     on_resource=on_resource,
+    on_stack=on_stack,
 )

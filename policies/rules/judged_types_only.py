@@ -43,6 +43,14 @@ JUDGED = {
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": "least-privilege",
     "aws:kms/key:Key": "encrypted-at-rest, least-privilege",
     "aws:kms/keyPolicy:KeyPolicy": "least-privilege",
+    "aws:route53/record:Record": "only-named-networks",
+    "aws:route53/zone:Zone": "only-named-networks",
+    "aws:s3/bucket:Bucket": "private-buckets, encrypted-at-rest",
+    "aws:s3/bucketOwnershipControls:BucketOwnershipControls": "private-buckets",
+    "aws:s3/bucketPolicy:BucketPolicy": "private-buckets, least-privilege",
+    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": "private-buckets",
+    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": "encrypted-at-rest",
+    "aws:s3/bucketVersioning:BucketVersioning": "private-buckets",
     "aws:secretsmanager/secret:Secret": "encrypted-at-rest",
     "aws:secretsmanager/secretPolicy:SecretPolicy": "least-privilege",
     "aws:ssm/parameter:Parameter": "encrypted-at-rest",
@@ -55,6 +63,7 @@ HARMLESS = {
     "aws:ec2/capacityReservation:CapacityReservation": "holds machines, and holds no data",
     "aws:ec2/placementGroup:PlacementGroup": "says where nodes stand",
     "aws:kms/alias:Alias": "is a name of a key",
+    "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": "deletes what is old, and shows it to nobody",
 }
 """Types that open nothing whatever their properties say, and why."""
 

@@ -30,6 +30,7 @@ DOCUMENTS = {
     KEY: ("policy", "resource"),
     "aws:kms/keyPolicy:KeyPolicy": ("policy", "resource"),
     "aws:secretsmanager/secretPolicy:SecretPolicy": ("policy", "resource"),
+    "aws:s3/bucketPolicy:BucketPolicy": ("policy", "resource"),
     ENDPOINT: ("policy", "endpoint"),
     "aws:ec2/vpcEndpointPolicy:VpcEndpointPolicy": ("policy", "endpoint"),
 }

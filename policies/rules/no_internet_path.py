@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from planner.networks import is_private
 from planner.plan import Plan
 from planner.resources import UNKNOWN, Properties, Resource
 from policies import examples
-from policies.networks import is_private
 from policies.rule import Answer, Example, NotKnown, Rule, Stack, Violated
 from policies.values import at, each, is_off, is_set, must_be_own, own_value, require
 
@@ -70,7 +70,9 @@ def on_stack(stack: Stack) -> Iterator[Answer]:
 
 
 def on_plan(plan: Plan) -> Iterator[Answer]:
-    """Judge the networks that the plan names."""
+    """Judge the networks that the plan names; those of a given network are in the account, where `up` checks them."""
+    if plan.network.given:
+        return
     for what, cidr in (
         ("network", plan.network.vpc_cidr),
         *((f"subnet {s.name}", s.cidr) for s in plan.network.subnets),

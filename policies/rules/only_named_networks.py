@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from planner.networks import is_private, parse, within
 from planner.plan import Plan
 from planner.resources import UNKNOWN, Resource
 from policies import examples
-from policies.networks import is_private, parse, within
 from policies.rule import Answer, Example, NotKnown, Rule, Stack, Violated
-from policies.values import at, each, is_set, require
+from policies.values import at, each, is_set, must_be_own, own_value, require
 
 GROUP = "aws:ec2/securityGroup:SecurityGroup"
 DEFAULT_GROUP = "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup"
@@ -19,6 +19,8 @@ GROUP_RULE = "aws:ec2/securityGroupRule:SecurityGroupRule"
 INGRESS_RULE = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
 EGRESS_RULE = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
 RULE_TYPES = (GROUP, DEFAULT_GROUP, GROUP_RULE, INGRESS_RULE, EGRESS_RULE)
+
+VPC, ZONE, RECORD = "aws:ec2/vpc:Vpc", "aws:route53/zone:Zone", "aws:route53/record:Record"
 
 NEEDS_GROUPS = {
     "aws:ec2transitgateway/instanceConnectEndpoint:InstanceConnectEndpoint": "securityGroupIds",
@@ -58,11 +60,27 @@ def on_resource(resource: Resource) -> Iterator[Answer]:
 
 
 def on_stack(stack: Stack) -> Iterator[Answer]:
-    """Judge networks that may enter: they are the clients', and the gateway's port is all they reach."""
+    """Judge networks that may enter (the clients' alone, at the gateway's port alone), and who knows names."""
+    for record in stack.of_type(RECORD):
+        yield from must_be_own(stack, record, "zoneId", ZONE)
+    for zone in stack.of_type(ZONE):
+        yield from _known_to(stack, zone)
     for resource in stack.of_type(*RULE_TYPES):
         for traffic in _traffic(resource):
             if traffic.inbound and traffic.cidrs:
                 yield from _only_clients(traffic, stack.plan, resource)
+
+
+def _known_to(stack: Stack, zone: Resource) -> Iterator[Answer]:
+    """Judge who may know a zone's names: a zone without VPCs is the world's."""
+    vpcs = tuple(each(zone.inputs, "vpcs"))
+    if not vpcs:
+        yield Violated("the zone is public: it names no VPC (`vpcs`)", zone)
+    named = stack.plan.private_name.consumer_vpc_ids if stack.plan and stack.plan.private_name else ()
+    for path, vpc in vpcs:
+        vpc_id = at(vpc, "vpcId")
+        if vpc_id not in named:
+            yield from own_value(stack, zone, f"{path}.vpcId", vpc_id, VPC)
 
 
 def on_plan(plan: Plan) -> Iterator[Answer]:
@@ -162,6 +180,8 @@ def _ingress(name: str, **inputs: Any) -> Resource:
     return examples.resource(INGRESS_RULE, name, securityGroupId=UNKNOWN, ipProtocol="tcp", **inputs)
 
 
+_VPC = examples.resource(VPC, "main", cidrBlock="10.42.0.0/16")
+
 RULE = Rule(
     id="only-named-networks",
     title="Only the clients' networks come in, and only to the gateway's port",
@@ -179,6 +199,10 @@ RULE = Rule(
         "https://www.rfc-editor.org/rfc/rfc1918",
     ),
     good=(
+        Example(
+            "a name that the stack's VPC alone knows",
+            (_VPC, examples.resource(ZONE, "name", after=(_VPC,), vpcs=[{"vpcId": UNKNOWN}])),
+        ),
         Example(
             "the clients' network at the gateway's port",
             (_ingress("gateway", fromPort=8443, toPort=8443, cidrIpv4="10.20.0.0/16"),),
@@ -198,6 +222,15 @@ RULE = Rule(
         Example("unique local addresses as clients", plan=examples.plan(client_cidrs=("fd12:3456:789a::/48",))),
     ),
     bad=(
+        Example("a public zone", (examples.resource(ZONE, "name", comment="for everybody"),)),
+        Example(
+            "a VPC that the plan does not name",
+            (_VPC, examples.resource(ZONE, "name", after=(_VPC,), vpcs=[{"vpcId": "vpc-0123456789abcdef0"}])),
+        ),
+        Example(
+            "a record in somebody else's zone",
+            (examples.resource(RECORD, "name", zoneId="Z0123456789ABCDEFGHIJ", records=["10.0.0.1"]),),
+        ),
         Example("the whole internet, inbound", (_ingress("gateway", fromPort=443, toPort=443, cidrIpv4="0.0.0.0/0"),)),
         Example(
             "the whole internet, outbound, over IPv6",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from sandbox.aws import (
+    buckets,
     capacity_blocks,
     capacity_reservations,
     connect_endpoints,
@@ -21,6 +22,7 @@ from sandbox.aws.call import Operation
 from sandbox.aws.region import Region
 
 OPERATIONS: Mapping[tuple[str, str], Operation] = {
+    **buckets.OPERATIONS,
     **capacity_blocks.OPERATIONS,
     **capacity_reservations.OPERATIONS,
     **connect_endpoints.OPERATIONS,

@@ -27,6 +27,7 @@ SERVICES = {
     "iam": "iam",
     "kms": "kms",
     "logs": "logs",
+    "route53": "route53",
     "s3": "s3",
     "secretsmanager": "secretsmanager",
     "servicequotas": "service-quotas",
@@ -37,6 +38,9 @@ SERVICES = {
 """Services of this account: name in the signature -> name of botocore's model. There are no others."""
 
 _SCOPE = re.compile(r"Credential=[^/]+/\d{8}/(?P<region>[a-z0-9-]+)/(?P<service>[a-z0-9-]+)/aws4_request")
+
+_BUCKET = re.compile(r"/(?P<name>[a-z0-9.-]+)/?")
+"""A path of S3 that names a bucket, and nothing in it."""
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 """A WSGI application."""
@@ -63,7 +67,8 @@ class Message:
     Attributes:
         service: signing name, a key of SERVICES.
         region: region in the signature.
-        action: operation name; empty for services that put it into the URL (S3).
+        action: operation name; S3 puts it into the URL, where only CreateBucket is told apart; else empty.
+        bucket: what S3's operation is about, where it is known.
 
     """
 
@@ -72,6 +77,7 @@ class Message:
     action: str
     request: Request
     body: bytes
+    bucket: str = ""
 
     @property
     def _model(self) -> OperationModel:
@@ -93,7 +99,7 @@ class Message:
                 "headers": request.headers,
                 "body": self.body,
                 "url_path": request.path,
-                "url_params": {},
+                "url_params": {"Bucket": self.bucket} if self.bucket else {},
             }
         )
         return parsed
@@ -151,4 +157,7 @@ def read(environ: dict[str, Any]) -> Message | None:
     request = Request(environ)
     target = request.headers.get("X-Amz-Target", "").rpartition(".")[2]
     action = target or request.values.get("Action", "")
+    bucket = _BUCKET.fullmatch(request.path) if scope["service"] == "s3" else None
+    if bucket and request.method == "PUT" and not request.args:
+        return Message("s3", scope["region"], "CreateBucket", request, body, bucket["name"])
     return Message(scope["service"], scope["region"], action, request, body)

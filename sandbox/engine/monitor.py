@@ -17,7 +17,7 @@ from sandbox.handlers.base import Difference
 
 UNSUPPORTED = ("importId", "retainOnDelete", "remote", "deletedWith", "protect")
 """Options that this engine does not carry out: a program that asks for them is refused, not half obeyed."""
-UNSUPPORTED_LISTS = ("aliases", "aliasURNs", "transforms", "replace_with")
+UNSUPPORTED_LISTS = ("aliasURNs", "transforms", "replace_with")
 
 
 class Registration(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,9 +153,16 @@ def _struct(values: dict[str, Any]) -> struct_pb2.Struct:
     return struct
 
 
+def _is_old_type(alias: Any) -> bool:
+    """Tell whether an alias says only what the provider called the type before: no state of ours is as old as that."""
+    spec = alias.spec
+    return bool(spec.type) and not (alias.urn or spec.name or spec.stack or spec.project or spec.parentUrn)
+
+
 def _read(request: Any, urn: str) -> Registration:
     asked = [name for name in UNSUPPORTED if getattr(request, name, None)]
     asked += [name for name in UNSUPPORTED_LISTS if len(getattr(request, name, ()))]
+    asked += ["aliases"] if any(not _is_old_type(alias) for alias in request.aliases) else []
     for option in ("ignoreChanges", "replaceOnChanges"):
         asked += [f"{option} of {path}" for path in getattr(request, option) if not path.isidentifier()]
     if asked:

@@ -5,9 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from planner.partitions import partition_of
+from sandbox.handlers.invokes import partition_answer
+
 EMULATED_ACCOUNT = "123456789012"
 """The account of the emulation, known beforehand."""
 DECIDED_AT_APPLY = "decided-at-apply"
+
+_ONLY_THE_ACCOUNT_KNOWS = (
+    "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings",
+    "aws:ec2/getRouteTable:getRouteTable",
+    "aws:ec2/getSubnet:getSubnet",
+    "aws:ec2/getVpc:getVpc",
+)
+"""Data sources that say nothing beforehand."""
 
 
 def offline_answers(region: str) -> Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]]:
@@ -16,18 +27,18 @@ def offline_answers(region: str) -> Mapping[str, Callable[[dict[str, Any]], dict
     The SDK wants text where text is declared: what only the account knows is a word that says so.
     """
     return {
+        **dict.fromkeys(_ONLY_THE_ACCOUNT_KNOWS, lambda arguments: {"id": arguments.get("id", "")}),
+        "aws:ec2/getVpcEndpoint:getVpcEndpoint": lambda arguments: {
+            "id": arguments["id"],
+            "prefixListId": DECIDED_AT_APPLY,
+        },
         "aws:index/getCallerIdentity:getCallerIdentity": lambda _: {
             "accountId": EMULATED_ACCOUNT,
-            "arn": f"arn:aws:sts::{EMULATED_ACCOUNT}:assumed-role/preview/preview",
+            "arn": f"arn:{partition_of(region).name}:sts::{EMULATED_ACCOUNT}:assumed-role/preview/preview",
             "id": EMULATED_ACCOUNT,
             "userId": "preview",
         },
-        "aws:index/getPartition:getPartition": lambda _: {
-            "id": "aws",
-            "partition": "aws",
-            "dnsSuffix": "amazonaws.com",
-            "reverseDnsPrefix": "com.amazonaws",
-        },
+        "aws:index/getPartition:getPartition": lambda _: partition_answer(region),
         "aws:index/getRegion:getRegion": lambda _: {"id": region, "name": region, "region": region},
         "aws:ssm/getParameter:getParameter": lambda arguments: {
             "id": arguments["name"],

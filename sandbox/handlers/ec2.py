@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from botocore.exceptions import ClientError
 
+from planner.partitions import partition_of
 from sandbox.handlers.base import Clients, Properties
 from sandbox.handlers.resource import Change, Record, Resource, Target, own_tags, tag_list, tag_outputs
 from sandbox.handlers.waiting import is_gone
@@ -52,7 +53,7 @@ def account_id(clients: Clients) -> str:
 
 def ec2_arn(clients: Clients, kind: str, resource_id: str, owner: str) -> str:
     """Return the ARN of an EC2 resource."""
-    return f"arn:aws:ec2:{clients.region}:{owner}:{kind}/{resource_id}"
+    return f"arn:{partition_of(clients.region).name}:ec2:{clients.region}:{owner}:{kind}/{resource_id}"
 
 
 class Ec2Resource(Resource):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from planner.partitions import partition_of
+from sandbox.handlers import network_invokes
 from sandbox.handlers.base import Clients, Properties
 from sandbox.handlers.names import to_api
 
@@ -74,8 +76,19 @@ def _region(clients: Clients, arguments: Properties) -> Properties:
     }
 
 
-def _partition(_clients: Clients, _arguments: Properties) -> Properties:
-    return {"id": "aws", "partition": "aws", "dnsSuffix": "amazonaws.com", "reverseDnsPrefix": "com.amazonaws"}
+def partition_answer(region: str) -> Properties:
+    """Return what is said of the partition that a region lies in."""
+    partition = partition_of(region)
+    return {
+        "id": partition.name,
+        "partition": partition.name,
+        "dnsSuffix": partition.dns_suffix,
+        "reverseDnsPrefix": ".".join(reversed(partition.dns_suffix.split("."))),
+    }
+
+
+def _partition(clients: Clients, _arguments: Properties) -> Properties:
+    return partition_answer(clients.region)
 
 
 def _availability_zones(clients: Clients, arguments: Properties) -> Properties:
@@ -120,6 +133,10 @@ def _prefix_list(clients: Clients, arguments: Properties) -> Properties:
 INVOKES: Mapping[str, Invoke] = {
     "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings": _instance_type_offerings,
     "aws:ec2/getPrefixList:getPrefixList": _prefix_list,
+    "aws:ec2/getRouteTable:getRouteTable": network_invokes.route_table,
+    "aws:ec2/getSubnet:getSubnet": network_invokes.subnet,
+    "aws:ec2/getVpc:getVpc": network_invokes.vpc,
+    "aws:ec2/getVpcEndpoint:getVpcEndpoint": network_invokes.vpc_endpoint,
     "aws:index/getAvailabilityZones:getAvailabilityZones": _availability_zones,
     "aws:index/getCallerIdentity:getCallerIdentity": _caller_identity,
     "aws:index/getPartition:getPartition": _partition,

@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 from sandbox.handlers.base import Handler, Registry
+from sandbox.handlers.bucket import Bucket
+from sandbox.handlers.bucket_parts import (
+    BucketLifecycleConfiguration,
+    BucketOwnershipControls,
+    BucketPolicy,
+    BucketPublicAccessBlock,
+    BucketServerSideEncryptionConfiguration,
+    BucketVersioning,
+)
 from sandbox.handlers.capacity import CapacityReservation, PlacementGroup
 from sandbox.handlers.clients import Boto3Clients
 from sandbox.handlers.connect_endpoint import InstanceConnectEndpoint
@@ -12,6 +21,7 @@ from sandbox.handlers.instance import Instance
 from sandbox.handlers.kms import Alias, Key
 from sandbox.handlers.launch_template import LaunchTemplate
 from sandbox.handlers.logs import FlowLog, LogGroup
+from sandbox.handlers.route53 import DnsRecord, Zone
 from sandbox.handlers.routes import Route, RouteTable, RouteTableAssociation
 from sandbox.handlers.secret import Secret
 from sandbox.handlers.security_group_rules import SecurityGroupEgressRule, SecurityGroupIngressRule
@@ -21,7 +31,7 @@ from sandbox.handlers.vpc_endpoint import VpcEndpoint
 
 __all__ = ["SERVICES", "Boto3Clients", "default_registry"]
 
-SERVICES = ("ec2", "iam", "kms", "logs", "resourcegroupstaggingapi", "secretsmanager", "ssm", "sts")
+SERVICES = ("ec2", "iam", "kms", "logs", "resourcegroupstaggingapi", "route53", "s3", "secretsmanager", "ssm", "sts")
 """Services whose clients the handlers use: `Boto3Clients.warm(SERVICES)` makes them ahead of time."""
 
 
@@ -29,8 +39,16 @@ def default_registry() -> Registry:
     """Return the handlers of every type that a stack may register."""
     handlers: tuple[Handler, ...] = (
         Alias(),
+        Bucket(),
+        BucketLifecycleConfiguration(),
+        BucketOwnershipControls(),
+        BucketPolicy(),
+        BucketPublicAccessBlock(),
+        BucketServerSideEncryptionConfiguration(),
+        BucketVersioning(),
         CapacityReservation(),
         DefaultSecurityGroup(),
+        DnsRecord(),
         Eip(),
         FlowLog(),
         Instance(),
@@ -54,5 +72,6 @@ def default_registry() -> Registry:
         Subnet(),
         Vpc(),
         VpcEndpoint(),
+        Zone(),
     )
     return Registry({handler.type: handler for handler in handlers})

@@ -13,7 +13,18 @@ PATIENCE_S = 60.0
 """How long to wait, where the caller does not say. The emulated account is through in a fraction of a second."""
 
 _IN_USE = frozenset({"DependencyViolation", "DeleteConflict", "InvalidGroup.InUse", "InvalidPlacementGroup.InUse"})
-_GONE = frozenset({"NoSuchEntity", "InvalidPlacementGroup.Unknown"})
+_GONE = frozenset(
+    {
+        "InvalidPlacementGroup.Unknown",
+        "NoSuchBucket",
+        "NoSuchBucketPolicy",
+        "NoSuchEntity",
+        "NoSuchHostedZone",
+        "NoSuchLifecycleConfiguration",
+        "NoSuchPublicAccessBlockConfiguration",
+        "NoSuchTagSet",
+    }
+)
 
 
 def code_of(error: ClientError) -> str:

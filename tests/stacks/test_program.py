@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from sandbox.engine import Engine, StateFile
 from sandbox.engine.offline import offline_answers
 from sandbox.handlers.invokes import INVOKES
 from sandbox.handlers.registry import default_registry
+from tests.stacks.test_life import spanning
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:pulumi_aws")
 
@@ -28,6 +30,13 @@ UNTAGGED = {
     "aws:ec2/routeTableAssociation:RouteTableAssociation",
     "aws:iam/rolePolicy:RolePolicy",
     "aws:kms/alias:Alias",
+    "aws:route53/record:Record",
+    "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
+    "aws:s3/bucketOwnershipControls:BucketOwnershipControls",
+    "aws:s3/bucketPolicy:BucketPolicy",
+    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
+    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
+    "aws:s3/bucketVersioning:BucketVersioning",
 }
 """Types that AWS gives no tags."""
 
@@ -106,14 +115,38 @@ def test_a_reservation_is_used_and_nothing_else(tmp_path: Path) -> None:
     assert "instanceMarketOptions" not in template
 
 
-def test_a_placement_group_is_made_where_the_plan_says_so(tmp_path: Path) -> None:
-    plan = plan_of("2xh200")
-    assert "node-0-placement" not in registered(plan, tmp_path)
-    (node,) = plan.nodes
-    close = msgspec.structs.replace(plan, nodes=(msgspec.structs.replace(node, placement_group=True),))
-    resources = registered(close, tmp_path)
-    assert resources["node-0-placement"].inputs["strategy"] == "cluster"
-    assert "placement" in resources["node-0-template"].inputs
+def test_nodes_that_no_replica_spans_are_not_joined(tmp_path: Path) -> None:
+    resources = registered(plan_of("2xh200"), tmp_path)
+    assert not {"neighbours", "groups-peers", "groups-peers-in", "groups-peers-out"} & resources.keys()
+    assert "placement" not in resources["node-0-template"].inputs
+
+
+@pytest.mark.parametrize(
+    ("host", "cards"), [("p5e.48xlarge", 32), ("p5en.48xlarge", 16), ("g6e.12xlarge", 1), ("g6e.xlarge", 0)]
+)
+def test_nodes_that_a_replica_spans_are_joined_to_each_other_alone(host: str, cards: int, tmp_path: Path) -> None:
+    plan = spanning(plan_of("2xh200"), host)
+    resources = registered(plan, tmp_path)
+    (placement,) = (one for one in resources.values() if one.type == "aws:ec2/placementGroup:PlacementGroup")
+    assert placement.inputs["strategy"] == "cluster"
+    for direction in ("in", "out"):
+        rule = resources[f"groups-peers-{direction}"]
+        assert rule.inputs["ipProtocol"] == "-1"
+        assert not {"cidrIpv4", "cidrIpv6", "prefixListId"} & rule.inputs.keys()
+        assert [urn for urn in rule.dependencies if "securityGroup:" in urn] == [resources["groups-peers"].urn]
+    for node in plan.nodes:
+        assert node.subnet == plan.network.subnets[0].name
+        template = resources[f"{node.name}-template"].inputs
+        assert "placement" in template
+        primary, *efa = template["networkInterfaces"]
+        assert (primary["deviceIndex"], primary["networkCardIndex"], primary["interfaceType"]) == (0, 0, "interface")
+        assert len(primary["securityGroups"]) == 2
+        places = [(one["networkCardIndex"], one["deviceIndex"], one["interfaceType"]) for one in efa]
+        assert places == [(card, int(card == 0), "efa-only") for card in range(cards)]
+        assert all(len(one["securityGroups"]) == 1 for one in efa)
+        # EC2 refuses the word beside a second interface, whatever it says.
+        assert all(("associatePublicIpAddress" in one) == (not efa) for one in (primary, *efa))
+    assert refusals(evaluate(plan, resources.values())) == ()
 
 
 def test_policies_of_endpoints_hold_for_the_own_account_only(tmp_path: Path) -> None:
@@ -124,3 +157,52 @@ def test_policies_of_endpoints_hold_for_the_own_account_only(tmp_path: Path) -> 
         (statement,) = json.loads(endpoint.inputs["policy"])["Statement"]
         condition = statement["Condition"]["StringEquals"]
         assert set(condition) == {"aws:PrincipalAccount", "aws:ResourceAccount"}
+
+
+def test_nodes_reach_the_bundle_alone_and_can_only_read_it(tmp_path: Path) -> None:
+    resources = registered(plan_of("2xh200"), tmp_path)
+    arn = f"arn:aws:s3:::{resources['storage-bundle'].inputs['bucket']}"
+    (statement,) = json.loads(resources["gateway-endpoints-s3"].inputs["policy"])["Statement"]
+    assert statement["Action"] == ["s3:GetObject", "s3:ListBucket"]
+    assert statement["Resource"] == [arn, f"{arn}/*"]
+
+
+def test_what_a_company_asks_of_roles_and_tags_reaches_every_one_of_them(tmp_path: Path) -> None:
+    boundary = "arn:aws:iam::123456789012:policy/company/boundary"
+    profile = load_profile("2xh200")
+    aws = AwsSection(permission_boundary=boundary, role_name_prefix="corp.", mandatory_tags=("CostCentre",))
+    tagged = msgspec.structs.replace(profile, aws=aws, tags={"CostCentre": "4711"})
+    resources = registered(make_plan(tagged, load_catalogue(), Site(stack="tested")), tmp_path).values()
+    roles = [resource.inputs for resource in resources if resource.type == "aws:iam/role:Role"]
+    assert [role["name"] for role in roles] == ["corp.tested-flows", "corp.tested-node"]
+    assert {role["permissionsBoundary"] for role in roles} == {boundary}
+    profiles = [r.inputs["name"] for r in resources if r.type == "aws:iam/instanceProfile:InstanceProfile"]
+    assert profiles == ["corp.tested-node"]
+    untagged = {r.type for r in resources if r.type.startswith("aws:") and "CostCentre" not in r.inputs.get("tags", {})}
+    assert untagged == UNTAGGED
+
+
+@pytest.mark.parametrize("region", ["us-gov-west-1", "cn-north-1"])
+def test_arns_are_those_of_the_regions_partition(region: str, tmp_path: Path) -> None:
+    plan = plan_of("2xh200")
+    elsewhere = msgspec.structs.replace(plan, network=msgspec.structs.replace(plan.network, region=region))
+    resources = registered(elsewhere, tmp_path)
+    partition = {"us-gov-west-1": "aws-us-gov", "cn-north-1": "aws-cn"}[region]
+    texts = "".join(str(resource.inputs) for resource in resources.values())
+    arns = set(re.findall(r"arn:([a-z-]*):", texts))
+    assert arns == {partition}
+    principal = json.loads(resources["identity-role"].inputs["assumeRolePolicy"])["Statement"][0]["Principal"]
+    assert principal["Service"] == {"aws-cn": "ec2.amazonaws.com.cn", "aws-us-gov": "ec2.amazonaws.com"}[partition]
+
+
+def test_what_the_node_may_do_is_spelled_out() -> None:
+    from stacks.account import Account
+    from stacks.identity import node_policy
+
+    account = Account(id="123456789012", partition="aws-cn", dns_suffix="amazonaws.com.cn", region="cn-north-1")
+    statements: Any = node_policy(plan_of("2xh200"), account, "arn:aws-cn:kms:cn-north-1:123456789012:key/1")
+    granted = {action: one["Resource"] for one in statements["Statement"] for action in one["Action"]}
+    assert granted["s3:GetObject"] == "arn:aws-cn:s3:::cloister-tested-123456789012/*"
+    assert granted["s3:ListBucket"] == "arn:aws-cn:s3:::cloister-tested-123456789012"
+    assert not [action for action in granted if action.startswith("s3:") and action[3:6] not in ("Get", "Lis")]
+    assert all(resource.startswith("arn:aws-cn:") for resource in granted.values())

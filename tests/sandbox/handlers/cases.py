@@ -255,6 +255,36 @@ def _reservation(_world: World) -> Properties:
     }
 
 
+def _record(world: World) -> Properties:
+    name, vpcs = f"{world.stack}.internal", [{"vpcId": world.vpc()}]
+    zone = world.make("aws:route53/zone:Zone", "zone", name=name, vpcs=vpcs)
+    return {"name": name, "type": "A", "ttl": 60, "records": ["10.0.0.4"], "zoneId": zone["id"]}
+
+
+def _bucket_part(**inputs: Any) -> Callable[[World], Properties]:
+    def make(world: World) -> Properties:
+        return {"bucket": world.make("aws:s3/bucket:Bucket", "bucket", bucket=world.name("bucket"))["id"], **inputs}
+
+    return make
+
+
+def _encrypted(key: str) -> list[Properties]:
+    default = {"sseAlgorithm": "aws:kms", "kmsMasterKeyId": f"arn:aws:kms:us-east-2:123456789012:key/{key}"}
+    return [{"applyServerSideEncryptionByDefault": default, "bucketKeyEnabled": True}]
+
+
+def _kept(days: int) -> list[Properties]:
+    return [
+        {
+            "id": "old-versions",
+            "status": "Enabled",
+            "filter": {"prefix": ""},
+            "noncurrentVersionExpiration": {"noncurrentDays": days},
+            "abortIncompleteMultipartUpload": {"daysAfterInitiation": 7},
+        }
+    ]
+
+
 CASES = (
     Case(
         "aws:ec2/vpc:Vpc",
@@ -450,6 +480,75 @@ CASES = (
         _flow_log,
         outputs=("arn",),
         replaces=("trafficType", "REJECT"),
+    ),
+    Case(
+        "aws:route53/zone:Zone",
+        lambda world: {"name": f"{world.stack}.internal", "comment": world.stack, "vpcs": [{"vpcId": world.vpc()}]},
+        outputs=("name", "zoneId"),
+        change=lambda _: {"comment": "the endpoint"},
+        replaces=("name", "other.internal"),
+    ),
+    Case(
+        "aws:route53/record:Record",
+        _record,
+        outputs=("fqdn", "records"),
+        tagged=False,
+        change=lambda _: {"ttl": 30, "records": ["10.0.0.5", "10.0.0.6"]},
+        replaces=("name", "other"),
+    ),
+    Case(
+        "aws:s3/bucket:Bucket",
+        lambda world: {"bucket": world.name("bundle"), "forceDestroy": True},
+        outputs=("arn", "bucketDomainName", "bucketRegionalDomainName", "region"),
+        change=lambda _: {"forceDestroy": False},
+        replaces=("bucket", "other"),
+    ),
+    Case(
+        "aws:s3/bucketPolicy:BucketPolicy",
+        _bucket_part(policy=POLICY),
+        outputs=("policy",),
+        tagged=False,
+        change=lambda _: {"policy": OTHER_POLICY},
+        replaces=("bucket", "other"),
+    ),
+    Case(
+        "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
+        _bucket_part(blockPublicAcls=True, blockPublicPolicy=True, ignorePublicAcls=True, restrictPublicBuckets=True),
+        outputs=("restrictPublicBuckets",),
+        tagged=False,
+        change=lambda _: {"restrictPublicBuckets": False},
+        replaces=("bucket", "other"),
+    ),
+    Case(
+        "aws:s3/bucketVersioning:BucketVersioning",
+        _bucket_part(versioningConfiguration={"status": "Enabled"}),
+        outputs=("versioningConfiguration",),
+        tagged=False,
+        replaces=("bucket", "other"),
+    ),
+    Case(
+        "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
+        _bucket_part(rules=_encrypted("one")),
+        outputs=("rules",),
+        tagged=False,
+        change=lambda _: {"rules": _encrypted("other")},
+        replaces=("bucket", "other"),
+    ),
+    Case(
+        "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
+        _bucket_part(rules=_kept(30)),
+        outputs=("rules",),
+        tagged=False,
+        change=lambda _: {"rules": _kept(7)},
+        replaces=("bucket", "other"),
+    ),
+    Case(
+        "aws:s3/bucketOwnershipControls:BucketOwnershipControls",
+        _bucket_part(rule={"objectOwnership": "BucketOwnerEnforced"}),
+        outputs=("rule",),
+        tagged=False,
+        change=lambda _: {"rule": {"objectOwnership": "BucketOwnerPreferred"}},
+        replaces=("bucket", "other"),
     ),
     Case(
         "aws:secretsmanager/secret:Secret",

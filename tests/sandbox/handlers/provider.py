@@ -40,6 +40,8 @@ def provider_names(token: str) -> tuple[set[str], set[str]]:
     """Return the inputs and the outputs that the provider's package has for a type."""
     module, kind = _parts(token)
     source = sys.modules[_class(module, kind).__module__]
-    inputs = input_type_py_to_pulumi_names(getattr(source, f"{kind}Args"))
+    # Where the plain name is a nested type's, the resource's own arguments are `InitArgs`.
+    arguments = getattr(source, f"{kind}InitArgs", None) or getattr(source, f"{kind}Args")
+    inputs = input_type_py_to_pulumi_names(arguments)
     outputs = input_type_py_to_pulumi_names(getattr(source, f"_{kind}State"))
     return set(inputs.values()), set(outputs.values())

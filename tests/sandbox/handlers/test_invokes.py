@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from sandbox.handlers.base import Properties
 from sandbox.handlers.clients import Boto3Clients
 from sandbox.handlers.invokes import INVOKES, invoke
-from tests.sandbox.handlers.cases import IMAGE
+from tests.sandbox.handlers.cases import IMAGE, World
 from tests.sandbox.handlers.provider import result_names
 
 P5EN = {"name": "instance-type", "values": ["p5en.48xlarge"]}
@@ -23,6 +25,8 @@ ARGUMENTS: dict[str, Properties] = {
     "aws:index/getRegion:getRegion": {},
     "aws:ssm/getParameter:getParameter": {"name": IMAGE},
 }
+OF_A_NETWORK = {f"aws:ec2/get{kind}:get{kind}" for kind in ("RouteTable", "Subnet", "Vpc", "VpcEndpoint")}
+"""Data sources that need something to be there."""
 SHOWS: dict[str, Properties] = {
     "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings": {"instanceTypes": ["p5en.48xlarge"] * 3},
     "aws:ec2/getPrefixList:getPrefixList": {"name": "com.amazonaws.us-east-2.s3"},
@@ -34,12 +38,50 @@ SHOWS: dict[str, Properties] = {
 }
 
 
-@pytest.mark.parametrize("token", sorted(INVOKES))
+def test_every_data_source_is_tried() -> None:
+    assert {*ARGUMENTS, *OF_A_NETWORK} == set(INVOKES)
+
+
+@pytest.mark.parametrize("token", sorted(ARGUMENTS))
 def test_answer(token: str, clients: Boto3Clients) -> None:
     answer = invoke(clients, token, ARGUMENTS[token])
     assert answer.items() >= SHOWS[token].items()
     assert answer["id"]
     assert answer.keys() <= result_names(token)
+
+
+def test_a_network_that_exists(world: World) -> None:
+    def answer(kind: str, **arguments: str) -> Properties:
+        token = f"aws:ec2/get{kind}:get{kind}"
+        found = invoke(world.clients, token, arguments)
+        assert found.keys() <= result_names(token)
+        return found
+
+    vpc_id = world.vpc()
+    subnet_id = world.subnet(vpc_id)
+    found = answer("Vpc", id=vpc_id)
+    assert (found["cidrBlock"], found["enableDnsHostnames"], found["enableDnsSupport"]) == ("10.0.0.0/16", True, True)
+    found = answer("Subnet", id=subnet_id)
+    assert (found["vpcId"], found["availabilityZone"], found["mapPublicIpOnLaunch"]) == (vpc_id, "us-east-2a", False)
+    with pytest.raises(LookupError, match="one must"):  # the main table is no table of its own
+        answer("RouteTable", subnetId=subnet_id)
+
+    table = world.make("aws:ec2/routeTable:RouteTable", "table", vpcId=vpc_id)["id"]
+    association = {"routeTableId": table, "subnetId": subnet_id}
+    world.make("aws:ec2/routeTableAssociation:RouteTableAssociation", "association", tagged=False, **association)
+    assert answer("RouteTable", subnetId=subnet_id)["routes"] == []
+    gateway = world.make("aws:ec2/internetGateway:InternetGateway", "gateway", vpcId=vpc_id)["id"]
+    route = {"routeTableId": table, "destinationCidrBlock": "0.0.0.0/0", "gatewayId": gateway}
+    world.make("aws:ec2/route:Route", "route", tagged=False, **route)
+    (shown,) = answer("RouteTable", subnetId=subnet_id)["routes"]
+    assert (shown["cidrBlock"], shown["gatewayId"]) == ("0.0.0.0/0", gateway)
+
+    made: dict[str, Any] = {"vpcId": vpc_id, "serviceName": "com.amazonaws.us-east-2.s3", "routeTableIds": [table]}
+    endpoint = world.make("aws:ec2/vpcEndpoint:VpcEndpoint", "s3", vpcEndpointType="Gateway", **made)
+    found = answer("VpcEndpoint", id=endpoint["id"])
+    assert (found["routeTableIds"], found["prefixListId"]) == ([table], endpoint["prefixListId"])
+    with pytest.raises(LookupError, match="one must"):
+        answer("VpcEndpoint", id="vpce-0123456789abcdef0")
 
 
 def test_the_image_that_the_parameter_names_exists(clients: Boto3Clients) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.networks import is_private, within
+from planner.networks import is_private, within
 
 
 @pytest.mark.parametrize(

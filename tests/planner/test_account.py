@@ -1,0 +1,48 @@
+"""What the owner of an account asks, and what is refused for it."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from lifecycle.profiles import load_profile
+from planner.account import plan_account
+from planner.errors import PlanError
+from planner.profile import AwsSection, Profile
+
+
+def asked(tags: dict[str, str] | None = None, **aws: object) -> Profile:
+    section = msgspec.convert(aws, AwsSection)
+    return msgspec.structs.replace(load_profile("2xh200"), aws=section, tags=tags or {})
+
+
+def test_nothing_is_asked_by_default() -> None:
+    plan = plan_account(asked(), "s" * 40)
+    assert (plan.permission_boundary, plan.role_name_prefix) == ("", "cloister-")
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_a_mandatory_tag_has_a_value(value: str | None) -> None:
+    tags = {"Owner": "team"} if value is None else {"Owner": "team", "CostCentre": value}
+    with pytest.raises(PlanError, match="no value for CostCentre"):
+        plan_account(asked(tags, mandatory_tags=["Owner", "CostCentre"]), "s")
+
+
+def test_the_longest_role_name_is_still_one() -> None:
+    prefix = "p" * 18
+    assert plan_account(asked(role_name_prefix=prefix), "s" * 40).role_name_prefix == prefix
+    with pytest.raises(PlanError, match="longer than the 64 characters"):
+        plan_account(asked(role_name_prefix=prefix + "p"), "s" * 40)
+
+
+def test_a_boundary_is_of_the_regions_partition() -> None:
+    boundary = "arn:aws:iam::123456789012:policy/b"
+    assert plan_account(asked(permission_boundary=boundary), "s").permission_boundary == boundary
+    with pytest.raises(PlanError, match="aws-us-gov"):
+        plan_account(asked(permission_boundary=boundary, region="us-gov-west-1"), "s")
+
+
+@pytest.mark.parametrize("boundary", ["boundary", "arn:aws:iam::123456789012:role/r", "arn:aws:s3:::b"])
+def test_what_is_no_policy_is_no_boundary(boundary: str) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        asked(permission_boundary=boundary)
