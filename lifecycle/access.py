@@ -12,7 +12,7 @@ import msgspec
 from lifecycle.aws.account import check_account
 from lifecycle.aws.session import AwsSession
 from lifecycle.hosts.inventory import Host, Inventory
-from lifecycle.hosts.pins import Pins
+from lifecycle.hosts.pins import Pins, alias
 from lifecycle.hosts.ssh import HostKeyChangedError, Login, fingerprint, shown_key
 from lifecycle.stack import Stack
 from lifecycle.tunnel.console import ShownKeys, wait_for_keys
@@ -24,6 +24,25 @@ from planner.outputs import Outputs
 from planner.progress import Progress
 
 _PUBLIC_KEY = re.compile(r"ssh-ed25519 [A-Za-z0-9+/]+=*")
+
+
+class TunnelReport(msgspec.Struct, frozen=True, kw_only=True):
+    """`tunnel --json`: what an OpenSSH configuration of one's own needs for a node; no tunnel is opened.
+
+    Attributes:
+        user: who logs in.
+        host_key_alias: name of the host key in `known_hosts`.
+        known_hosts: file of the host keys that consoles showed.
+        proxy_command: opens a tunnel on standard input and output; `--public-key FILE` lets a key in before.
+
+    """
+
+    stack: str
+    node: str
+    user: str
+    host_key_alias: str
+    known_hosts: str
+    proxy_command: str
 
 
 class NodeAccess:
@@ -108,6 +127,23 @@ class NodeAccess:
         key = shown.best or self._by_fingerprint(host, shown)
         self._pins.pin(way, key)
         return key
+
+    def described(self, host: Host) -> TunnelReport:
+        """Return what OpenSSH needs to know of a node, whose host key is pinned first.
+
+        Raises:
+            DeployError: the host key is not known.
+
+        """
+        self.pin(host)
+        return TunnelReport(
+            stack=self._entrance.stack,
+            node=host.name,
+            user=host.user,
+            host_key_alias=alias((host,)),
+            known_hosts=str(self._pins.path),
+            proxy_command=self.reach().proxy_command(host),
+        )
 
     @contextlib.contextmanager
     def login(self, hosts: tuple[Host, ...], *, as_files: bool = False) -> Iterator[Login]:
