@@ -11,7 +11,7 @@ import msgspec
 from lifecycle.access import NodeAccess
 from lifecycle.hosts.ssh import connect as log_in
 from lifecycle.stack import Stack
-from lifecycle.tunnel.forwarding import Forwarding, listen
+from lifecycle.tunnel.forwarding import RENEW_AFTER_S, Forwarding, listen
 from planner.progress import Progress
 
 LOOPBACK = "127.0.0.1"
@@ -62,7 +62,7 @@ def connect(
     to = (access.private_address(host), stack.plan.network.gateway_port)
     with listen(port) as listener, access.login((host,)) as login:
         report = _report(stack, host.name, listener.getsockname()[1])
-        forwarding = Forwarding(listener, lambda: log_in((host,), login), to, progress)
+        forwarding = Forwarding(listener, lambda: log_in((host,), login), to, progress, renew_after_s=RENEW_AFTER_S)
         forwarding.run(lambda: ready(report), until or threading.Event())
 
 

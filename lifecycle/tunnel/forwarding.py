@@ -85,7 +85,7 @@ class Forwarding:
         to: tuple[str, int],
         progress: Progress,
         *,
-        renew_after_s: float = RENEW_AFTER_S,
+        renew_after_s: float,
     ) -> None:
         self._listener = listener
         self._dial = dial
