@@ -107,7 +107,11 @@ class NodeAccess:
             return self.inventory.named(name)
         except KeyError:
             names = ", ".join(host.name for host in self.inventory.host)
-            raise UsageError(f"there is no node {name!r}", hint=f"Nodes: {names}.", code="no_such_node") from None
+            raise UsageError(
+                f"there is no node {name!r}",
+                hint=f"Nodes: {names}. A command goes behind the node's name: `deploy ssh NODE -- COMMAND`.",
+                code="no_such_node",
+            ) from None
 
     def private_address(self, host: Host) -> str:
         """Return a node's address in its network."""

@@ -21,13 +21,14 @@ def ssh(
 
     Nodes have no way to the internet: SSH goes through the stack's EC2 Instance Connect Endpoint. The node's host key
     is the one that its console showed; the key that logs in lives for this command. A tunnel lasts an hour at most and
-    is slow: it is for administration and smoke tests, not for model traffic. With --json a command is needed.
+    is slow: it is for administration and smoke tests, not for model traffic. The command's words reach the node as they
+    are: a pipe needs `sh -c`. With --json a command is needed, and its output comes as one document.
 
     \b
     Examples:
       deploy ssh
-      deploy ssh gpu-0 -- nvidia-smi
-      deploy ssh gpu-0 --stack team-a --json -- systemctl --failed
+      deploy ssh node-0 -- nvidia-smi
+      deploy ssh node-0 --stack team-a --json -- systemctl --failed
     """
     from cli.progress_view import progress_view
     from cli.show import emit_json
@@ -44,6 +45,7 @@ def ssh(
         access = NodeAccess.of(made, progress)
         access.pin(access.node(node))
         if as_json:
-            emit_json(run(access, stack, node, command or []))
-            return
+            report = run(access, stack, node, command or [])
+            emit_json(report)
+            raise typer.Exit(report.code)
     raise typer.Exit(attach(access, node, command or []))

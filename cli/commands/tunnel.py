@@ -25,8 +25,8 @@ def tunnel(
 
     \b
     Examples:
-      ssh -o ProxyCommand='deploy tunnel gpu-0 --public-key ~/.ssh/id_ed25519.pub' ubuntu@gpu-0
-      deploy tunnel gpu-0 --json
+      ssh -o ProxyCommand='deploy tunnel node-0 --public-key ~/.ssh/id_ed25519.pub' ubuntu@node-0
+      deploy tunnel node-0 --json
     """
     from cli.progress_view import LineView
     from cli.show import emit_json

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
 import paramiko
@@ -24,6 +25,8 @@ RENEW_AFTER_S = LONGEST_S - 120.0
 MOST_CONNECTIONS = 64
 """Local connections at a time; further ones wait in the system's queue."""
 OPEN_TIMEOUT_S = 15.0
+WAIT_FOR_LINK_S = 60.0
+"""How long a local connection waits for a new tunnel, in seconds."""
 CHUNK = 32_768
 LONGEST_WAIT_S = 30.0
 ATTEMPTS = 8
@@ -59,15 +62,11 @@ class _Link:
         self.opened = contextlib.ExitStack()
         self.connection = self.opened.enter_context(dial())
         self.since = time.monotonic()
-        self.carried: set[threading.Thread] = set()
+        self.carried = 0
 
     @property
     def is_alive(self) -> bool:
         return transport_of(self.connection.client).is_active()
-
-    @property
-    def is_idle(self) -> bool:
-        return not any(thread.is_alive() for thread in self.carried)
 
     def why_ended(self) -> str:
         """Return what ended it, in words."""
@@ -93,6 +92,9 @@ class Forwarding:
         self._progress = progress
         self._renew_after_s = renew_after_s
         self._places = threading.Semaphore(MOST_CONNECTIONS)
+        self._link: _Link | None = None
+        self._changed = threading.Condition()
+        """Guards `_link`, and how many connections each link carries."""
 
     def run(self, ready: Callable[[], None], until: threading.Event) -> None:
         """Carry until `until` is set, or Ctrl-C.
@@ -107,17 +109,22 @@ class Forwarding:
         """
         self._listener.settimeout(LOOK_EVERY_S)
         with contextlib.ExitStack() as opened:
-            link = _Link(self._dial)
-            opened.push(link.opened)
-            old: list[_Link] = []
+            link, old = self._take(_Link(self._dial), opened), list[_Link]()
             ready()
             while not until.is_set():
                 if not link.is_alive or time.monotonic() - link.since >= self._renew_after_s:
                     old.append(link)
-                    link = self._next(link, until)
-                    opened.push(link.opened)
-                old = [each for each in old if not _ended(each)]
-                self._accept(link)
+                    link = self._take(self._next(link, until), opened)
+                old = [each for each in old if not self._is_over(each)]
+                self._accept()
+
+    def _take(self, link: _Link, opened: contextlib.ExitStack) -> _Link:
+        """Have new connections go through a link from now on."""
+        opened.push(link.opened)
+        with self._changed:
+            self._link = link
+            self._changed.notify_all()
+        return link
 
     def _next(self, link: _Link, until: threading.Event) -> _Link:
         """Get a new tunnel in the place of one that ended, or soon will."""
@@ -140,7 +147,7 @@ class Forwarding:
                 return made
         raise AssertionError("the last attempt returns or raises")
 
-    def _accept(self, link: _Link) -> None:
+    def _accept(self) -> None:
         if not self._places.acquire(timeout=LOOK_EVERY_S):
             return
         try:
@@ -148,29 +155,77 @@ class Forwarding:
         except TimeoutError:
             self._places.release()
             return
-        thread = threading.Thread(target=self._carry, args=(near, peer, link), daemon=True)
-        link.carried = {each for each in link.carried if each.is_alive()} | {thread}
-        thread.start()
+        threading.Thread(target=self._carry, args=(near, peer), daemon=True).start()
 
-    def _carry(self, near: socket.socket, peer: tuple[str, int], link: _Link) -> None:
+    def _carry(self, near: socket.socket, peer: tuple[str, int]) -> None:
         """Carry one connection, each direction to its own end."""
-        with contextlib.closing(near):
-            try:
-                transport = transport_of(link.connection.client)
-                far = transport.open_channel("direct-tcpip", self._to, peer, timeout=OPEN_TIMEOUT_S)
-            except (OSError, EOFError, paramiko.SSHException) as error:
-                address, port = self._to
-                self._progress.warn(f"nothing answers at {address}:{port} on the node's side ({error})")
-                self._places.release()
+        with contextlib.ExitStack() as at_the_end:
+            at_the_end.callback(self._places.release)
+            at_the_end.enter_context(contextlib.closing(near))
+            far = at_the_end.enter_context(self._far(peer))
+            if far is None:
                 return
-            with contextlib.closing(far), contextlib.suppress(OSError, EOFError):
-                back = threading.Thread(
-                    target=_pump, args=(far, near, lambda: near.shutdown(socket.SHUT_WR)), daemon=True
-                )
-                back.start()
-                _pump(near, far, far.shutdown_write)
-                back.join()
-        self._places.release()
+            end = functools.partial(near.shutdown, socket.SHUT_WR)
+            back = threading.Thread(target=_pump, args=(far, near, end), daemon=True)
+            back.start()
+            _pump(near, far, far.shutdown_write)
+            back.join()
+
+    @contextlib.contextmanager
+    def _far(self, peer: tuple[str, int]) -> Iterator[paramiko.Channel | None]:
+        """Open the node's side of a connection, through the next link where this one has just ended; None: no such."""
+        link: _Link | None = None
+        channel: paramiko.Channel | None = None
+        with contextlib.suppress(paramiko.ChannelException):
+            while channel is None and (link := self._after(link)) is not None:
+                channel = self._open(link, peer)
+        try:
+            yield channel
+        finally:
+            if channel is not None and link is not None:
+                channel.close()
+                self._let_go(link)
+
+    def _open(self, link: _Link, peer: tuple[str, int]) -> paramiko.Channel | None:
+        """Open a channel; None where the link is no longer one.
+
+        Raises:
+            paramiko.ChannelException: the node refuses.
+
+        """
+        try:
+            transport = transport_of(link.connection.client)
+            return transport.open_channel("direct-tcpip", self._to, peer, timeout=OPEN_TIMEOUT_S)
+        except paramiko.ChannelException as error:
+            self._let_go(link)
+            address, port = self._to
+            self._progress.warn(f"nothing answers at {address}:{port} on the node's side ({error})")
+            raise
+        except (OSError, EOFError, paramiko.SSHException):
+            self._let_go(link)
+            return None
+
+    def _after(self, former: _Link | None) -> _Link | None:
+        """Return the link that is used now, once it is another than the former one; None if there is none in time."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._link is not former, WAIT_FOR_LINK_S):
+                return None
+            link = self._link
+            if link is not None:
+                link.carried += 1
+            return link
+
+    def _let_go(self, link: _Link) -> None:
+        with self._changed:
+            link.carried -= 1
+
+    def _is_over(self, link: _Link) -> bool:
+        """Close an old link that nobody needs any more, and tell whether that is so."""
+        with self._changed:
+            if link.is_alive and link.carried:
+                return False
+        link.opened.close()
+        return True
 
 
 def _pump(source: Ends, sink: Ends, end: Callable[[], None]) -> None:
@@ -179,11 +234,3 @@ def _pump(source: Ends, sink: Ends, end: Callable[[], None]) -> None:
         while data := source.recv(CHUNK):
             sink.sendall(data)
         end()
-
-
-def _ended(link: _Link) -> bool:
-    """Close an old link that nobody needs any more, and tell whether that is so."""
-    if link.is_alive and not link.is_idle:
-        return False
-    link.opened.close()
-    return True
