@@ -10,6 +10,7 @@ from cli.commands import (
     ca,
     capacity,
     compare,
+    connect,
     cost,
     doctor,
     down,
@@ -22,8 +23,10 @@ from cli.commands import (
     profiles,
     restore,
     size,
+    ssh,
     status,
     token,
+    tunnel,
     up,
     verify,
     version,
@@ -53,6 +56,9 @@ app.command("verify")(verify.verify)
 app.add_typer(token.app, name="token")
 app.command("logs")(logs.logs)
 app.command("open")(open_.open_)
+app.command("ssh")(ssh.ssh)
+app.command("connect")(connect.connect)
+app.command("tunnel")(tunnel.tunnel)
 app.command("list")(listing.list_)
 app.command("down")(down.down)
 app.command("doctor")(doctor.doctor)

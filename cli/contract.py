@@ -7,14 +7,17 @@ from typing import Any
 
 import msgspec
 
+from lifecycle.access import TunnelReport
 from lifecycle.capacity import BuyReport, ExtendReport, FindReport, ShowReport
 from lifecycle.compare import CompareReport
+from lifecycle.connecting import ConnectReport
 from lifecycle.doctor import DoctorFinding
 from lifecycle.down import DownReport
 from lifecycle.hosts.check import HostsReport
 from lifecycle.models import ModelsReport
 from lifecycle.planning import PlanReport
 from lifecycle.register import Issued
+from lifecycle.shell import SshReport
 from lifecycle.sizing import SizeReport
 from lifecycle.status import ListedStack, StatusReport
 from lifecycle.tokens import Rotated, Token
@@ -144,6 +147,9 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "token rotate": Rotated,
     "logs": Logs,
     "open": Open,
+    "ssh": SshReport,
+    "connect": ConnectReport,
+    "tunnel": TunnelReport,
     "list": Stacks,
     "down": DownReport,
     "doctor": Doctor,

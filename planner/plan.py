@@ -12,8 +12,8 @@ import msgspec
 PLAN_SCHEMA = 1
 """Raised whenever a reader of an older plan would misread a newer one."""
 
-Target = Literal["sandbox"]
-"""Where nodes come from."""
+Target = Literal["sandbox", "aws"]
+"""Where nodes come from: an emulated account on this machine, or a real one."""
 
 Binding = Literal["loopback", "published"]
 """`loopback`: this host only. `published`: what clients may reach; in the sandbox that is loopback as well."""
@@ -150,6 +150,8 @@ class AccountPlan(Record, frozen=True, kw_only=True):
     """ARN of the policy beyond which no role may go; empty for none."""
     role_name_prefix: str
     """Beginning of the name of every role and instance profile."""
+    number: str = ""
+    """The account itself, twelve digits: credentials of another one are refused. Empty for the emulated one."""
 
 
 class PrivateNamePlan(Record, frozen=True, kw_only=True):
