@@ -7,6 +7,7 @@ every program that uses boto3.
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 _CONNECT_TIMEOUT_S, _READ_TIMEOUT_S = 10, 60
 _ATTEMPTS = 5
+_CONNECTIONS = 32
 
 
 class AwsSession:
@@ -28,6 +30,7 @@ class AwsSession:
 
     def __init__(self, region: str) -> None:
         self.region = region
+        self._lock = Lock()  # a session makes one client at a time
         self._session: Any = None
         self._clients: dict[tuple[str, bool], Any] = {}
 
@@ -55,10 +58,15 @@ class AwsSession:
         client: STSClient = self._client("sts")
         return client
 
+    def client(self, service: str) -> Any:
+        """Return the client of any service, for example `iam`; safe to share between threads."""
+        return self._client(service)
+
     def _client(self, service: str, *, once: bool = False) -> Any:
-        if (service, once) not in self._clients:
-            self._clients[service, once] = self._make(service, 1 if once else _ATTEMPTS)
-        return self._clients[service, once]
+        with self._lock:
+            if (service, once) not in self._clients:
+                self._clients[service, once] = self._make(service, 1 if once else _ATTEMPTS)
+            return self._clients[service, once]
 
     def _make(self, service: str, attempts: int) -> Any:
         import boto3.session  # noqa: PLC0415 - takes a third of a second, which most commands can do without
@@ -69,6 +77,7 @@ class AwsSession:
         config = Config(
             connect_timeout=_CONNECT_TIMEOUT_S,
             read_timeout=_READ_TIMEOUT_S,
+            max_pool_connections=_CONNECTIONS,
             retries={"mode": "standard", "total_max_attempts": attempts},
         )
         return self._session.client(service, config=config)
