@@ -13,6 +13,7 @@ from cli.commands import (
     cost,
     doctor,
     down,
+    drift,
     hosts,
     listing,
     logs,
@@ -23,6 +24,7 @@ from cli.commands import (
     restore,
     size,
     status,
+    sweep,
     token,
     up,
     verify,
@@ -55,6 +57,8 @@ app.command("logs")(logs.logs)
 app.command("open")(open_.open_)
 app.command("list")(listing.list_)
 app.command("down")(down.down)
+app.command("drift")(drift.drift)
+app.command("sweep")(sweep.sweep)
 app.command("doctor")(doctor.doctor)
 app.add_typer(hosts.app, name="hosts")
 app.add_typer(capacity.app, name="capacity")

@@ -11,12 +11,14 @@ from lifecycle.capacity import BuyReport, ExtendReport, FindReport, ShowReport
 from lifecycle.compare import CompareReport
 from lifecycle.doctor import DoctorFinding
 from lifecycle.down import DownReport
+from lifecycle.drift import DriftReport
 from lifecycle.hosts.check import HostsReport
 from lifecycle.models import ModelsReport
 from lifecycle.planning import PlanReport
 from lifecycle.register import Issued
 from lifecycle.sizing import SizeReport
 from lifecycle.status import ListedStack, StatusReport
+from lifecycle.sweep import SweepReport
 from lifecycle.tokens import Rotated, Token
 from lifecycle.up import UpReport
 from lifecycle.verify import VerifyReport
@@ -146,6 +148,8 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "open": Open,
     "list": Stacks,
     "down": DownReport,
+    "drift": DriftReport,
+    "sweep": SweepReport,
     "doctor": Doctor,
     "hosts check": HostsReport,
     "capacity find": FindReport,

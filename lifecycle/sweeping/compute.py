@@ -50,8 +50,10 @@ def _cancel_spot(place: Place, thing: Thing) -> None:
 
 def _volume(record: Record) -> Mapping[str, Any]:
     size = record.get("Size", 0)
-    attached = [one["InstanceId"] for one in record.get("Attachments") or () if one.get("InstanceId")]
+    attachments = [one for one in record.get("Attachments") or () if one.get("InstanceId")]
+    attached = [one["InstanceId"] for one in attachments]
     return {
+        "owner": next((one["InstanceId"] for one in attachments if one.get("DeleteOnTermination")), ""),
         "refs": refs(record.get("KmsKeyId"), record.get("SnapshotId"), *attached),
         "detail": f"{size} GiB {record.get('VolumeType', '')}, {record.get('State', '')}",
         "costs": ((f"ebs-{record.get('VolumeType', 'gp3')}-gib", size),),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from lifecycle.sweeping.records import Thing
-from planner.catalogue import Catalogue
 from planner.assess.figures import HOURS_PER_MONTH
+from planner.catalogue import Catalogue
+
 
 def usd_per_month(thing: Thing, region: str, catalogue: Catalogue) -> float | None:
     """Return what it costs while it exists, used or not; 0 for what is free, None where no row of the catalogue fits.

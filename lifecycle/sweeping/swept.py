@@ -15,7 +15,7 @@ from lifecycle.sweeping.pricing import usd_per_month
 from lifecycle.sweeping.records import TAG, Place, Thing
 from planner.catalogue import Catalogue, load_catalogue
 from planner.progress import Progress
-
+from planner.resources import Resource
 
 _BY_HAND = "carries no tag: delete it by hand"
 
@@ -160,11 +160,7 @@ class _Account:
         loose = strays(place, after, self.known.ids, self.known.baseline) if place.stack else ()
         late = {one.kind.name for one in after if one.kind.tagged_later}
         left = [self._remaining(thing, cleared) for thing in mine if _is_left(thing)]
-        left += [
-            self._remaining(thing, cleared, "carries no tag: delete it by hand")
-            for thing in loose
-            if thing.kind in late
-        ]
+        left += [self._remaining(thing, cleared, _BY_HAND) for thing in loose if thing.kind in late]
         return Swept(
             stack=place.stack or "",
             account=place.account,
@@ -213,6 +209,13 @@ class _Account:
 
 def _is_left(thing: Thing) -> bool:
     return thing.gone_on is None and not thing.kept
+
+
+def ids_of(resources: Iterable[Resource]) -> frozenset[str]:
+    """Return the ids, ARNs and names that a state holds: what it knew counts as the stack's when it is gone, too."""
+    listed = list(resources)
+    further = [one.outputs.get(key) for one in listed for key in ("arn", "name")]
+    return frozenset(one.id for one in listed if one.id) | {text for text in further if isinstance(text, str) and text}
 
 
 def stacks_of(found: Iterable[Remaining]) -> tuple[str, ...]:
