@@ -16,7 +16,7 @@ from lifecycle.journal import Journal, read
 from lifecycle.lock import hold
 from lifecycle.marked import marked_processes, stop_marked
 from lifecycle.stack import Stack, no_such_stack
-from lifecycle.sweep import EMULATED_PATIENCE_S, account_of
+from lifecycle.sweep import account_of, patience_of
 from lifecycle.sweeping import baseline
 from lifecycle.sweeping.records import Place
 from lifecycle.sweeping.swept import Known, Swept, ids_of, sweep
@@ -156,7 +156,7 @@ class _Down:
         clients = provisioner.clients()
         place = Place(clients, account_of(clients), stack.plan.stack)
         known = Known(ids=self.known_ids, baseline=baseline.read(self.home.baseline))
-        self.swept = sweep(place, self.progress, known=known, delete=True, within_s=EMULATED_PATIENCE_S)
+        self.swept = sweep(place, self.progress, known=known, delete=True, within_s=patience_of(stack.plan.target))
         self.removed += teardown_certificate.removed_by(self.swept)
         self.leftovers += teardown_certificate.leftovers_of(self.swept)
         self.looked.append(f"emulated {teardown_certificate.sentence(self.swept)}")

@@ -15,7 +15,7 @@ from lifecycle.aws.account import check_account
 from lifecycle.aws.session import AwsSession
 from lifecycle.home import STACK_NAME, Home, StackHome
 from lifecycle.stack import Stack
-from lifecycle.sweeping.clearing import clear
+from lifecycle.sweeping.clearing import PATIENCE_S, clear
 from lifecycle.sweeping.kinds import KINDS
 from lifecycle.sweeping.looking import look
 from lifecycle.sweeping.records import Place
@@ -28,6 +28,8 @@ from sandbox.handlers.base import Clients
 
 EMULATED_PATIENCE_S = 60.0
 """How long the emulated account's releases are waited for: a fraction of a second is what they take."""
+_PARTS = {"network-interface", "volume"}
+"""Kinds that are parts of an instance while it has them."""
 _EVERYWHERE = frozenset(kind.name for kind in KINDS if kind.everywhere)
 
 
@@ -163,7 +165,12 @@ def tagged(clients: Clients, stack: str) -> tuple[Found, ...]:
         raise DeployError(f"not everything could be looked at: {'; '.join(why)}", hint="", code="not_looked_at")
     mine = [thing for one in looked for thing in one.of(place) if thing.gone_on is None]
     ids = {thing.id for thing in mine}
-    return tuple(Found(kind=one.kind, id=one.id, stack=stack) for one in mine if one.owner not in ids)
+    instances = {thing.id for thing in mine if thing.kind == "instance"}
+    return tuple(
+        Found(kind=one.kind, id=one.id, stack=stack)
+        for one in mine
+        if one.owner not in ids and not (one.kind in _PARTS and one.refs & instances)
+    )
 
 
 def delete(
@@ -177,6 +184,11 @@ def delete(
         cleared = clear(place, things, progress or Silent(), within_s)
         gone |= {thing.key for thing in cleared.deleted}
     return tuple(one for one in found if (one.kind, one.id) in gone)
+
+
+def patience_of(target: str) -> float:
+    """Return how long a target's asynchronous releases are waited for, in seconds."""
+    return EMULATED_PATIENCE_S if target == "sandbox" else PATIENCE_S
 
 
 def account_of(clients: Clients) -> str:

@@ -37,11 +37,13 @@ def _actions(place: Place) -> Iterator[Thing]:
     for page in pages(place.client("autoscaling"), "describe_scheduled_actions"):
         for record in page["ScheduledUpdateGroupActions"]:
             group = owners.get(record["AutoScalingGroupName"])
+            if group is None:
+                continue  # it went between the two calls, and its actions with it
             yield Thing(
                 kind="scheduled-action",
                 id=f"{record['AutoScalingGroupName']}/{record['ScheduledActionName']}",
-                tags=group.tags if group else {},
-                owner=record["AutoScalingGroupName"],
+                tags=group.tags,
+                owner=group.id,
                 record=record,
             )
 

@@ -30,7 +30,7 @@ def _look(
             if not place.may_name(record[key].rpartition("/")[2]):
                 return {}
             try:
-                return {k: v for page in tags(iam, record[key]) for k, v in tags_of(page["Tags"]).items()}
+                return {k: v for page in tags(iam, record[key]) for k, v in tags_of(page.get("Tags")).items()}
             except ClientError as error:
                 if code_of(error) == "NoSuchEntity":  # it went between the two calls
                     return {}
@@ -57,13 +57,13 @@ IDENTITY: tuple[Kind, ...] = (
         "instance-profile",
         "instance profiles",
         "iam",
-        ("iam:ListInstanceProfiles", "iam:ListInstanceProfileTags"),
+        ("iam:ListInstanceProfiles", "iam:GetInstanceProfile"),
         _look(
             "instance-profile",
             "list_instance_profiles",
             "InstanceProfiles",
             "InstanceProfileName",
-            lambda iam, name: pages(iam, "list_instance_profile_tags", InstanceProfileName=name),
+            lambda iam, name: iter([iam.get_instance_profile(InstanceProfileName=name)["InstanceProfile"]]),
         ),
         lambda place, thing: InstanceProfile().delete(place.clients, thing.id, {}),
         everywhere=True,

@@ -8,7 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from lifecycle.sweeping.ec2 import Record, checked, code_of, ec2_kind, goes_with_its_owner
-from lifecycle.sweeping.records import Kind, NotYetError, Place, Thing, pages, refs
+from lifecycle.sweeping.records import Kind, NotYetError, Place, RefusedError, Thing, pages, refs
 
 
 def _in_vpc(record: Record) -> Mapping[str, Any]:
@@ -30,9 +30,24 @@ def _delete_endpoint(place: Place, thing: Thing) -> None:
 
 
 def _delete_endpoint_service(place: Place, thing: Thing) -> None:
-    """Turn away whoever is connected: a service with connections cannot be deleted."""
+    """Delete a service; one with connections cannot be deleted, so whoever is connected is turned away first.
+
+    Raises:
+        NotYetError: connections were turned away just now.
+
+    """
     ec2 = place.client("ec2")
-    filters = [{"Name": "service-id", "Values": [thing.id]}]
+    try:
+        checked(ec2.delete_vpc_endpoint_service_configurations(ServiceIds=[thing.id]))
+    except RefusedError as error:
+        if error.code != "ExistingVpcEndpointConnections":
+            raise
+        _turn_away(ec2, thing.id)
+        raise NotYetError("connections are being turned away") from error
+
+
+def _turn_away(ec2: Any, service: str) -> None:
+    filters = [{"Name": "service-id", "Values": [service]}]
     connected = [
         one["VpcEndpointId"]
         for page in pages(ec2, "describe_vpc_endpoint_connections", Filters=filters)
@@ -40,8 +55,7 @@ def _delete_endpoint_service(place: Place, thing: Thing) -> None:
         if one.get("VpcEndpointState") in {"available", "pendingAcceptance", "pending"}
     ]
     if connected:
-        checked(ec2.reject_vpc_endpoint_connections(ServiceId=thing.id, VpcEndpointIds=connected))
-    checked(ec2.delete_vpc_endpoint_service_configurations(ServiceIds=[thing.id]))
+        checked(ec2.reject_vpc_endpoint_connections(ServiceId=service, VpcEndpointIds=connected))
 
 
 def _delete_flow_log(place: Place, thing: Thing) -> None:
