@@ -14,6 +14,7 @@ from cli.commands import (
     cost,
     doctor,
     down,
+    drift,
     hosts,
     listing,
     logs,
@@ -25,6 +26,7 @@ from cli.commands import (
     size,
     ssh,
     status,
+    sweep,
     token,
     tunnel,
     up,
@@ -61,6 +63,8 @@ app.command("connect")(connect.connect)
 app.command("tunnel")(tunnel.tunnel)
 app.command("list")(listing.list_)
 app.command("down")(down.down)
+app.command("drift")(drift.drift)
+app.command("sweep")(sweep.sweep)
 app.command("doctor")(doctor.doctor)
 app.add_typer(hosts.app, name="hosts")
 app.add_typer(capacity.app, name="capacity")

@@ -13,6 +13,7 @@ from lifecycle.compare import CompareReport
 from lifecycle.connecting import ConnectReport
 from lifecycle.doctor import DoctorFinding
 from lifecycle.down import DownReport
+from lifecycle.drift import DriftReport
 from lifecycle.hosts.check import HostsReport
 from lifecycle.models import ModelsReport
 from lifecycle.planning import PlanReport
@@ -20,6 +21,7 @@ from lifecycle.register import Issued
 from lifecycle.shell import SshReport
 from lifecycle.sizing import SizeReport
 from lifecycle.status import ListedStack, StatusReport
+from lifecycle.sweep import SweepReport
 from lifecycle.tokens import Rotated, Token
 from lifecycle.up import UpReport
 from lifecycle.verify import VerifyReport
@@ -152,6 +154,8 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "tunnel": TunnelReport,
     "list": Stacks,
     "down": DownReport,
+    "drift": DriftReport,
+    "sweep": SweepReport,
     "doctor": Doctor,
     "hosts check": HostsReport,
     "capacity find": FindReport,
