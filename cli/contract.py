@@ -18,7 +18,7 @@ from lifecycle.register import Issued
 from lifecycle.sizing import SizeReport
 from lifecycle.status import ListedStack, StatusReport
 from lifecycle.tokens import Rotated, Token
-from lifecycle.up import UpReport
+from lifecycle.up_report import UpReport
 from lifecycle.verify import VerifyReport
 from planner.assess.report import Assessment
 from planner.cost import CostReport

@@ -31,6 +31,8 @@ class Mended(msgspec.Struct, frozen=True, kw_only=True):
     """Resources that were in the account and not in the state."""
     forgotten: tuple[str, ...] = ()
     """Operations that had been begun, and had made nothing or are known by now."""
+    released: bool = False
+    """A lock was left that nobody held."""
 
 
 def resources_of(states: Iterable[Mapping[str, Any]]) -> tuple[Resource, ...]:

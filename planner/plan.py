@@ -12,8 +12,8 @@ import msgspec
 PLAN_SCHEMA = 1
 """Raised whenever a reader of an older plan would misread a newer one."""
 
-Target = Literal["sandbox"]
-"""Where nodes come from."""
+Target = Literal["sandbox", "aws"]
+"""Where nodes come from: an emulated account on this machine, or a real one."""
 
 Binding = Literal["loopback", "published"]
 """`loopback`: this host only. `published`: what clients may reach; in the sandbox that is loopback as well."""
@@ -142,6 +142,8 @@ class AccountPlan(Record, frozen=True, kw_only=True):
     """ARN of the policy beyond which no role may go; empty for none."""
     role_name_prefix: str
     """Beginning of the name of every role and instance profile."""
+    number: str = ""
+    """The account itself, twelve digits: credentials of another one are refused. Empty for the emulated one."""
 
 
 class PrivateNamePlan(Record, frozen=True, kw_only=True):
@@ -221,7 +223,7 @@ class Service(Record, frozen=True, kw_only=True):
 
     name: str
     artefact: str
-    """A row of the catalogue's `artefacts.toml`."""
+    """A row of the catalogue's `artefacts.toml`, or of its `engines.toml`."""
     version: str
     args: tuple[str, ...]
     env: dict[str, str] = {}
@@ -315,8 +317,8 @@ class MetricsPlan(Record, frozen=True, kw_only=True):
 class CostPlan(Record, frozen=True, kw_only=True):
     """What it would cost by the hour, and how sure that is."""
 
-    usd_per_hour: float
-    """What this target costs now."""
+    usd_per_hour: float | None
+    """What this target's machines cost while they run, beyond what is paid already; None where no price is known."""
     usd_per_hour_on_aws: float | None
     """Price of the whole instances on AWS; None where no price is known."""
     basis: str
