@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -12,7 +13,7 @@ from lifecycle.aws.session import AwsSession
 from lifecycle.home import StackHome
 from lifecycle.marked import SERVICE_MARK, STACK_MARK
 from lifecycle.pulumi_place import StateChoice, engine_folder, known_choice
-from lifecycle.pulumi_version import plugin
+from lifecycle.pulumi_version import find_cli, plugin
 from lifecycle.refusals import refuse_resource
 from planner.plan import Plan, Target, to_json
 from planner.progress import Progress
@@ -112,12 +113,13 @@ def real_on_aws(plan: Plan, home: StackHome, progress: Progress, *, connected: b
     A stack that has no state yet is previewed in this process, which needs neither credentials nor the CLI.
 
     Raises:
-        DeployError: the plugin is not installed.
+        DeployError: Pulumi's CLI or its plugin is not installed, or not in the version that is needed.
 
     """
     choice = known_choice(home)
     if not connected and not choice.backend and not engine_folder(home).exists():
         return in_process(plan, home, progress, connected=False)
+    find_cli(os.environ)
     plugin(home.home.pulumi)
     session = AwsSession(plan.network.region)
     configuration = {

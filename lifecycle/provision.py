@@ -49,8 +49,19 @@ class Provisioner:
         changes = (Change(op="same", type=r.type, name=r.name, urn=r.urn) for r in resources if r.id)
         return Preview(resources=resources, changes=tuple(changes))
 
-    def up(self) -> tuple[Outputs, tuple[Change, ...]]:
+    def refresh(self) -> tuple[Change, ...]:
+        """Look at everything that the state knows; return what was changed or removed behind our back."""
+        drifted = self._engine(connected=True).refresh()
+        if drifted:
+            self._settled.unlink(missing_ok=True)
+            self.progress.note(f"{len(drifted)} resources had changed behind our back, and are repaired")
+        return drifted
+
+    def up(self, *, refreshed: bool = False) -> tuple[Outputs, tuple[Change, ...]]:
         """Bring the account to what the program says, and keep its outputs.
+
+        Args:
+            refreshed: `refresh` was just called.
 
         Raises:
             DeployError: the account refused; what was made is in the state, and the next run goes on from there.
@@ -58,12 +69,10 @@ class Provisioner:
         """
         from stacks.deploy import parse_outputs  # noqa: PLC0415 - loads Pulumi and its AWS resources: a sixth of a second
 
-        engine = self._engine(connected=True)
-        drifted = engine.refresh()
+        drifted = () if refreshed else self.refresh()
         if not drifted and self._is_settled():
             return msgspec.json.decode(self.home.outputs.read_bytes(), type=Outputs), self.preview().changes
-        if drifted:
-            self.progress.note(f"{len(drifted)} resources had changed behind our back, and are repaired")
+        engine = self._engine(connected=True)
         self._settled.unlink(missing_ok=True)
         result = engine.up(self._program)
         outputs = parse_outputs(result.outputs)
@@ -86,6 +95,15 @@ class Provisioner:
             return self.resources()
         except DeployError:
             return None
+
+    def check(self) -> None:
+        """Find out whether the engine can work here, before anybody agrees to anything.
+
+        Raises:
+            DeployError: something that it needs is missing.
+
+        """
+        self._engine(connected=True)
 
     def repair(self, *, break_lock: bool) -> Mended | None:
         """Settle what a run that was killed left in the engine's state; None for one that does so by itself."""

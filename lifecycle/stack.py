@@ -72,18 +72,27 @@ class Stack:
         """The services of this machine.
 
         Raises:
-            DeployError: the stack's services are not on this machine.
+            DeployError: they belong on nodes.
+
+        """
+        self.check_served()
+        from lifecycle.processes import Processes  # noqa: PLC0415 - loads the supervisor's client, which `token` needs not
+
+        return Processes(self.plan, self.layout, resolve, self.progress)
+
+    def check_served(self) -> None:
+        """Refuse to speak of services and an endpoint where none are.
+
+        Raises:
+            DeployError: the stack's services belong on nodes, and are not configured there.
 
         """
         if self.plan.target != "sandbox":
             raise DeployError(
-                f"the services of {self.plan.stack!r} belong on its nodes, and nothing on this machine runs them",
+                f"no services are configured on the nodes of {self.plan.stack!r}: there is no endpoint",
                 hint="`deploy status` shows the nodes.",
-                code="not_here",
+                code="not_configured",
             )
-        from lifecycle.processes import Processes  # noqa: PLC0415 - loads the supervisor's client, which `token` needs not
-
-        return Processes(self.plan, self.layout, resolve, self.progress)
 
     def provisioner(self) -> Provisioner:
         """Return what makes and unmakes the resources."""

@@ -48,6 +48,13 @@ class UpAws:
 
         """
         keep_choice(self.home, self.state)
+        stack = Stack(self.home, plan, self.progress)
+        provisioner = stack.provisioner()
+        provisioner.check()
+        made = self.home.plan.is_file()
+        if made:  # what AWS or somebody else took away is made again, and paid: it belongs into what is agreed to
+            with self.progress.step("resources, looked at"), self.journal.step("look at resources"):
+                provisioner.refresh()
         with self.progress.step("plan"):
             report = judge(plan, self.home, self.progress)
             refuse_violations(report.findings)
@@ -57,10 +64,9 @@ class UpAws:
             raise DeployError("not agreed: nothing was created", code="not_agreed")
         with self.journal.step("write plan"):
             remember(self.home, plan, kept)
-        stack = Stack(self.home, plan, self.progress)
         begun = time.monotonic()
         with self.progress.step("resources"), self.journal.step("resources", f"account {plan.account.number}"):
-            outputs, changes = stack.provisioner().up()
+            outputs, changes = provisioner.up(refreshed=made)
         resources_s = round(time.monotonic() - begun, 2)
         with self.progress.step("services on the nodes"), self.journal.step("services on the nodes"):
             models = configure_nodes(stack, outputs)
