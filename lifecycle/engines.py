@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from lifecycle import files
 from lifecycle.aws.session import AwsSession
 from lifecycle.home import StackHome
+from lifecycle.journal import Journal
 from lifecycle.marked import SERVICE_MARK, STACK_MARK
 from lifecycle.pulumi_place import StateChoice, engine_folder, known_choice
 from lifecycle.pulumi_version import find_cli, plugin
@@ -19,6 +20,7 @@ from planner.plan import Plan, Target, to_json
 from planner.progress import Progress
 from planner.resources import Resource
 from sandbox.engine import Change, Engine, Preview, Result, StateFile
+from sandbox.engine.failures import short
 from sandbox.engine.offline import offline_answers
 from sandbox.handlers.base import Clients
 from sandbox.handlers.invokes import INVOKES
@@ -174,4 +176,17 @@ def _real(
         find=find,
         policy_packs=(POLICIES,),
         listener=noting(progress),
+        told_of_mending=lambda mended: _keep_mended(home, progress, mended),
     )
+
+
+def _keep_mended(home: StackHome, progress: Progress, mended: Mended) -> None:
+    """Write into the journal what a crash had left, and what became of it."""
+    journal = Journal(home.journal, "repair")
+    if mended.released:
+        with journal.step("released a lock that nobody held"):
+            progress.note("an engine that was killed had left its lock: released")
+    for done, urns in (("took over", mended.adopted), ("forgot", mended.forgotten)):
+        for urn in urns:
+            with journal.step(f"{done} what was interrupted", urn):
+                progress.note(f"{done} {short(urn)}, which an interrupted run had begun")

@@ -107,6 +107,7 @@ class RealEngine:
         find: Finder,
         policy_packs: tuple[Path, ...] = (),
         listener: Callable[[Event], None] = lambda _: None,
+        told_of_mending: Callable[[Mended], None] = lambda _: None,
     ) -> None:
         """Make an engine; nothing is looked for yet.
 
@@ -118,6 +119,7 @@ class RealEngine:
             find: looks in the account for what an interrupted creation left.
             policy_packs: folders of policy packs that judge previews and updates.
             listener: told about every operation.
+            told_of_mending: told what a run that was killed had left, where there was something.
 
         """
         self.project = project
@@ -127,6 +129,7 @@ class RealEngine:
         self.find = find
         self.policy_packs = policy_packs
         self.listener = listener
+        self.told_of_mending = told_of_mending
 
     def preview(self, program: Callable[[], None]) -> Preview:
         """Say what the program registers and what that would change; the account is asked, and nothing is changed.
@@ -199,8 +202,8 @@ class RealEngine:
         stack = self._stack()
         if break_lock and self.place.choice.backend:
             stack.cancel()
-        with self._telling():
-            mended = self._mend(stack)
+            self._told(Mended(released=True))
+        mended = self._mend(stack)
         return msgspec.structs.replace(mended, released=mended.released or break_lock)
 
     def resources(self) -> tuple[Resource, ...]:
@@ -226,13 +229,20 @@ class RealEngine:
         )
         try:
             stack = automation.Stack.create_or_select(self.stack, workspace)
-            known = workspace.stack_settings(self.stack)
+            known = self._settings(workspace)
             if known.config != dict(self.configuration):
                 known.config = dict(self.configuration)  # in a file: set by the CLI, it would be on a command line
                 workspace.save_stack_settings(self.stack, known)
         except CommandError as error:
             raise _explained(error, Told(self.listener)) from error
         return stack
+
+    def _settings(self, workspace: automation.LocalWorkspace) -> automation.StackSettings:
+        """Return the stack's settings; none where a run was killed before it wrote them, or it was on another machine."""
+        try:
+            return workspace.stack_settings(self.stack)
+        except (FileNotFoundError, AttributeError):  # no file, or an empty one, of which the SDK says the latter
+            return automation.StackSettings(secrets_provider=self.place.choice.secrets_provider or None)
 
     def _packs(self) -> list[str]:
         return [str(staged(pack, self.place.folder / "packs")) for pack in self.policy_packs]
@@ -244,13 +254,18 @@ class RealEngine:
             stack.cancel()
         exported = stack.export_stack()
         if not (exported.deployment or {}).get("pending_operations"):
-            return Mended(released=released)
+            return self._told(Mended(released=released))
         self._refresh(stack)  # before anything is taken over: it would no longer be known as unfinished
         exported = stack.export_stack()
         deployment = dict(exported.deployment or {})
         mended = mend(deployment, self.find)
         stack.import_stack(automation.Deployment(version=exported.version, deployment=deployment))
-        return msgspec.structs.replace(mended, released=released)
+        return self._told(msgspec.structs.replace(mended, released=released))
+
+    def _told(self, mended: Mended) -> Mended:
+        if mended != Mended():
+            self.told_of_mending(mended)
+        return mended
 
     def _refresh(self, stack: automation.Stack) -> tuple[Change, ...]:
         with self._telling() as told:
