@@ -22,6 +22,7 @@ from cli.commands import (
     open_,
     plan,
     profiles,
+    repair,
     restore,
     size,
     ssh,
@@ -65,6 +66,7 @@ app.command("list")(listing.list_)
 app.command("down")(down.down)
 app.command("drift")(drift.drift)
 app.command("sweep")(sweep.sweep)
+app.command("repair")(repair.repair)
 app.command("doctor")(doctor.doctor)
 app.add_typer(hosts.app, name="hosts")
 app.add_typer(capacity.app, name="capacity")

@@ -18,12 +18,13 @@ from lifecycle.hosts.check import HostsReport
 from lifecycle.models import ModelsReport
 from lifecycle.planning import PlanReport
 from lifecycle.register import Issued
+from lifecycle.repair import RepairReport
 from lifecycle.shell import SshReport
 from lifecycle.sizing import SizeReport
 from lifecycle.status import ListedStack, StatusReport
 from lifecycle.sweep import SweepReport
 from lifecycle.tokens import Rotated, Token
-from lifecycle.up import UpReport
+from lifecycle.up_report import UpReport
 from lifecycle.verify import VerifyReport
 from planner.assess.report import Assessment
 from planner.cost import CostReport
@@ -156,6 +157,7 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "down": DownReport,
     "drift": DriftReport,
     "sweep": SweepReport,
+    "repair": RepairReport,
     "doctor": Doctor,
     "hosts check": HostsReport,
     "capacity find": FindReport,

@@ -231,7 +231,7 @@ class Service(Record, frozen=True, kw_only=True):
 
     name: str
     artefact: str
-    """A row of the catalogue's `artefacts.toml`."""
+    """A row of the catalogue's `artefacts.toml`, or of its `engines.toml`."""
     version: str
     args: tuple[str, ...]
     env: dict[str, str] = {}
@@ -325,8 +325,8 @@ class MetricsPlan(Record, frozen=True, kw_only=True):
 class CostPlan(Record, frozen=True, kw_only=True):
     """What it would cost by the hour, and how sure that is."""
 
-    usd_per_hour: float
-    """What this target costs now."""
+    usd_per_hour: float | None
+    """What this target's machines cost while they run, beyond what is paid already; None where no price is known."""
     usd_per_hour_on_aws: float | None
     """Price of the whole instances on AWS; None where no price is known."""
     basis: str
