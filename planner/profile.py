@@ -130,8 +130,10 @@ class NetworkSection(Record, frozen=True, kw_only=True):
 
     vpc_cidr: Cidr = "10.42.0.0/16"
     """The VPC's own range, a private one; subnets are cut from it."""
-    client_cidrs: Annotated[tuple[Cidr, ...], Meta(min_length=1)] = ("10.0.0.0/8",)
+    client_cidrs: tuple[Cidr, ...] = ("10.0.0.0/8",)
     """Networks that may reach the gateway's port. An address range of the internet is refused by policy."""
+    client_prefix_lists: tuple[Annotated[str, Meta(pattern=r"^pl-[0-9a-f]{8,17}$")], ...] = ()
+    """Managed prefix lists of such networks, beside or instead of `client_cidrs`; their entries must be private."""
     zones: Annotated[int, Meta(ge=1, le=4)] = 1
     """Availability zones with a private subnet."""
 

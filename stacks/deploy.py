@@ -12,6 +12,7 @@ from planner.outputs import Outputs
 from planner.plan import GivenNetworkPlan, Plan
 from stacks.access import Access
 from stacks.account import Account, current_account
+from stacks.client_lists import read_client_lists
 from stacks.endpoints import GatewayEndpoints, InterfaceEndpoints
 from stacks.given_network import GivenNetwork
 from stacks.identity import Identity
@@ -26,6 +27,7 @@ from stacks.storage import Storage
 def deploy(plan: Plan) -> None:
     """Register everything that the plan names, and export `planner.outputs.Outputs`."""
     account = current_account(plan.network.region)
+    read_client_lists(plan)
     keys = Keys("keys", plan, account)
     storage = Storage("storage", plan, account, keys.arn)
     given = plan.network.given

@@ -34,7 +34,9 @@ class SecurityGroups(pulumi.ComponentResource):
         self.node_id = self._group("node", "GPU nodes")
         self.entrance_id = self._group("entrance", "EC2 Instance Connect Endpoint: SSH for administrators")
         for number, cidr in enumerate(plan.network.client_cidrs):
-            self._clients(number, cidr)
+            self._clients(f"{name}-clients-{number}", **{"cidr_ipv6" if ":" in cidr else "cidr_ipv4": cidr})
+        for number, list_id in enumerate(plan.network.client_prefix_lists):
+            self._clients(f"{name}-client-list-{number}", prefix_list_id=list_id)
         self._between("entrance", self.entrance_id, "node", self.node_id, SSH)
         if plan.network.given:
             for number, group_id in enumerate(plan.network.given.endpoint_group_ids):
@@ -82,21 +84,15 @@ class SecurityGroups(pulumi.ComponentResource):
             )
         return group_id
 
-    def _clients(self, number: int, cidr: str) -> None:
-        """Let a named network reach the gateway's port, and nothing else."""
-        name = f"{self._name}-clients-{number}"
-        port = self._plan.network.gateway_port
+    def _clients(self, name: str, **who: Any) -> None:
+        """Let named networks reach the gateway's port, and nothing else."""
         aws.vpc.SecurityGroupIngressRule(
             name,
             security_group_id=self.node_id,
-            description="Clients of the endpoint",
-            ip_protocol="tcp",
-            from_port=port,
-            to_port=port,
-            cidr_ipv4=None if ":" in cidr else cidr,
-            cidr_ipv6=cidr if ":" in cidr else None,
             tags=tags_of(self._plan, name),
             opts=child_of(self, one_at_a_time=True),
+            **_port(self._plan.network.gateway_port, "Clients of the endpoint"),
+            **who,
         )
 
     def _between(
