@@ -13,6 +13,7 @@ from planner.catalogue import Catalogue, Gpu
 from planner.cost import hourly_cost
 from planner.engine_args import engine_arguments
 from planner.errors import PlanError
+from planner.logs import plan_logs
 from planner.model_choice import ChosenModel, choose_model
 from planner.placement import check_provider, choose_host, place_replicas, plan_network, plan_nodes
 from planner.plan import (
@@ -127,6 +128,7 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         account=plan_account(profile, site.stack),
         network=network,
         storage=plan_storage(),
+        logs=plan_logs(profile.aws.log_retention_days),
         private_name=plan_private_name(tls, site.stack, profile.aws.consumer_vpc_ids),
         nodes=plan_nodes(profile, host, network, placed),
         services=_services(
@@ -246,9 +248,12 @@ def _secrets(identity: IdentityPlan, tls: TlsPlan, upstream: UpstreamPlan | None
     if tls.mode == "own-authority":
         secrets.append(SecretRef(name="ca-key", purpose="signs the endpoint's certificate"))
     if upstream is None:
-        secrets.append(SecretRef(name="engine-api-key", purpose="lets the gateway, and nobody else, ask the engine"))
+        purpose = "lets the gateway, and nobody else, ask the engine"
+        secrets.append(SecretRef(name="engine-api-key", purpose=purpose, on_hosts=True))
     elif upstream.key_env:
-        secrets.append(SecretRef(name="upstream-api-key", purpose="lets the gateway ask the upstream server"))
+        purpose = "lets the gateway ask the upstream server"
+        secrets.append(SecretRef(name="upstream-api-key", purpose=purpose, on_hosts=True))
+    secrets.append(SecretRef(name="tls-key", purpose="key of the endpoint's certificate", on_hosts=True))
     return tuple(secrets)
 
 

@@ -137,6 +137,24 @@ class StoragePlan(Record, frozen=True, kw_only=True):
     """After how many days the parts of an upload that was never finished are deleted."""
 
 
+class LogSource(Record, frozen=True, kw_only=True):
+    """What of a host's records goes to a log group of its own: a file, or entries of the journal."""
+
+    name: str
+    """Last part of the log group's name."""
+    journal: tuple[str, ...] = ()
+    """`FIELD=value`, any of which an entry carries; fields that the journal itself sets, as their `_` says."""
+    file: str = ""
+
+
+class LogsPlan(Record, frozen=True, kw_only=True):
+    """Records that leave the host as they are written."""
+
+    retention_days: int
+    """How long CloudWatch Logs keeps them, and the VPC's flow logs, in days."""
+    sources: tuple[LogSource, ...]
+
+
 class AccountPlan(Record, frozen=True, kw_only=True):
     """What the owner of the account asks of whatever is made in it."""
 
@@ -245,6 +263,8 @@ class SecretRef(Record, frozen=True, kw_only=True):
 
     name: str
     purpose: str
+    on_hosts: bool = False
+    """Hosts read it from the account's secret store; others stay where they were made."""
 
 
 class RoutePlan(Record, frozen=True, kw_only=True):
@@ -340,6 +360,7 @@ class Plan(Record, frozen=True, kw_only=True):
     account: AccountPlan
     network: NetworkPlan
     storage: StoragePlan
+    logs: LogsPlan
     private_name: PrivateNamePlan | None
     """None where the certificate holds no name that a zone could be."""
     nodes: tuple[NodePlan, ...]

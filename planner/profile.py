@@ -15,6 +15,9 @@ Seconds = Annotated[int, Meta(ge=1)]
 Days = Annotated[int, Meta(ge=1)]
 TagKey = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:/=+@-]{1,128}$")]
 PolicyArn = Annotated[str, Meta(pattern=r"^(arn:aws(-cn|-us-gov)?:iam::(\d{12}|aws):policy/[\w+=,.@/-]{1,512})?$")]
+LogDays = Literal[
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
+]
 CountryOrGroup = Annotated[str, Meta(pattern=r"^([A-Z]{2}|EEA)$")]
 
 MAX_REPLICAS = 64
@@ -182,6 +185,8 @@ class AwsSection(Record, frozen=True, kw_only=True):
     """Beginning of the name of every role and instance profile, where the account demands one."""
     network: GivenNetworkSection | None = None
     """A company's own network, instead of one that the stack makes."""
+    log_retention_days: LogDays = 90
+    """How long records of hosts and networks are kept, in days: one of the periods that CloudWatch Logs knows."""
     mandatory_tags: tuple[TagKey, ...] = ()
     """Keys that `[tags]` must set, because the account refuses what does not carry them."""
 

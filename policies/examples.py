@@ -12,6 +12,7 @@ from planner.plan import (
     EnginePlan,
     GatewayPlan,
     IdentityPlan,
+    LogsPlan,
     MetricsPlan,
     ModelPlan,
     NetworkPlan,
@@ -70,6 +71,7 @@ _PLAN = Plan(
         rates=Rates(prefill_tokens_per_s=1000.0, decode_step_s=0.02, decode_step_per_sequence_s=0.001),
     ),
     account=AccountPlan(permission_boundary="", role_name_prefix="cloister-"),
+    logs=LogsPlan(retention_days=90, sources=()),
     storage=StoragePlan(old_versions_days=30, unfinished_uploads_days=7),
     private_name=None,
     network=NetworkPlan(

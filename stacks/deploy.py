@@ -17,9 +17,11 @@ from stacks.endpoints import GatewayEndpoints, InterfaceEndpoints
 from stacks.given_network import GivenNetwork
 from stacks.identity import Identity
 from stacks.keys import Keys
+from stacks.logs import HostLogs
 from stacks.network import Network
 from stacks.nodes import Neighbours, Node
 from stacks.private_name import PrivateName
+from stacks.secrets import Secrets
 from stacks.security_groups import SecurityGroups
 from stacks.storage import Storage
 
@@ -32,6 +34,8 @@ def deploy(plan: Plan) -> None:
     storage = Storage("storage", plan, account, keys.arn)
     given = plan.network.given
     network, groups = _given_network(plan, given) if given else _own_network(plan, account, keys.arn)
+    HostLogs("logs", plan, keys.arn)
+    Secrets("secrets", plan, keys.arn)
     identity = Identity("identity", plan, account, keys.arn)
     access = Access("access", plan, next(iter(network.subnet_ids.values())), groups.entrance_id)
     joined = any(node.placement_group for node in plan.nodes)
@@ -82,6 +86,7 @@ def _own_network(plan: Plan, account: Account, key_arn: pulumi.Output[str]) -> t
         "endpoints",
         plan,
         account,
+        key_arn=key_arn,
         vpc_id=network.vpc_id,
         subnet_ids=network.subnet_ids.values(),
         security_group_id=groups.endpoints_id,
