@@ -10,6 +10,7 @@ import msgspec
 from planner.account import plan_account, plan_storage
 from planner.capacity import capacity_decision
 from planner.catalogue import Catalogue, Gpu
+from planner.consumers import consumer_decisions, plan_consumers
 from planner.cost import hourly_cost
 from planner.engine_args import engine_arguments
 from planner.errors import PlanError
@@ -118,6 +119,7 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
     metrics = MetricsPlan(
         retention_days=profile.metrics.retention_days, scrape_interval_s=profile.metrics.scrape_interval_s
     )
+    consumers = plan_consumers(profile, site.stack)
     identity, tls = _identity(profile, site.stack), _tls(profile.tls, site.stack)
     return Plan(
         stack=site.stack,
@@ -129,6 +131,7 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         network=network,
         storage=plan_storage(),
         logs=plan_logs(profile.aws.log_retention_days),
+        consumers=consumers,
         private_name=plan_private_name(tls, site.stack, profile.aws.consumer_vpc_ids),
         nodes=plan_nodes(profile, host, network, placed),
         services=_services(
@@ -153,6 +156,7 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
             *placed.decisions,
             *engine_decisions,
             *_network_decisions(network),
+            *consumer_decisions(consumers),
             *_edge_decisions(identity, tls),
         ),
     )

@@ -23,4 +23,6 @@ class Outputs(msgspec.Struct, frozen=True, kw_only=True):
     kms_key_arn: str
     instance_connect_endpoint_id: str
     bundle_bucket: str
+    endpoint_service_name: str = ""
+    """By which consumers elsewhere make an endpoint of their own; empty where none is offered."""
     nodes: tuple[NodeOutputs, ...]

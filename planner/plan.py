@@ -173,6 +173,32 @@ class PrivateNamePlan(Record, frozen=True, kw_only=True):
     """Further VPCs of the account and region that know the name."""
 
 
+class PrivateLinkPlan(Record, frozen=True, kw_only=True):
+    """An endpoint service behind a load balancer inside of the network."""
+
+    allowed_principals: tuple[str, ...]
+    """ARNs of those who may ask to connect; each connection is accepted by hand."""
+    balancer_name: str
+    """At most 32 characters, and unique in the account and region."""
+
+
+class JoinedNetworkPlan(Record, frozen=True, kw_only=True):
+    """A network that is joined with the stack's own."""
+
+    kind: Literal["transit-gateway", "peering"]
+    id: str
+    """Of the transit gateway, or of the other VPC."""
+    cidrs: tuple[str, ...]
+    """Private networks that are reached this way."""
+
+
+class ConsumersPlan(Record, frozen=True, kw_only=True):
+    """Ways in, beside the network's own."""
+
+    joined: tuple[JoinedNetworkPlan, ...] = ()
+    private_link: PrivateLinkPlan | None = None
+
+
 class InterfacePlan(Record, frozen=True, kw_only=True):
     """One network interface of a node (facts: EFA and launch-template rules of EC2)."""
 
@@ -363,6 +389,7 @@ class Plan(Record, frozen=True, kw_only=True):
     logs: LogsPlan
     private_name: PrivateNamePlan | None
     """None where the certificate holds no name that a zone could be."""
+    consumers: ConsumersPlan = ConsumersPlan()
     nodes: tuple[NodePlan, ...]
     services: tuple[Service, ...]
     gateway: GatewayPlan

@@ -8,6 +8,7 @@ import msgspec
 
 from planner.plan import (
     AccountPlan,
+    ConsumersPlan,
     CostPlan,
     EnginePlan,
     GatewayPlan,
@@ -44,6 +45,11 @@ def resource(type_: str, name: str, *, after: tuple[Resource, ...] = (), **input
 def plan(**network: Any) -> Plan:
     """Return a small sound plan, with these fields of its network changed."""
     return msgspec.structs.replace(_PLAN, network=msgspec.structs.replace(_PLAN.network, **network))
+
+
+def consumers(**named: Any) -> Plan:
+    """Return the plan of the examples with ways in for consumers."""
+    return msgspec.structs.replace(_PLAN, consumers=ConsumersPlan(**named))
 
 
 _PLAN = Plan(

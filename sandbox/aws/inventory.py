@@ -48,7 +48,7 @@ def _moto_ids(region: Region) -> Iterator[tuple[str, str]]:
         "vpc-endpoint": ec2.vpc_end_points.values(),
         "vpc-endpoint-service": ec2.configurations.values(),
         "vpc-flow-log": ec2.flow_logs.values(),
-        "vpc-peering-connection": ec2.vpc_pcxs.values(),
+        "vpc-peering-connection": [one for one in ec2.vpc_pcxs.values() if one.status["Code"] != "deleted"],
         "transit-gateway-attachment": [
             one for one in ec2.transit_gateway_attachments.values() if one.state != "deleted"
         ],
