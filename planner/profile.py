@@ -181,7 +181,7 @@ class PeeringSection(Record, frozen=True, kw_only=True):
     """`[[aws.peering]]`: a VPC of the account and region that is joined with the stack's own."""
 
     vpc_id: Annotated[str, Meta(pattern=r"^vpc-[0-9a-f]{8,17}$")]
-    """The other VPC."""
+    """The other VPC; its routes back to the stack are its owner's."""
     cidr: Cidr
     """Its range, or the part of it that is to be reached."""
 

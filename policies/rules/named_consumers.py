@@ -114,10 +114,10 @@ def _route(resource: Resource, plan: Plan, route: Any, destination: str) -> Iter
         joined = [one for one in plan.consumers.joined if one.kind == kind and _may_be(one, target)]
         named = tuple(network for one in joined for network in map(parse, one.cidrs) if network)
         message = f"a route leads through a {kind} to {cidr}, which the profile does not name there"
-        for answer in require(cidr, lambda value, named=named: within(value, named), destination, message):
-            yield (
-                Violated(answer.message, resource) if isinstance(answer, Violated) else NotKnown(destination, resource)
-            )
+        if cidr is UNKNOWN:
+            yield NotKnown(destination, resource)
+        elif not within(cidr, named):
+            yield Violated(message, resource)
 
 
 def _may_be(joined: JoinedNetworkPlan, target: Any) -> bool:
