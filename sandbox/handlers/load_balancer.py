@@ -65,6 +65,11 @@ def _tags(clients: Clients, arn: str) -> Properties:
     return tag_outputs(found["Tags"])
 
 
+def _tagged(inputs: Properties) -> dict[str, Any]:
+    """Return the part of a request that tags what it makes."""
+    return {"Tags": tag_list(inputs["tags"])} if inputs.get("tags") else {}
+
+
 def _given(names: Mapping[str, str], inputs: Properties) -> dict[str, Any]:
     return {api_name: inputs[name] for name, api_name in names.items() if inputs.get(name) is not None}
 
@@ -93,7 +98,7 @@ class LoadBalancer(ElbResource):
             Type=inputs["loadBalancerType"],
             Scheme="internal" if inputs["internal"] else "internet-facing",
             Subnets=inputs["subnets"],
-            Tags=tag_list(inputs.get("tags")),
+            **_tagged(inputs),
             **_given({"securityGroups": "SecurityGroups"}, inputs),
         )
         return str(made["LoadBalancers"][0]["LoadBalancerArn"])
@@ -186,7 +191,7 @@ class TargetGroup(ElbResource):
         names = {"port": "Port", "protocol": "Protocol", "targetType": "TargetType", "vpcId": "VpcId"}
         made = clients.client("elbv2").create_target_group(
             Name=inputs["name"],
-            Tags=tag_list(inputs.get("tags")),
+            **_tagged(inputs),
             **_given(names, inputs),
             **_given(_HEALTH, inputs.get("healthCheck") or {}),
         )
@@ -250,7 +255,7 @@ class Listener(ElbResource):
     def make(self, clients: Clients, inputs: Properties) -> str:
         """Make the listener."""
         made = clients.client("elbv2").create_listener(
-            LoadBalancerArn=inputs["loadBalancerArn"], Tags=tag_list(inputs.get("tags")), **_listens(inputs)
+            LoadBalancerArn=inputs["loadBalancerArn"], **_tagged(inputs), **_listens(inputs)
         )
         return str(made["Listeners"][0]["ListenerArn"])
 

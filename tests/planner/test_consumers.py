@@ -63,7 +63,7 @@ def test_a_given_network_is_joined_by_its_owner() -> None:
         "endpoints": {},
         "endpoint_group_ids": ["sg-0123456789abcdef0"],
     }
-    with pytest.raises(PlanError, match="and `aws.network` gives one"):
+    with pytest.raises(PlanError, match="join the stack"):
         plan_consumers(profile(network=network, peering=[peering("10.9.0.0/16")]), "s")
 
 
