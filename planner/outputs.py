@@ -12,6 +12,8 @@ class NodeOutputs(msgspec.Struct, frozen=True, kw_only=True):
     instance_id: str
     private_ip: str
     availability_zone: str
+    image_id: str = ""
+    """The machine image, resolved when the node was made: a newer one does not replace it."""
 
 
 class Outputs(msgspec.Struct, frozen=True, kw_only=True):

@@ -76,6 +76,7 @@ def deploy(plan: Plan) -> None:
                 "instance_id": node.instance_id,
                 "private_ip": node.private_ip,
                 "availability_zone": node.availability_zone,
+                "image_id": node.image_id,
             }
             for planned, node in zip(plan.nodes, nodes, strict=True)
         ],

@@ -229,8 +229,19 @@ def test_arns_are_those_of_the_regions_partition(region: str, tmp_path: Path) ->
     texts = "".join(str(resource.inputs) for resource in resources.values())
     arns = set(re.findall(r"arn:([a-z-]*):", texts))
     assert arns == {partition}
+    policy = json.loads(resources["keys-key"].inputs["policy"])
+    (logs,) = (one["Principal"]["Service"] for one in policy["Statement"] if "Service" in one["Principal"])
+    suffix = {"aws-cn": "amazonaws.com.cn", "aws-us-gov": "amazonaws.com"}[partition]
+    assert logs == f"logs.{region}.{suffix}"
+    via = {service for one in policy["Statement"] for service in _via(one)}
+    assert via == {f"{service}.{region}.{suffix}" for service in ("ec2", "s3", "secretsmanager")}
     principal = json.loads(resources["identity-role"].inputs["assumeRolePolicy"])["Statement"][0]["Principal"]
     assert principal["Service"] == {"aws-cn": "ec2.amazonaws.com.cn", "aws-us-gov": "ec2.amazonaws.com"}[partition]
+
+
+def _via(statement: Any) -> list[str]:
+    named: list[str] = statement.get("Condition", {}).get("StringEquals", {}).get("kms:ViaService", [])
+    return named
 
 
 def test_what_the_node_may_do_is_spelled_out() -> None:
