@@ -10,10 +10,12 @@ import msgspec
 from planner.account import plan_account, plan_storage
 from planner.capacity import capacity_decision
 from planner.catalogue import Catalogue, Gpu
+from planner.consumers import consumer_decisions, plan_consumers
 from planner.cost import hourly_cost
 from planner.division import nodes_of
 from planner.engine_args import Nodes, engine_arguments
 from planner.errors import PlanError
+from planner.logs import plan_logs
 from planner.model_choice import ChosenModel, choose_model
 from planner.placement import GATEWAY_PORT, check_provider, choose_host, place_replicas, plan_network, plan_nodes
 from planner.plan import (
@@ -125,6 +127,7 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
     metrics = MetricsPlan(
         retention_days=profile.metrics.retention_days, scrape_interval_s=profile.metrics.scrape_interval_s
     )
+    consumers = plan_consumers(profile, site.stack)
     identity, tls = _identity(profile, site.stack), _tls(profile.tls, site.stack)
     return Plan(
         stack=site.stack,
@@ -135,6 +138,8 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         account=plan_account(profile, site.stack, site.account),
         network=network,
         storage=plan_storage(),
+        logs=plan_logs(profile.aws.log_retention_days),
+        consumers=consumers,
         private_name=plan_private_name(tls, site.stack, profile.aws.consumer_vpc_ids),
         nodes=plan_nodes(profile, host, network, placed),
         services=_services(builder, site, network=network, model=served, engine=engine, metrics=metrics),
@@ -157,6 +162,7 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
             *placed.decisions,
             *engine_decisions,
             *_network_decisions(network),
+            *consumer_decisions(consumers),
             *_edge_decisions(identity, tls),
         ),
     )
@@ -273,9 +279,12 @@ def _secrets(identity: IdentityPlan, tls: TlsPlan, upstream: UpstreamPlan | None
     if tls.mode == "own-authority":
         secrets.append(SecretRef(name="ca-key", purpose="signs the endpoint's certificate"))
     if upstream is None:
-        secrets.append(SecretRef(name="engine-api-key", purpose="lets the gateway, and nobody else, ask the engine"))
+        purpose = "lets the gateway, and nobody else, ask the engine"
+        secrets.append(SecretRef(name="engine-api-key", purpose=purpose, on_hosts=True))
     elif upstream.key_env:
-        secrets.append(SecretRef(name="upstream-api-key", purpose="lets the gateway ask the upstream server"))
+        purpose = "lets the gateway ask the upstream server"
+        secrets.append(SecretRef(name="upstream-api-key", purpose=purpose, on_hosts=True))
+    secrets.append(SecretRef(name="tls-key", purpose="key of the endpoint's certificate", on_hosts=True))
     return tuple(secrets)
 
 

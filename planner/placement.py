@@ -182,6 +182,11 @@ def plan_network(profile: Profile, host: Host) -> NetworkPlan:
         raise PlanError(f"`network`: {error}", hint="Write a network as 10.42.0.0/16, with no host bits set.") from None
     if vpc.version != 4 or not 16 <= vpc.prefixlen <= SUBNET_PREFIX:
         raise PlanError(f"`network.vpc_cidr`: {vpc} is not an IPv4 network of /16 to /{SUBNET_PREFIX}")
+    if not profile.network.client_cidrs and not profile.network.client_prefix_lists:
+        raise PlanError(
+            "`network`: no client may reach the endpoint",
+            hint="Name a network in `client_cidrs`, or a prefix list in `client_prefix_lists`.",
+        )
     if profile.aws.network:
         return _given_network(profile, profile.aws.network)
     zones = _zones(profile, host)
@@ -197,6 +202,7 @@ def plan_network(profile: Profile, host: Host) -> NetworkPlan:
         vpc_cidr=str(vpc),
         subnets=tuple(SubnetPlan(name=f"private-{zone[-1]}", cidr=str(block), zone=zone) for zone, block in pairs),
         client_cidrs=profile.network.client_cidrs,
+        client_prefix_lists=profile.network.client_prefix_lists,
         gateway_port=GATEWAY_PORT,
         gateway_endpoints=("s3",),
         interface_endpoints=INTERFACE_ENDPOINTS,
@@ -239,6 +245,7 @@ def _given_network(profile: Profile, given: GivenNetworkSection) -> NetworkPlan:
         vpc_cidr="",
         subnets=tuple(SubnetPlan(name=subnet_id, cidr="", zone="") for subnet_id in given.subnet_ids),
         client_cidrs=profile.network.client_cidrs,
+        client_prefix_lists=profile.network.client_prefix_lists,
         gateway_port=GATEWAY_PORT,
         gateway_endpoints=("s3",),
         interface_endpoints=INTERFACE_ENDPOINTS,

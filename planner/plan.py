@@ -124,6 +124,8 @@ class NetworkPlan(Record, frozen=True, kw_only=True):
     vpc_cidr: str
     subnets: tuple[SubnetPlan, ...]
     client_cidrs: tuple[str, ...]
+    client_prefix_lists: tuple[str, ...] = ()
+    """Ids of managed prefix lists, whose entries the account knows."""
     gateway_port: int
     """The only port that clients may reach on a node."""
     gateway_endpoints: tuple[str, ...]
@@ -141,6 +143,24 @@ class StoragePlan(Record, frozen=True, kw_only=True):
     """How long a version is kept that a newer one took the place of, in days."""
     unfinished_uploads_days: int
     """After how many days the parts of an upload that was never finished are deleted."""
+
+
+class LogSource(Record, frozen=True, kw_only=True):
+    """What of a host's records goes to a log group of its own: a file, or entries of the journal."""
+
+    name: str
+    """Last part of the log group's name."""
+    journal: tuple[str, ...] = ()
+    """`FIELD=value`, any of which an entry carries; fields that the journal itself sets, as their `_` says."""
+    file: str = ""
+
+
+class LogsPlan(Record, frozen=True, kw_only=True):
+    """Records that leave the host as they are written."""
+
+    retention_days: int
+    """How long CloudWatch Logs keeps them, and the VPC's flow logs, in days."""
+    sources: tuple[LogSource, ...]
 
 
 class AccountPlan(Record, frozen=True, kw_only=True):
@@ -161,6 +181,32 @@ class PrivateNamePlan(Record, frozen=True, kw_only=True):
     """In the certificate; a private zone of its own."""
     consumer_vpc_ids: tuple[str, ...]
     """Further VPCs of the account and region that know the name."""
+
+
+class PrivateLinkPlan(Record, frozen=True, kw_only=True):
+    """An endpoint service behind a load balancer inside of the network."""
+
+    allowed_principals: tuple[str, ...]
+    """ARNs of those who may ask to connect; each connection is accepted by hand."""
+    balancer_name: str
+    """At most 32 characters, and unique in the account and region."""
+
+
+class JoinedNetworkPlan(Record, frozen=True, kw_only=True):
+    """A network that is joined with the stack's own."""
+
+    kind: Literal["transit-gateway", "peering"]
+    id: str
+    """Of the transit gateway, or of the other VPC."""
+    cidrs: tuple[str, ...]
+    """Private networks that are reached this way."""
+
+
+class ConsumersPlan(Record, frozen=True, kw_only=True):
+    """Ways in, beside the network's own."""
+
+    joined: tuple[JoinedNetworkPlan, ...] = ()
+    private_link: PrivateLinkPlan | None = None
 
 
 class InterfacePlan(Record, frozen=True, kw_only=True):
@@ -253,6 +299,8 @@ class SecretRef(Record, frozen=True, kw_only=True):
 
     name: str
     purpose: str
+    on_hosts: bool = False
+    """Hosts read it from the account's secret store; others stay where they were made."""
 
 
 class RoutePlan(Record, frozen=True, kw_only=True):
@@ -348,8 +396,10 @@ class Plan(Record, frozen=True, kw_only=True):
     account: AccountPlan
     network: NetworkPlan
     storage: StoragePlan
+    logs: LogsPlan
     private_name: PrivateNamePlan | None
     """None where the certificate holds no name that a zone could be."""
+    consumers: ConsumersPlan = ConsumersPlan()
     nodes: tuple[NodePlan, ...]
     services: tuple[Service, ...]
     gateway: GatewayPlan
