@@ -11,6 +11,7 @@ from planner.account import plan_account, plan_storage
 from planner.capacity import capacity_decision
 from planner.catalogue import Catalogue, Gpu
 from planner.cost import hourly_cost
+from planner.deadline import Lifetime, deadline_decisions, plan_deadline
 from planner.engine_args import engine_arguments
 from planner.errors import PlanError
 from planner.model_choice import ChosenModel, choose_model
@@ -62,6 +63,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
         ports: `service.port` -> number, for those that differ from the default.
         upstream: an OpenAI-compatible server in the engine's place.
         model_config: content of the file that `model.config` of the profile names.
+        lifetime: how long it may live; None for as long as it is wanted.
 
     """
 
@@ -70,6 +72,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     ports: Mapping[str, int] = {}
     upstream: UpstreamPlan | None = None
     model_config: Mapping[str, Any] | None = None
+    lifetime: Lifetime | None = None
 
 
 def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
@@ -118,6 +121,8 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         retention_days=profile.metrics.retention_days, scrape_interval_s=profile.metrics.scrape_interval_s
     )
     identity, tls = _identity(profile, site.stack), _tls(profile.tls, site.stack)
+    cost = hourly_cost(profile.aws, host, catalogue, nodes=placed.nodes)
+    deadline = plan_deadline(site.lifetime, cost, profile.aws.capacity)
     return Plan(
         stack=site.stack,
         profile=profile.name,
@@ -139,7 +144,8 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         secrets=_secrets(identity, tls, site.upstream),
         upstream=site.upstream,
         tags={"cloister:profile": profile.name, "cloister:stack": site.stack, **profile.tags},
-        cost=hourly_cost(profile.aws, host, catalogue, nodes=placed.nodes),
+        cost=cost,
+        deadline=deadline,
         decisions=(
             Decision(what="model", choice=f"{chosen.name}, {fitted.sizing.precision} weights", why=chosen.why),
             *_model_notes(chosen),
@@ -148,6 +154,7 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
             *fitted.decisions,
             Decision(what="instance type", choice=host.name, why=host_reason),
             capacity_decision(profile.aws),
+            *deadline_decisions(deadline, profile.aws.capacity),
             *placed.decisions,
             *engine_decisions,
             *_network_decisions(network),

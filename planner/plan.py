@@ -5,6 +5,7 @@ Everything after the planner only carries it out.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
 
 import msgspec
@@ -326,6 +327,19 @@ class CostPlan(Record, frozen=True, kw_only=True):
     """From a primary source."""
 
 
+class DeadlinePlan(Record, frozen=True, kw_only=True):
+    """When the stack ends by itself. Moments are in UTC."""
+
+    since: datetime
+    """When it was first asked for."""
+    until: datetime
+    """To the minute."""
+    max_cost_usd: float | None
+    """The limit that the deadline keeps; None where it was named itself."""
+    worst_case_usd: float | None
+    """What the machines cost on AWS until then, at most; None where no price is known."""
+
+
 class Plan(Record, frozen=True, kw_only=True):
     """Everything that was decided."""
 
@@ -350,6 +364,8 @@ class Plan(Record, frozen=True, kw_only=True):
     upstream: UpstreamPlan | None
     tags: dict[str, str]
     cost: CostPlan
+    deadline: DeadlinePlan | None = None
+    """None for a stack that stays until it is taken down."""
     decisions: tuple[Decision, ...]
 
     @property

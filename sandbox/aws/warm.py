@@ -11,6 +11,7 @@ from sandbox.aws.environment import ACCOUNT_ID
 from sandbox.aws.wire import Application
 
 _QUERIES = {
+    "autoscaling": "Action=DescribeAutoScalingGroups&Version=2011-01-01",
     "ec2": "Action=DescribeVpcs&Version=2016-11-15",
     "iam": "Action=ListRoles&Version=2010-05-08",
     "sts": "Action=GetCallerIdentity&Version=2011-06-15",

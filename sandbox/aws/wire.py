@@ -23,6 +23,7 @@ from moto.core.utils import get_service_model
 from moto.ec2.responses import EC2Response
 
 SERVICES = {
+    "autoscaling": "autoscaling",
     "ec2": "ec2",
     "iam": "iam",
     "kms": "kms",

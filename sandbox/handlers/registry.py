@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sandbox.handlers.auto_scaling import Group, Schedule
 from sandbox.handlers.base import Handler, Registry
 from sandbox.handlers.bucket import Bucket
 from sandbox.handlers.bucket_parts import (
@@ -31,7 +32,19 @@ from sandbox.handlers.vpc_endpoint import VpcEndpoint
 
 __all__ = ["SERVICES", "Boto3Clients", "default_registry"]
 
-SERVICES = ("ec2", "iam", "kms", "logs", "resourcegroupstaggingapi", "route53", "s3", "secretsmanager", "ssm", "sts")
+SERVICES = (
+    "autoscaling",
+    "ec2",
+    "iam",
+    "kms",
+    "logs",
+    "resourcegroupstaggingapi",
+    "route53",
+    "s3",
+    "secretsmanager",
+    "ssm",
+    "sts",
+)
 """Services whose clients the handlers use: `Boto3Clients.warm(SERVICES)` makes them ahead of time."""
 
 
@@ -51,6 +64,7 @@ def default_registry() -> Registry:
         DnsRecord(),
         Eip(),
         FlowLog(),
+        Group(),
         Instance(),
         InstanceConnectEndpoint(),
         InstanceProfile(),
@@ -65,6 +79,7 @@ def default_registry() -> Registry:
         Route(),
         RouteTable(),
         RouteTableAssociation(),
+        Schedule(),
         Secret(),
         SecurityGroup(),
         SecurityGroupEgressRule(),
