@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import msgspec
@@ -19,6 +19,21 @@ SHORTEST = timedelta(minutes=15)
 """The switch must be in the account before its time comes: Auto Scaling refuses an action in the past."""
 LONGEST = timedelta(days=365)
 """What is to last longer is no ephemeral stack."""
+
+
+def group_name(stack: str, node: str) -> str:
+    """Return the name of the Auto Scaling group that a node with a deadline comes from."""
+    return f"cloister-{stack}-{node}"
+
+
+def switch_name(stack: str, node: str) -> str:
+    """Return the name of the scheduled action that ends the node."""
+    return f"{group_name(stack, node)}-deadline"
+
+
+def written(until: datetime) -> str:
+    """Write a deadline as tags and Auto Scaling have it: ISO 8601, UTC, whole seconds."""
+    return until.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class Lifetime(msgspec.Struct, frozen=True, kw_only=True):

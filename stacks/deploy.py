@@ -48,9 +48,9 @@ def deploy(plan: Plan) -> None:
         )
         for node in plan.nodes
     ]
-    if plan.private_name:
-        # What clients reach runs on the first node; others only compute.
-        addresses = [node.private_ip for node in nodes[:1]]
+    # What clients reach runs on the first node; others only compute.
+    addresses = [node.machine.private_ip for node in nodes[:1] if node.machine]
+    if plan.private_name and addresses:
         PrivateName("private-name", plan, plan.private_name, vpc_id=network.vpc_id, addresses=addresses)
     pulumi.export("vpc_id", network.vpc_id)
     pulumi.export("private_subnet_ids", list(network.subnet_ids.values()))
@@ -63,11 +63,12 @@ def deploy(plan: Plan) -> None:
         [
             {
                 "name": planned.name,
-                "instance_id": node.instance_id,
-                "private_ip": node.private_ip,
-                "availability_zone": node.availability_zone,
+                "instance_id": node.machine.instance_id,
+                "private_ip": node.machine.private_ip,
+                "availability_zone": node.machine.availability_zone,
             }
             for planned, node in zip(plan.nodes, nodes, strict=True)
+            if node.machine
         ],
     )
 

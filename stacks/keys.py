@@ -45,7 +45,8 @@ def key_policy(account: Account, plan: Plan) -> dict[str, object]:
     """Return who may do what with the key.
 
     The account's administrators may manage it (without that statement nobody could ever again), CloudWatch Logs may use
-    it for the stack's own log groups. Use by the node comes from the node's role.
+    it for the stack's own log groups. Use by the node comes from the node's role; with a deadline,
+    Auto Scaling starts the node and its disk.
     """
     logs = f"arn:{account.partition}:logs:{account.region}:{account.id}:log-group:/cloister/{plan.stack}/*"
     return {
@@ -66,5 +67,39 @@ def key_policy(account: Account, plan: Plan) -> dict[str, object]:
                 "Resource": "*",
                 "Condition": {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": logs}},
             },
+            *(_auto_scaling(account) if plan.deadline else ()),
         ],
     }
+
+
+def _auto_scaling(account: Account) -> list[dict[str, object]]:
+    """Return what Auto Scaling needs to start machines with encrypted disks.
+
+    From its user guide, "Required AWS KMS key policy for use with encrypted volumes". Its role is named by a condition
+    and not as a principal: KMS refuses a policy that names a role which does not exist yet, and AWS makes this one with
+    the account's first group.
+    """
+    role = (
+        f"arn:{account.partition}:iam::{account.id}:role/aws-service-role/autoscaling.amazonaws.com/"
+        "AWSServiceRoleForAutoScaling"
+    )
+    its_role: dict[str, dict[str, str]] = {
+        "StringEquals": {"kms:CallerAccount": account.id},
+        "ArnEquals": {"aws:PrincipalArn": role},
+    }
+    disks = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
+
+    def allow(sid: str, actions: list[str], condition: dict[str, dict[str, str]]) -> dict[str, object]:
+        return {
+            "Sid": sid,
+            "Effect": "Allow",
+            "Principal": {"AWS": "*"},
+            "Action": actions,
+            "Resource": "*",
+            "Condition": condition,
+        }
+
+    return [
+        allow("DisksOfAutoScaling", disks, its_role),
+        allow("GrantsOfAutoScaling", ["kms:CreateGrant"], {**its_role, "Bool": {"kms:GrantIsForAWSResource": "true"}}),
+    ]

@@ -13,6 +13,8 @@ OWN = ("cloister:", "pulumi:pulumi:Stack", "pulumi:providers:aws")
 """Beginnings of types that are not resources of a cloud: our components, the stack itself, the provider."""
 
 JUDGED = {
+    "aws:autoscaling/group:Group": "deadline-switch",
+    "aws:autoscaling/schedule:Schedule": "deadline-switch",
     "aws:cloudwatch/logGroup:LogGroup": "encrypted-at-rest",
     "aws:ebs/volume:Volume": "encrypted-at-rest",
     "aws:ec2/defaultRouteTable:DefaultRouteTable": "no-internet-path",

@@ -131,7 +131,7 @@ def _create(call: Call) -> object:
 def _update(call: Call) -> object:
     asked = call.parameters
     group = _group(call.region, asked["AutoScalingGroupName"])
-    low, high = asked.get("MinSize", group.min_size), asked.get("MaxSize", group.max_size)
+    low, high = asked.get("MinSize", group.min_size or 0), asked.get("MaxSize", group.max_size or 0)
     _check_bounds(asked.get("DesiredCapacity"), low, high)
     kept, sizes = group.instance_states, {"MinSize", "MaxSize", "DesiredCapacity"}
     template = {} if asked.get("LaunchTemplate") else {"LaunchTemplate": _reference(group)}
