@@ -13,6 +13,7 @@ from cli.commands import (
     cost,
     doctor,
     down,
+    extend,
     hosts,
     listing,
     logs,
@@ -20,6 +21,7 @@ from cli.commands import (
     open_,
     plan,
     profiles,
+    reap,
     restore,
     size,
     status,
@@ -54,6 +56,8 @@ app.add_typer(token.app, name="token")
 app.command("logs")(logs.logs)
 app.command("open")(open_.open_)
 app.command("list")(listing.list_)
+app.command("extend")(extend.extend)
+app.command("reap")(reap.reap)
 app.command("down")(down.down)
 app.command("doctor")(doctor.doctor)
 app.add_typer(hosts.app, name="hosts")

@@ -11,9 +11,11 @@ from lifecycle.capacity import BuyReport, ExtendReport, FindReport, ShowReport
 from lifecycle.compare import CompareReport
 from lifecycle.doctor import DoctorFinding
 from lifecycle.down import DownReport
+from lifecycle.extend import Extended
 from lifecycle.hosts.check import HostsReport
 from lifecycle.models import ModelsReport
 from lifecycle.planning import PlanReport
+from lifecycle.reap import ReapReport
 from lifecycle.register import Issued
 from lifecycle.sizing import SizeReport
 from lifecycle.status import ListedStack, StatusReport
@@ -145,6 +147,8 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "logs": Logs,
     "open": Open,
     "list": Stacks,
+    "extend": Extended,
+    "reap": ReapReport,
     "down": DownReport,
     "doctor": Doctor,
     "hosts check": HostsReport,

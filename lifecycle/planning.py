@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,10 +11,12 @@ import msgspec
 
 from lifecycle import files, ports
 from lifecycle.home import StackHome
+from lifecycle.lifetime import asked_lifetime
 from lifecycle.model_config import config_of
 from lifecycle.profiles import load_profile
 from lifecycle.provision import Provisioner
 from planner.catalogue import load_catalogue
+from planner.deadline import Lifetime
 from planner.errors import UsageError
 from planner.make_plan import Site, make_plan
 from planner.plan import CostPlan, Decision, Plan, UpstreamPlan, to_json
@@ -30,6 +33,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         upstream_url: an OpenAI-compatible server in the engine's place; empty for none.
         upstream_key_env: environment variable that holds its key; empty for none.
         accept_licence: a licence that forbids commercial use, by which somebody says that theirs is allowed.
+        ttl: how long a new stack lives, for example `8h`; empty for what the profile says.
+        until: when it ends; empty for what the profile says.
+        max_cost: what its machines may cost, in USD; None for what the profile says.
 
     """
 
@@ -37,6 +43,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     upstream_url: str = ""
     upstream_key_env: str = ""
     accept_licence: str = ""
+    ttl: str = ""
+    until: str = ""
+    max_cost: float | None = None
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +55,8 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     upstream: UpstreamPlan | None
     model_config: dict[str, Any] | None = None
     """Content of the file that `model.config` named."""
+    lifetime: Lifetime | None = None
+    """Settled when the stack is first made; `extend` moves it."""
 
 
 class NamedResource(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +91,13 @@ def decide(home: StackHome, request: Request) -> tuple[Plan, Kept]:
 
 def plan_with_ports(home: StackHome, kept: Kept, numbers: dict[str, int]) -> Plan:
     """Make the plan for known port numbers."""
-    site = Site(stack=home.name, ports=numbers, upstream=kept.upstream, model_config=kept.model_config)
+    site = Site(
+        stack=home.name,
+        ports=numbers,
+        upstream=kept.upstream,
+        model_config=kept.model_config,
+        lifetime=kept.lifetime,
+    )
     return make_plan(kept.profile, load_catalogue(), site)
 
 
@@ -129,7 +146,10 @@ def upstream_key(kept: Kept) -> str | None:
 
 
 def _kept(home: StackHome, request: Request) -> Kept:
-    """Take what is asked for, or what the stack was made from."""
+    """Take what is asked for, or what the stack was made from.
+
+    A stack keeps the deadline that it was made with, so that the same command can be run again.
+    """
     upstream = None
     if request.upstream_url:
         upstream = UpstreamPlan(url=_checked_url(request.upstream_url), key_env=request.upstream_key_env)
@@ -137,16 +157,46 @@ def _kept(home: StackHome, request: Request) -> Kept:
         raise UsageError("--upstream-key-env goes with --upstream", hint="Name the server as well.")
     if request.profile:
         profile = accepting(load_profile(request.profile), request.accept_licence)
-        return Kept(profile=profile, upstream=upstream, model_config=config_of(profile.model))
-    try:
-        kept = msgspec.json.decode((home.folder / "request.json").read_bytes(), type=Kept)
-    except (OSError, msgspec.MsgspecError):
+        lifetime = _lifetime(home, request, profile)
+        return Kept(profile=profile, upstream=upstream, model_config=config_of(profile.model), lifetime=lifetime)
+    kept = kept_of(home)
+    if kept is None:
         raise UsageError(
             "which profile? --profile NAME is missing",
             hint="`deploy profiles` lists them; `deploy up --profile 2xh200` is the usual first one.",
             code="no_profile",
-        ) from None
+        )
+    _lifetime(home, request, kept.profile)
     return msgspec.structs.replace(kept, upstream=upstream) if upstream else kept
+
+
+def kept_of(home: StackHome) -> Kept | None:
+    """Return what a stack was made from; None where there is none that can be read."""
+    try:
+        return msgspec.json.decode((home.folder / "request.json").read_bytes(), type=Kept)
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def _lifetime(home: StackHome, request: Request, profile: Profile) -> Lifetime | None:
+    """Return the lifetime of a stack that exists, else what is asked for.
+
+    Raises:
+        UsageError: a stack without a deadline is to get one, for which its nodes would have to be made anew.
+
+    """
+    kept = kept_of(home)
+    if kept is None:
+        return asked_lifetime(
+            profile.lifetime, ttl=request.ttl, until=request.until, max_cost=request.max_cost, now=datetime.now(UTC)
+        )
+    if kept.lifetime is None and (request.ttl or request.until):
+        raise UsageError(
+            f"stack {home.name!r} was made without a deadline, and its nodes would have to be made anew",
+            hint="Take it down first, or use another name: --stack NAME.",
+            code="no_deadline",
+        )
+    return kept.lifetime
 
 
 def accepting(profile: Profile, licence: str) -> Profile:

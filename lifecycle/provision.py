@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from lifecycle import files
+from lifecycle import files, switches
 from lifecycle.engines import Engines, ResourceEngine, emulated_clients, emulated_endpoint, in_process
 from lifecycle.home import StackHome
 from planner.errors import DeployError
@@ -54,20 +54,29 @@ class Provisioner:
 
         engine = self._engine(connected=True)
         drifted = engine.refresh()
-        if not drifted and self._is_settled():
+        if not drifted and self._is_settled() and not switches.missing(self.clients(), self.plan):
             return msgspec.json.decode(self.home.outputs.read_bytes(), type=Outputs), self.preview().changes
         if drifted:
             self.progress.note(f"{len(drifted)} resources had changed behind our back, and are repaired")
         self._settled.unlink(missing_ok=True)
         result = engine.up(self._program)
-        outputs = parse_outputs(result.outputs)
+        changes, outputs = result.changes, parse_outputs(result.outputs)
+        if self.plan.deadline and len(outputs.nodes) < len(self.plan.nodes):
+            # The switches stand now, so nodes can be started; what needs their addresses follows.
+            with self.progress.step("nodes, after their switches"):
+                switches.start(self.clients(), self.plan, self.progress)
+            result = engine.up(self._program)
+            changes = (*changes, *(change for change in result.changes if change.op != "same"))
+            outputs = parse_outputs(result.outputs)
         files.write(self.home.outputs, msgspec.json.encode(outputs))
         files.write(self._settled, self._fingerprint())
-        return outputs, result.changes
+        return outputs, changes
 
     def destroy(self) -> tuple[Change, ...]:
-        """Delete everything the state knows, in reverse order."""
+        """Delete everything the state knows, in reverse order; nodes that have a switch end before it goes."""
         self._settled.unlink(missing_ok=True)
+        if self.plan.deadline:
+            switches.empty(self.clients(), self.plan.stack)
         return self._engine(connected=True).destroy().changes
 
     def resources(self) -> tuple[Resource, ...]:

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from cli.options import DEFAULT_STACK, AcceptLicence, Json, ProfileName, Stack, UpstreamKeyEnv, UpstreamUrl
+from cli.options import (
+    DEFAULT_STACK,
+    AcceptLicence,
+    Json,
+    MaxCost,
+    ProfileName,
+    Stack,
+    Ttl,
+    Until,
+    UpstreamKeyEnv,
+    UpstreamUrl,
+)
 
 
 def plan(
@@ -11,6 +22,9 @@ def plan(
     upstream: UpstreamUrl = "",
     upstream_key_env: UpstreamKeyEnv = "",
     accept_licence: AcceptLicence = "",
+    ttl: Ttl = "",
+    until: Until = "",
+    max_cost: MaxCost = None,
     as_json: Json = False,
 ) -> None:
     """Show what `up` would do, and why: decisions, resources, services, policy verdicts, cost. Nothing is created.
@@ -21,6 +35,7 @@ def plan(
     Examples:
       deploy plan --profile 2xh200
       deploy plan --profile ./mine.toml --json
+      deploy plan --profile poc --ttl 8h
     """
     from cli.progress_view import progress_view
     from cli.show import emit_json, show
@@ -31,7 +46,13 @@ def plan(
 
     home = Home.of_user().stack(stack)
     request = Request(
-        profile=profile, upstream_url=upstream, upstream_key_env=upstream_key_env, accept_licence=accept_licence
+        profile=profile,
+        upstream_url=upstream,
+        upstream_key_env=upstream_key_env,
+        accept_licence=accept_licence,
+        ttl=ttl,
+        until=until,
+        max_cost=max_cost,
     )
     decided, _ = decide(home, request)
     with progress_view() as progress:

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from cli.options import DEFAULT_STACK, AcceptLicence, Json, ProfileName, Stack, UpstreamKeyEnv, UpstreamUrl, Yes
+from cli.options import (
+    DEFAULT_STACK,
+    AcceptLicence,
+    Json,
+    MaxCost,
+    ProfileName,
+    Stack,
+    Ttl,
+    Until,
+    UpstreamKeyEnv,
+    UpstreamUrl,
+    Yes,
+)
 
 
 def up(
@@ -11,6 +23,9 @@ def up(
     upstream: UpstreamUrl = "",
     upstream_key_env: UpstreamKeyEnv = "",
     accept_licence: AcceptLicence = "",
+    ttl: Ttl = "",
+    until: Until = "",
+    max_cost: MaxCost = None,
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
@@ -19,9 +34,13 @@ def up(
     Shows the plan first. May be run again at any time: it goes on where it was stopped, changes only what differs, and
     does nothing when nothing differs. Without --profile, the stack's own profile is taken again.
 
+    With --ttl, --until or --max-cost, the account is told to end the machines before the first of them is started;
+    `deploy extend` moves that deadline, `deploy reap` takes away the rest after it.
+
     \b
     Examples:
       deploy up --profile 2xh200
+      deploy up --profile poc --ttl 8h
       deploy up --profile ./mine.toml --stack team-a
       deploy up --profile poc --upstream http://127.0.0.1:11434
     """
@@ -44,6 +63,9 @@ def up(
             upstream_url=upstream,
             upstream_key_env=upstream_key_env,
             accept_licence=accept_licence,
+            ttl=ttl,
+            until=until,
+            max_cost=max_cost,
         )
         report = run(Home.of_user().stack(stack), request, progress, agree=agree)
     if as_json:

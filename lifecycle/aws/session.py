@@ -55,6 +55,10 @@ class AwsSession:
         client: STSClient = self._client("sts")
         return client
 
+    def client(self, service: str) -> Any:
+        """Return the client of a service; throttling and lost connections are tried again."""
+        return self._client(service)
+
     def _client(self, service: str, *, once: bool = False) -> Any:
         if (service, once) not in self._clients:
             self._clients[service, once] = self._make(service, 1 if once else _ATTEMPTS)
