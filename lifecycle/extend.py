@@ -98,7 +98,8 @@ def _extend(old: Stack, new: Stack, kept: Kept, journal: Journal) -> Extended:
     with new.progress.step("switches"), journal.step("switches"):
         moved = switches.move(provisioner.clients(), new.plan, new.progress)
     with new.progress.step("tags"), journal.step("resources"):
-        provisioner.up()
+        # Told nothing: what was moved just now would be reported as changed by somebody else.
+        Stack(new.home, new.plan).provisioner().up()
     deadline = new.plan.deadline
     return Extended(
         stack=new.plan.stack,
