@@ -72,13 +72,13 @@ def reap(
     now = now or datetime.now(UTC)
     here = tuple(_reap_here(home, progress, now) for home in stacks)
     known = {one.stack for one in here if one.until is not None}
-    found = tuple(
+    found = (
         _reap_there(clients, stack, until, progress, now)
         for clients in accounts
         for stack, until in sorted(deadlines(clients).items())
         if stack not in known and (not only or stack in only)
     )
-    outcomes = (*here, *found)
+    outcomes = (*here, *(one for one in found if one is not None))
     return ReapReport(
         ok=all(one.outcome in {"taken-down", "not-due", "no-deadline"} for one in outcomes), stacks=outcomes
     )
@@ -176,19 +176,24 @@ def _plain(tags: Iterable[Any]) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in tags}
 
 
-def _reap_there(clients: Any, stack: str, until: datetime, progress: Progress, now: datetime) -> Reaped:
-    """Take down what carries an expired stack's tag, with nothing but the tags to go by."""
-    where = str(clients.region)
+def _reap_there(clients: Clients, stack: str, until: datetime, progress: Progress, now: datetime) -> Reaped | None:
+    """Take down what carries an expired stack's tag, with nothing but the tags to go by.
+
+    None where only tags are left, of what waits for its deletion: a key does so for a week.
+    """
+    where = clients.region
     if until > now:
         return Reaped(stack=stack, where=where, until=until, outcome="not-due")
+    left = sweep.tagged(clients, stack)
+    if not left:
+        return None
     with progress.step(f"stack {stack}, by its tags in {where}"):
         switches.empty(clients, stack)
         for _ in range(PASSES):
+            sweep.delete(clients, left)
             left = sweep.tagged(clients, stack)
             if not left:
                 break
-            sweep.delete(clients, left)
-        left = sweep.tagged(clients, stack)
     return Reaped(
         stack=stack,
         where=where,
