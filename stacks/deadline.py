@@ -14,6 +14,9 @@ SUSPENDED = ("AZRebalance", "HealthCheck", "ReplaceUnhealthy")
 
 Launch, Terminate and ScheduledActions must run: they are the switch.
 """
+ENDS_WITHIN = "40m"
+"""How long the machine of a group may take to end: one with eight GPUs takes longer than the provider waits by itself.
+"""
 
 
 class SwitchedGroup(pulumi.ComponentResource):
@@ -44,7 +47,10 @@ class SwitchedGroup(pulumi.ComponentResource):
             suspended_processes=list(SUSPENDED),
             tags=_tags(plan, f"{name}-group"),
             # What the template says of a machine cannot be changed while it runs; so for a node without a deadline.
-            opts=child_of(self, one_at_a_time=True, holds=("launchTemplate", "vpcZoneIdentifiers")),
+            opts=pulumi.ResourceOptions.merge(
+                child_of(self, one_at_a_time=True, holds=("launchTemplate", "vpcZoneIdentifiers")),
+                pulumi.ResourceOptions(custom_timeouts=pulumi.CustomTimeouts(delete=ENDS_WITHIN)),
+            ),
         )
         aws.autoscaling.Schedule(
             f"{name}-switch",
