@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import msgspec
 
 from lifecycle.home import Home, StackHome
@@ -28,6 +30,8 @@ class StatusReport(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     endpoint: Endpoint
     services: tuple[ServiceState, ...]
+    until: datetime | None = None
+    """Deadline; None for a stack that stays until it is taken down."""
 
 
 class ListedStack(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +60,7 @@ def status(home: StackHome) -> StatusReport:
         state=_state(stack, services),
         endpoint=Endpoint(url=stack.url, ca_file=stack.ca_file, models=(stack.plan.model.served_name,)),
         services=services,
+        until=stack.plan.deadline.until if stack.plan.deadline else None,
     )
 
 

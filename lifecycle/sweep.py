@@ -9,6 +9,7 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from lifecycle.switches import groups_of
+from planner.deadline import alarm_name
 from sandbox.handlers.base import Clients
 from sandbox.handlers.registry import default_registry
 
@@ -29,15 +30,17 @@ EC2_TYPES = {
 """Resource type of DescribeTags -> ours, in the order in which they can be deleted."""
 GOES_WITH_ITS_OWNER = {"security-group-rule", "network-interface", "volume", "key-pair"}
 """Tagged things that end with what they belong to."""
+BUDGET = "aws:budgets/budget:Budget"
 GROUP = "aws:autoscaling/group:Group"
 ROLE, PROFILE = "aws:iam/role:Role", "aws:iam/instanceProfile:InstanceProfile"
 LOG_GROUP, KEY, ALIAS = "aws:cloudwatch/logGroup:LogGroup", "aws:kms/key:Key", "aws:kms/alias:Alias"
 BUCKET, ZONE = "aws:s3/bucket:Bucket", "aws:route53/zone:Zone"
-ORDER = (GROUP, ZONE, *EC2_TYPES.values(), PROFILE, ROLE, LOG_GROUP, BUCKET, ALIAS, KEY)
+ORDER = (GROUP, BUDGET, ZONE, *EC2_TYPES.values(), PROFILE, ROLE, LOG_GROUP, BUCKET, ALIAS, KEY)
 INPUTS = {BUCKET: {"forceDestroy": True}, ZONE: {"forceDestroy": True}}
 """Inputs without which a kind cannot be deleted as it is found."""
 CALLS = (
     "autoscaling:DescribeAutoScalingGroups",
+    "budgets:DescribeBudgets",
     "ec2:DescribeTags",
     "iam:ListInstanceProfiles",
     "iam:ListRoles",
@@ -58,7 +61,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
 def tagged(clients: Clients, stack: str) -> tuple[Found, ...]:
     """Return everything in the account and region that carries the stack's tag and still lives, in deletion order."""
-    kinds = (_groups, _ec2, _iam, _log_groups, _buckets, _zones, _keys)
+    kinds = (_groups, _budgets, _ec2, _iam, _log_groups, _buckets, _zones, _keys)
     found = {item for look in kinds for item in look(clients, stack)}
     return tuple(sorted(found, key=lambda item: (_rank(item.kind), item.id)))
 
@@ -100,6 +103,15 @@ def _groups(clients: Clients, stack: str) -> Iterator[Found]:
     """List Auto Scaling groups; they go before their instances, which they would start anew."""
     for name in groups_of(clients, stack):
         yield Found(kind=GROUP, id=name)
+
+
+def _budgets(clients: Clients, stack: str) -> Iterator[Found]:
+    """Find the stack's budget by its name: no list of budgets holds their tags."""
+    account = clients.client("sts").get_caller_identity()["Account"]
+    for page in clients.client("budgets").get_paginator("describe_budgets").paginate(AccountId=account):
+        for budget in page.get("Budgets", []):
+            if budget["BudgetName"] == alarm_name(stack):
+                yield Found(kind=BUDGET, id=f"{account}:{budget['BudgetName']}")
 
 
 def _terminated(clients: Clients, ids: list[str]) -> set[str]:

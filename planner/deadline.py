@@ -9,10 +9,13 @@ import msgspec
 
 from planner.capacity import moment
 from planner.errors import PlanError
-from planner.plan import CostPlan, DeadlinePlan, Decision
+from planner.plan import AlarmPlan, CostPlan, DeadlinePlan, Decision
+from planner.profile import LifetimeSection
 
 UNTIL_TAG = "cloister:until"
 """Tag of every resource of a stack with a deadline: it tells when to take the stack down, should all else be lost."""
+STACK_TAG = "cloister:stack"
+AT_PERCENT = (50.0, 100.0)
 SWITCH_DELAY = timedelta(minutes=2)
 """How long after its time a scheduled action may run (Auto Scaling user guide, scheduled scaling)."""
 SHORTEST = timedelta(minutes=15)
@@ -29,6 +32,11 @@ def group_name(stack: str, node: str) -> str:
 def switch_name(stack: str, node: str) -> str:
     """Return the name of the scheduled action that ends the node."""
     return f"{group_name(stack, node)}-deadline"
+
+
+def alarm_name(stack: str) -> str:
+    """Return the name of the stack's budget."""
+    return f"cloister-{stack}"
 
 
 def written(until: datetime) -> str:
@@ -148,6 +156,38 @@ def _limitable(price: float | None, cost: CostPlan, capacity: str) -> float:
             code="no_price",
         )
     return price
+
+
+def plan_alarm(section: LifetimeSection, deadline: DeadlinePlan | None) -> AlarmPlan | None:
+    """Settle who is told of costs.
+
+    Raises:
+        PlanError: nobody says of how much.
+
+    """
+    if not section.alarm_emails:
+        return None
+    if deadline is None or deadline.max_cost_usd is None:
+        raise PlanError(
+            "`lifetime.alarm_emails`: nobody says of what costs to tell",
+            hint="Set `lifetime.max_cost_usd` or --max-cost, or leave the addresses out.",
+        )
+    return AlarmPlan(limit_usd=deadline.max_cost_usd, at_percent=AT_PERCENT, emails=section.alarm_emails)
+
+
+def alarm_decisions(alarm: AlarmPlan | None) -> tuple[Decision, ...]:
+    """Say who is told of costs, and that nothing is limited by it."""
+    if alarm is None:
+        return ()
+    parts = " and ".join(f"{percent:.0f} %" for percent in alarm.at_percent)
+    return (
+        Decision(
+            what="cost alarm",
+            choice=f"mail at {parts} of {alarm.limit_usd:.2f} USD to {', '.join(alarm.emails)}",
+            why="an AWS budget is no limit: it tells of costs hours later, and of none before the account's owner has "
+            f"activated `{STACK_TAG}` as a cost allocation tag; what ends the machines is the deadline",
+        ),
+    )
 
 
 def deadline_decisions(deadline: DeadlinePlan | None, capacity: str) -> tuple[Decision, ...]:

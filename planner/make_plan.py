@@ -11,7 +11,7 @@ from planner.account import plan_account, plan_storage
 from planner.capacity import capacity_decision
 from planner.catalogue import Catalogue, Gpu
 from planner.cost import hourly_cost
-from planner.deadline import Lifetime, deadline_decisions, plan_deadline
+from planner.deadline import Lifetime, alarm_decisions, deadline_decisions, plan_alarm, plan_deadline
 from planner.engine_args import engine_arguments
 from planner.errors import PlanError
 from planner.model_choice import ChosenModel, choose_model
@@ -123,6 +123,7 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
     identity, tls = _identity(profile, site.stack), _tls(profile.tls, site.stack)
     cost = hourly_cost(profile.aws, host, catalogue, nodes=placed.nodes)
     deadline = plan_deadline(site.lifetime, cost, profile.aws.capacity)
+    alarm = plan_alarm(profile.lifetime, deadline)
     return Plan(
         stack=site.stack,
         profile=profile.name,
@@ -146,6 +147,7 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         tags={"cloister:profile": profile.name, "cloister:stack": site.stack, **profile.tags},
         cost=cost,
         deadline=deadline,
+        alarm=alarm,
         decisions=(
             Decision(what="model", choice=f"{chosen.name}, {fitted.sizing.precision} weights", why=chosen.why),
             *_model_notes(chosen),
@@ -155,6 +157,7 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
             Decision(what="instance type", choice=host.name, why=host_reason),
             capacity_decision(profile.aws),
             *deadline_decisions(deadline, profile.aws.capacity),
+            *alarm_decisions(alarm),
             *placed.decisions,
             *engine_decisions,
             *_network_decisions(network),

@@ -340,6 +340,15 @@ class DeadlinePlan(Record, frozen=True, kw_only=True):
     """What the machines cost on AWS until then, at most; None where no price is known."""
 
 
+class AlarmPlan(Record, frozen=True, kw_only=True):
+    """Who is told of costs, by AWS's own reckoning."""
+
+    limit_usd: float
+    at_percent: tuple[float, ...]
+    """Parts of the limit at which mails are sent."""
+    emails: tuple[str, ...]
+
+
 class Plan(Record, frozen=True, kw_only=True):
     """Everything that was decided."""
 
@@ -366,6 +375,7 @@ class Plan(Record, frozen=True, kw_only=True):
     cost: CostPlan
     deadline: DeadlinePlan | None = None
     """None for a stack that stays until it is taken down."""
+    alarm: AlarmPlan | None = None
     decisions: tuple[Decision, ...]
 
     @property

@@ -243,6 +243,8 @@ class LifetimeSection(Record, frozen=True, kw_only=True):
     """How long after `up` it ends, for example `8h`, `2d12h` or `90m`; never when absent."""
     max_cost_usd: Annotated[float, Meta(gt=0)] | None = None
     """What its machines may cost, in USD: the deadline follows from their hourly price. No limit when absent."""
+    alarm_emails: Annotated[tuple[Annotated[str, Meta(pattern=r"^[^@\s]+@[^@\s]+$")], ...], Meta(max_length=10)] = ()
+    """Who an AWS budget writes to when half and all of `max_cost_usd` is spent: hours later, and it ends nothing."""
 
 
 class MetricsSection(Record, frozen=True, kw_only=True):

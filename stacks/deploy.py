@@ -12,6 +12,7 @@ from planner.outputs import Outputs
 from planner.plan import GivenNetworkPlan, Plan
 from stacks.access import Access
 from stacks.account import Account, current_account
+from stacks.cost_alarm import CostAlarm
 from stacks.endpoints import GatewayEndpoints, InterfaceEndpoints
 from stacks.given_network import GivenNetwork
 from stacks.identity import Identity
@@ -26,6 +27,8 @@ from stacks.storage import Storage
 def deploy(plan: Plan) -> None:
     """Register everything that the plan names, and export `planner.outputs.Outputs`."""
     account = current_account(plan.network.region)
+    if plan.alarm:
+        CostAlarm("cost-alarm", plan, plan.alarm)
     keys = Keys("keys", plan, account)
     storage = Storage("storage", plan, account, keys.arn)
     given = plan.network.given

@@ -62,6 +62,7 @@ JUDGED = {
 """Types that rules judge, and which rules."""
 
 HARMLESS = {
+    "aws:budgets/budget:Budget": "tells of costs, to those whom the profile names",
     "aws:ec2/capacityReservation:CapacityReservation": "holds machines, and holds no data",
     "aws:ec2/placementGroup:PlacementGroup": "says where nodes stand",
     "aws:kms/alias:Alias": "is a name of a key",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from http import HTTPStatus
 
 from moto.backends import get_backend
@@ -17,6 +18,7 @@ _QUERIES = {
     "sts": "Action=GetCallerIdentity&Version=2011-06-15",
 }
 _TARGETS = {
+    "budgets": ("AWSBudgetServiceGateway.DescribeBudgets", json.dumps({"AccountId": ACCOUNT_ID})),
     "kms": ("TrentService.ListKeys", "{}"),
     "logs": ("Logs_20140328.DescribeLogGroups", "{}"),
     "secretsmanager": ("secretsmanager.ListSecrets", "{}"),

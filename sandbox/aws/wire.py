@@ -24,6 +24,7 @@ from moto.ec2.responses import EC2Response
 
 SERVICES = {
     "autoscaling": "autoscaling",
+    "budgets": "budgets",
     "ec2": "ec2",
     "iam": "iam",
     "kms": "kms",

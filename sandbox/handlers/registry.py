@@ -13,6 +13,7 @@ from sandbox.handlers.bucket_parts import (
     BucketServerSideEncryptionConfiguration,
     BucketVersioning,
 )
+from sandbox.handlers.budget import Budget
 from sandbox.handlers.capacity import CapacityReservation, PlacementGroup
 from sandbox.handlers.clients import Boto3Clients
 from sandbox.handlers.connect_endpoint import InstanceConnectEndpoint
@@ -34,6 +35,7 @@ __all__ = ["SERVICES", "Boto3Clients", "default_registry"]
 
 SERVICES = (
     "autoscaling",
+    "budgets",
     "ec2",
     "iam",
     "kms",
@@ -59,6 +61,7 @@ def default_registry() -> Registry:
         BucketPublicAccessBlock(),
         BucketServerSideEncryptionConfiguration(),
         BucketVersioning(),
+        Budget(),
         CapacityReservation(),
         DefaultSecurityGroup(),
         DnsRecord(),

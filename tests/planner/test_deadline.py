@@ -17,6 +17,7 @@ from planner.deadline import (
     Lifetime,
     check_until,
     deadline_for,
+    plan_alarm,
     plan_deadline,
     worst_case,
     written,
@@ -24,7 +25,7 @@ from planner.deadline import (
 from planner.errors import PlanError
 from planner.make_plan import Site, make_plan
 from planner.plan import CostPlan, Plan, from_json, to_json
-from planner.profile import AwsSection
+from planner.profile import AwsSection, LifetimeSection
 
 NOW = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -113,3 +114,20 @@ def test_a_plan_carries_its_deadline_and_says_what_it_saves() -> None:
     assert "save nothing" in saving.why
     assert plan(None).deadline is None
     assert not [one for one in plan(None).decisions if one.what.startswith("deadline")]
+
+
+def test_an_alarm_tells_of_the_limit_and_limits_nothing() -> None:
+    section = LifetimeSection(alarm_emails=("operators@example.com",))
+    profile = msgspec.structs.replace(load_profile("2xh200"), lifetime=section)
+    limited = Site(stack="tested", lifetime=Lifetime(since=NOW, max_cost_usd=500.0))
+    made = make_plan(profile, load_catalogue(), limited)
+    assert made.alarm is not None
+    assert (made.alarm.limit_usd, made.alarm.emails) == (500.0, ("operators@example.com",))
+    (decision,) = (one for one in made.decisions if one.what == "cost alarm")
+    assert "no limit" in decision.why
+    assert "cost allocation tag" in decision.why
+    timed = plan_deadline(Lifetime(since=NOW, until=NOW + HOUR), cost(60.0), "on-demand")
+    for deadline in (None, timed):
+        with pytest.raises(PlanError, match="alarm_emails"):
+            plan_alarm(section, deadline)
+    assert plan_alarm(LifetimeSection(), None) is None

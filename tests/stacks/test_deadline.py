@@ -24,7 +24,7 @@ from planner.catalogue import load_catalogue
 from planner.deadline import Lifetime, group_name
 from planner.errors import DeployError
 from planner.make_plan import Site, make_plan
-from planner.plan import DeadlinePlan, Plan
+from planner.plan import AlarmPlan, DeadlinePlan, Plan
 from planner.progress import Silent
 from policies.run import evaluate, refusals
 from sandbox.handlers.clients import Boto3Clients
@@ -202,6 +202,22 @@ def test_only_the_stacks_own_reservation_ends_with_it(account: Account, clients:
     assert [item.id for item in sweep.tagged(clients, "reserved")] == [mine["CapacityReservationId"]]
     sweep.delete(clients, sweep.tagged(clients, "reserved"))
     ec2.cancel_capacity_reservation(CapacityReservationId=others["CapacityReservationId"])
+
+
+def test_an_alarm_comes_and_goes_with_the_stack(account: Account, clients: Boto3Clients, tmp_path: Path) -> None:
+    made, budgets = provisioner("alarmed", account, tmp_path), clients.client("budgets")
+    alarm = AlarmPlan(limit_usd=500.0, at_percent=(50.0, 100.0), emails=("operators@example.com",))
+    made.plan = msgspec.structs.replace(made.plan, alarm=alarm)
+    mine = {"AccountId": "123456789012", "BudgetName": "cloister-alarmed"}
+    with up(made):
+        budget = budgets.describe_budget(**mine)["Budget"]
+        assert budget["BudgetLimit"] == {"Amount": "500.00", "Unit": "USD"}
+        assert budget["CostFilters"] == {"TagKeyValue": ["user:cloister:stack$alarmed"]}
+        told = budgets.describe_notifications_for_budget(**mine)["Notifications"]
+        assert [one["Threshold"] for one in told] == [50.0, 100.0]
+        assert {one["NotificationType"] for one in told} == {"ACTUAL"}
+        assert sweep.BUDGET in {item.kind for item in sweep.tagged(clients, "alarmed")}
+    assert sweep.tagged(clients, "alarmed") == ()
 
 
 def test_the_program_never_fills_a_group_and_is_lawful(tmp_path: Path) -> None:

@@ -455,6 +455,20 @@ CASES = (
         replaces=("scheduledActionName", "other"),
     ),
     Case(
+        "aws:budgets/budget:Budget",
+        lambda world: {
+            "name": world.name("budget"),
+            "budgetType": "COST",
+            "limitAmount": "300.00",
+            "limitUnit": "USD",
+            "timeUnit": "ANNUALLY",
+            "costFilters": [{"name": "TagKeyValue", "values": [f"user:cloister:stack${world.stack}"]}],
+        },
+        outputs=("arn", "accountId", "limitAmount", "costFilters"),
+        tagged=False,
+        replaces=("limitAmount", "400.00"),
+    ),
+    Case(
         "aws:ec2/instance:Instance",
         _instance,
         outputs=("arn", "privateIp", "privateDns", "availabilityZone", "instanceState", "primaryNetworkInterfaceId"),
