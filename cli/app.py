@@ -15,6 +15,7 @@ from cli.commands import (
     doctor,
     down,
     drift,
+    extend,
     hosts,
     listing,
     logs,
@@ -22,6 +23,7 @@ from cli.commands import (
     open_,
     plan,
     profiles,
+    reap,
     repair,
     restore,
     size,
@@ -63,6 +65,8 @@ app.command("ssh")(ssh.ssh)
 app.command("connect")(connect.connect)
 app.command("tunnel")(tunnel.tunnel)
 app.command("list")(listing.list_)
+app.command("extend")(extend.extend)
+app.command("reap")(reap.reap)
 app.command("down")(down.down)
 app.command("drift")(drift.drift)
 app.command("sweep")(sweep.sweep)

@@ -14,9 +14,11 @@ from lifecycle.connecting import ConnectReport
 from lifecycle.doctor import DoctorFinding
 from lifecycle.down import DownReport
 from lifecycle.drift import DriftReport
+from lifecycle.extend import Extended
 from lifecycle.hosts.check import HostsReport
 from lifecycle.models import ModelsReport
 from lifecycle.planning import PlanReport
+from lifecycle.reap import ReapReport
 from lifecycle.register import Issued
 from lifecycle.repair import RepairReport
 from lifecycle.shell import SshReport
@@ -154,6 +156,8 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "connect": ConnectReport,
     "tunnel": TunnelReport,
     "list": Stacks,
+    "extend": Extended,
+    "reap": ReapReport,
     "down": DownReport,
     "drift": DriftReport,
     "sweep": SweepReport,

@@ -20,6 +20,7 @@ _IN_USE = frozenset(
         "InvalidGroup.InUse",
         "InvalidPlacementGroup.InUse",
         "ResourceInUse",
+        "ScalingActivityInProgress",
     }
 )
 _GONE = frozenset(
