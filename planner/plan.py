@@ -66,6 +66,9 @@ class EnginePlan(Record, frozen=True, kw_only=True):
     version: str
     args: tuple[str, ...]
     """The complete vLLM command line behind `vllm serve`, of the first replica; others differ by their port."""
+    worker_args: tuple[tuple[str, ...], ...] = ()
+    """The command line of each further node of a replica that spans nodes. `{node-0}` stands for the address of the
+    first one on the private network, which is known when it is there."""
     gpu: str
     gpus: int
     """GPUs of one replica."""
@@ -77,6 +80,11 @@ class EnginePlan(Record, frozen=True, kw_only=True):
     max_num_queued_reqs: int
     rates: Rates
     seed: int = 0
+
+    @property
+    def gpus_per_node(self) -> int:
+        """GPUs that one replica has on each of its nodes."""
+        return self.gpus // (1 + len(self.worker_args))
 
     @property
     def service_names(self) -> tuple[str, ...]:
