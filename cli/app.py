@@ -13,6 +13,7 @@ from cli.commands import (
     cost,
     doctor,
     down,
+    exposure,
     hosts,
     listing,
     logs,
@@ -50,6 +51,7 @@ app.command("compare")(compare.compare)
 app.command("assess")(assess.assess)
 app.command("status")(status.status)
 app.command("verify")(verify.verify)
+app.command("exposure")(exposure.exposure)
 app.add_typer(token.app, name="token")
 app.command("logs")(logs.logs)
 app.command("open")(open_.open_)

@@ -23,6 +23,7 @@ from lifecycle.verify import VerifyReport
 from planner.assess.report import Assessment
 from planner.cost import CostReport
 from planner.profile import Profile
+from policies.exposure.exposure import Exposure
 
 
 class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,6 +139,7 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "assess": Assessment,
     "status": StatusReport,
     "verify": VerifyReport,
+    "exposure": Exposure,
     "token issue": Token,
     "token list": Tokens,
     "token revoke": Revoked,

@@ -124,6 +124,8 @@ class NetworkPlan(Record, frozen=True, kw_only=True):
     vpc_cidr: str
     subnets: tuple[SubnetPlan, ...]
     client_cidrs: tuple[str, ...]
+    client_prefix_lists: tuple[str, ...] = ()
+    """Ids of managed prefix lists, whose entries the account knows."""
     gateway_port: int
     """The only port that clients may reach on a node."""
     gateway_endpoints: tuple[str, ...]

@@ -24,6 +24,7 @@ from moto.ec2.responses import EC2Response
 
 SERVICES = {
     "ec2": "ec2",
+    "elasticloadbalancing": "elbv2",
     "iam": "iam",
     "kms": "kms",
     "logs": "logs",
