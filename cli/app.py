@@ -15,6 +15,7 @@ from cli.commands import (
     down,
     exposure,
     hosts,
+    iam_policy,
     listing,
     logs,
     models,
@@ -58,6 +59,7 @@ app.command("open")(open_.open_)
 app.command("list")(listing.list_)
 app.command("down")(down.down)
 app.command("doctor")(doctor.doctor)
+app.command("iam-policy")(iam_policy.iam_policy)
 app.add_typer(hosts.app, name="hosts")
 app.add_typer(capacity.app, name="capacity")
 app.add_typer(profiles.app, name="profiles")

@@ -13,6 +13,7 @@ from lifecycle.doctor import DoctorFinding
 from lifecycle.down import DownReport
 from lifecycle.hosts.check import HostsReport
 from lifecycle.models import ModelsReport
+from lifecycle.operator_policy.document import IamPolicyReport
 from lifecycle.planning import PlanReport
 from lifecycle.register import Issued
 from lifecycle.sizing import SizeReport
@@ -149,6 +150,7 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "list": Stacks,
     "down": DownReport,
     "doctor": Doctor,
+    "iam-policy": IamPolicyReport,
     "hosts check": HostsReport,
     "capacity find": FindReport,
     "capacity buy": BuyReport,
