@@ -17,6 +17,7 @@ from lifecycle.drift import DriftReport
 from lifecycle.extend import Extended
 from lifecycle.hosts.check import HostsReport
 from lifecycle.models import ModelsReport
+from lifecycle.operator_policy.document import IamPolicyReport
 from lifecycle.planning import PlanReport
 from lifecycle.reap import ReapReport
 from lifecycle.register import Issued
@@ -31,6 +32,7 @@ from lifecycle.verify import VerifyReport
 from planner.assess.report import Assessment
 from planner.cost import CostReport
 from planner.profile import Profile
+from policies.exposure.exposure import Exposure
 
 
 class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,6 +148,7 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "assess": Assessment,
     "status": StatusReport,
     "verify": VerifyReport,
+    "exposure": Exposure,
     "token issue": Token,
     "token list": Tokens,
     "token revoke": Revoked,
@@ -163,6 +166,7 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "sweep": SweepReport,
     "repair": RepairReport,
     "doctor": Doctor,
+    "iam-policy": IamPolicyReport,
     "hosts check": HostsReport,
     "capacity find": FindReport,
     "capacity buy": BuyReport,

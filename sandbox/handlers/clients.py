@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from functools import cache
 from threading import Lock
 from typing import Any
 
@@ -17,6 +18,14 @@ _NOTHING_OF_THE_PERSON = {
     "credentials_file": (None, None, os.devnull, None),
 }
 """Session variables (configuration key, environment, default, conversion): a person's own AWS settings are not read."""
+
+
+@cache
+def _models() -> Any:
+    """Return what loads the services' models: one for the process, since EC2's alone takes some 70 MB."""
+    from botocore.loaders import create_loader  # noqa: PLC0415  as boto3 below
+
+    return create_loader()
 
 
 class Boto3Clients:
@@ -56,11 +65,13 @@ class Boto3Clients:
         from botocore.config import Config  # noqa: PLC0415  # as boto3
 
         if self._session is None:
+            bare = botocore.session.Session(_NOTHING_OF_THE_PERSON)
+            bare.register_component("data_loader", _models())
             self._session = boto3.session.Session(
                 aws_access_key_id="emulated",
                 aws_secret_access_key="emulated",  # noqa: S106  # the account takes any
                 region_name=self.region,
-                botocore_session=botocore.session.Session(_NOTHING_OF_THE_PERSON),
+                botocore_session=bare,
             )
         config = Config(
             connect_timeout=_CONNECT_TIMEOUT_S,
