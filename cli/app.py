@@ -20,6 +20,7 @@ from cli.commands import (
     open_,
     plan,
     profiles,
+    rehearse,
     restore,
     size,
     status,
@@ -55,6 +56,7 @@ app.command("logs")(logs.logs)
 app.command("open")(open_.open_)
 app.command("list")(listing.list_)
 app.command("down")(down.down)
+app.command("rehearse")(rehearse.rehearse)
 app.command("doctor")(doctor.doctor)
 app.add_typer(hosts.app, name="hosts")
 app.add_typer(capacity.app, name="capacity")

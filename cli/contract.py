@@ -15,6 +15,7 @@ from lifecycle.hosts.check import HostsReport
 from lifecycle.models import ModelsReport
 from lifecycle.planning import PlanReport
 from lifecycle.register import Issued
+from lifecycle.rehearsal.records import RehearsalReport
 from lifecycle.sizing import SizeReport
 from lifecycle.status import ListedStack, StatusReport
 from lifecycle.tokens import Rotated, Token
@@ -146,6 +147,7 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "open": Open,
     "list": Stacks,
     "down": DownReport,
+    "rehearse": RehearsalReport,
     "doctor": Doctor,
     "hosts check": HostsReport,
     "capacity find": FindReport,

@@ -10,6 +10,7 @@ import msgspec
 
 from lifecycle import files
 from lifecycle.engines import Engines, ResourceEngine, emulated_clients, emulated_endpoint, in_process
+from lifecycle.failing import telling_what_exists
 from lifecycle.home import StackHome
 from planner.errors import DeployError
 from planner.outputs import Outputs
@@ -53,13 +54,14 @@ class Provisioner:
         from stacks.deploy import parse_outputs  # noqa: PLC0415 - loads Pulumi and its AWS resources: a sixth of a second
 
         engine = self._engine(connected=True)
-        drifted = engine.refresh()
-        if not drifted and self._is_settled():
-            return msgspec.json.decode(self.home.outputs.read_bytes(), type=Outputs), self.preview().changes
-        if drifted:
-            self.progress.note(f"{len(drifted)} resources had changed behind our back, and are repaired")
-        self._settled.unlink(missing_ok=True)
-        result = engine.up(self._program)
+        with telling_what_exists(self.plan, engine, "up"):
+            drifted = engine.refresh()
+            if not drifted and self._is_settled():
+                return msgspec.json.decode(self.home.outputs.read_bytes(), type=Outputs), self.preview().changes
+            if drifted:
+                self.progress.note(f"{len(drifted)} resources had changed behind our back, and are repaired")
+            self._settled.unlink(missing_ok=True)
+            result = engine.up(self._program)
         outputs = parse_outputs(result.outputs)
         files.write(self.home.outputs, msgspec.json.encode(outputs))
         files.write(self._settled, self._fingerprint())
@@ -68,7 +70,9 @@ class Provisioner:
     def destroy(self) -> tuple[Change, ...]:
         """Delete everything the state knows, in reverse order."""
         self._settled.unlink(missing_ok=True)
-        return self._engine(connected=True).destroy().changes
+        engine = self._engine(connected=True)
+        with telling_what_exists(self.plan, engine, "down"):
+            return engine.destroy().changes
 
     def resources(self) -> tuple[Resource, ...]:
         """Return the resources as the state has them."""

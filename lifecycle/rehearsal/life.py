@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from botocore.exceptions import ClientError, HTTPClientError
 
 from lifecycle import sweep
 from lifecycle.engines import in_process_on
@@ -73,17 +74,22 @@ class Life:
 
     def down(self) -> Ended:
         """Take the stack away, then everything that carries its tag; never stop half way."""
-        error = ""
+        errors: list[str] = []
+        left: tuple[sweep.Found, ...] = ()
+        swept = 0
         try:
             self._provisioner().destroy()
         except DeployError as refused:
-            error = f"{refused.message}. {refused.hint}"
-        found = sweep.tagged(self.clients, self.plan.stack)
-        sweep.delete(self.clients, found)
-        left = sweep.tagged(self.clients, self.plan.stack)
+            errors.append(f"{refused.message}. {refused.hint}")
+        try:
+            found = sweep.tagged(self.clients, self.plan.stack)
+            swept = len(sweep.delete(self.clients, found))
+            left = sweep.tagged(self.clients, self.plan.stack)
+        except (ClientError, HTTPClientError) as refused:
+            errors.append(f"the sweep could not look: {refused}")
         where = self.plan.network.region
         leftovers = tuple(Leftover(kind=item.kind, id=item.id, where=where) for item in left)
-        return Ended(error=error, swept=len(found), leftovers=leftovers)
+        return Ended(error="; ".join(errors), swept=swept, leftovers=leftovers)
 
     def _engine(self) -> Engine:
         return in_process_on(self.clients, self.plan, self.home)

@@ -38,6 +38,20 @@ def is_gone(error: ClientError) -> bool:
     return code in _GONE or "NotFound" in code
 
 
+def unless_gone(remove: Callable[[], object]) -> None:
+    """Remove something; being gone already is no error: an answer that was lost makes the SDK ask twice.
+
+    Raises:
+        ClientError: the account refused for another reason.
+
+    """
+    try:
+        remove()
+    except ClientError as error:
+        if not is_gone(error):
+            raise
+
+
 def wait_until(holds: Callable[[], bool], what: str, within_s: float | None = None) -> None:
     """Return as soon as a condition holds.
 
