@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import socket
 import struct
 import threading
@@ -10,14 +11,24 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
+from xml.sax.saxutils import escape
 
 from sandbox.aws import wire
-from sandbox.aws.errors import AwsError
 from sandbox.faults.calls import name_of
 from sandbox.faults.catalogue import Fault
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 """SO_LINGER, on and zero seconds: closing sends RST, not FIN."""
+
+
+_ERRORS = {
+    "ec2": ("xml", "<Response><Errors>{}</Errors></Response>"),
+    "iam": ("xml", "<ErrorResponse>{}</ErrorResponse>"),
+    "route53": ("xml", "<ErrorResponse>{}</ErrorResponse>"),
+    "s3": ("xml", "{}"),
+    "sts": ("xml", "<ErrorResponse>{}</ErrorResponse>"),
+}
+"""Services whose errors are XML, and what stands around one."""
 
 
 class ConnectionCutError(ConnectionError):
@@ -81,7 +92,7 @@ class Injector:
         if fault is None:
             return self._account(environ, start_response)
         if fault.does == "refuse":
-            return _refuse(message, fault, start_response)
+            return _refuse(message.service, fault, start_response)
         if fault.does in {"lose", "hang after"}:
             self._carry_out(environ)
         if fault.does.startswith("hang"):
@@ -121,17 +132,18 @@ class Injector:
             close()
 
 
-def _refuse(message: wire.Message, fault: Fault, start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Answer with the fault's error, in the protocol of the request."""
-    if not message.action:  # S3 and Route 53 say the operation in the path
-        body = f"<Error><Code>{fault.code}</Code><Message>{fault.message}</Message></Error>"
-        answer = wire.Response(fault.status, (("Content-Type", "application/xml"),), body.encode())
+def _refuse(service: str, fault: Fault, start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """Answer with the fault's error, as the service's protocol writes errors (botocore's `parsers`)."""
+    protocol, template = _ERRORS.get(service, ("json", ""))
+    if protocol == "json":
+        body = json.dumps({"__type": fault.code, "message": fault.message})
     else:
-        answer = message.answer(AwsError(fault.code, fault.message))
-    headers = [(name, value) for name, value in answer.headers if name.lower() != "content-length"]
-    headers.append(("Content-Length", str(len(answer.body))))
+        body = template.format(
+            f"<Error><Code>{escape(fault.code)}</Code><Message>{escape(fault.message)}</Message></Error>"
+        )
+    headers = [("Content-Type", f"application/{protocol}"), ("Content-Length", str(len(body.encode())))]
     start_response(f"{fault.status} {HTTPStatus(fault.status).phrase}", headers)
-    return [answer.body]
+    return [body.encode()]
 
 
 def _wait_for_the_end(connection: socket.socket) -> None:
