@@ -89,8 +89,12 @@ class Site:
         self.account, self.life = Account(), Life(Ended)
         self.left: frozenset[tuple[str, str]] = frozenset()
         self.killed = KilledError
-        self.program_error = lambda said, told=True: ProgramError(Failed(said=said, told=told))
+        self._error: Any = lambda said, told: ProgramError(Failed(said=said, told=told))
         monkeypatch.setattr(run, "belongings", lambda *_: self.left)
+
+    def stopped(self, said: str, *, told: bool = True) -> Exception:
+        error: Exception = self._error(said, told)
+        return error
 
     def run(self, fault: Fault | str = PLAIN, **fields: Any) -> Run:
         record, name = (fault, fault.name) if isinstance(fault, Fault) else (None, fault)
@@ -137,7 +141,7 @@ def test_a_broken_promise_fails_the_run(change: dict[str, Any], told: str, site:
 
 
 def test_a_verb_that_stops_says_why_and_goes_on(site: Site) -> None:
-    site.account.broken = [site.program_error("ec2:CreateVpc refused. `deploy up` goes on")]
+    site.account.broken = [site.stopped("ec2:CreateVpc refused. `deploy up` goes on")]
     run = site.run(STOPPED)
     assert (run.ok, run.outcome, run.message) == (True, "stopped", "ec2:CreateVpc refused. `deploy up` goes on")
     assert site.life.done == ["up", "up again", "down"]
@@ -152,7 +156,7 @@ def test_a_verb_that_stops_says_why_and_goes_on(site: Site) -> None:
     ],
 )
 def test_a_verb_that_stops_badly_fails_the_run(fault: Fault, said: str, told: bool, message: str, site: Site) -> None:
-    site.account.broken = [site.program_error(said, told)]
+    site.account.broken = [site.stopped(said, told=told)]
     run = site.run(fault)
     assert (run.ok, run.outcome) == (False, "failed")
     assert message in run.message

@@ -55,5 +55,5 @@ def faulty(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Any, Noting, str]]
 def client(service: str, url: str, attempts: int = 1) -> Any:
     """Return a client that asks as often as it is told, and gives up after a second."""
     config = Config(read_timeout=0.5, retries={"mode": "standard", "total_max_attempts": attempts}, proxies={})
-    session = boto3.session.Session(aws_access_key_id="a", aws_secret_access_key="b", region_name="us-east-2")
+    session: Any = boto3.session.Session(aws_access_key_id="a", aws_secret_access_key="b", region_name="us-east-2")
     return session.client(service, endpoint_url=url, config=config)
