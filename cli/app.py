@@ -10,9 +10,11 @@ from cli.commands import (
     ca,
     capacity,
     compare,
+    connect,
     cost,
     doctor,
     down,
+    drift,
     hosts,
     listing,
     logs,
@@ -23,8 +25,11 @@ from cli.commands import (
     rehearse,
     restore,
     size,
+    ssh,
     status,
+    sweep,
     token,
+    tunnel,
     up,
     verify,
     version,
@@ -54,9 +59,14 @@ app.command("verify")(verify.verify)
 app.add_typer(token.app, name="token")
 app.command("logs")(logs.logs)
 app.command("open")(open_.open_)
+app.command("ssh")(ssh.ssh)
+app.command("connect")(connect.connect)
+app.command("tunnel")(tunnel.tunnel)
 app.command("list")(listing.list_)
 app.command("down")(down.down)
 app.command("rehearse")(rehearse.rehearse)
+app.command("drift")(drift.drift)
+app.command("sweep")(sweep.sweep)
 app.command("doctor")(doctor.doctor)
 app.add_typer(hosts.app, name="hosts")
 app.add_typer(capacity.app, name="capacity")

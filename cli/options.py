@@ -21,9 +21,9 @@ ProfileName = Annotated[
     str, typer.Option("--profile", "-p", help="A shipped profile's name, or the path of a TOML file of your own.")
 ]
 AcceptLicence = Annotated[
-    str,
+    bool,
     typer.Option(
-        "--accept-licence", metavar="NAME", help="Say that your use is allowed under a licence that forbids others'."
+        "--accept-licence", help="Say that the model's licence, which the refusal names, allows what you do with it."
     ),
 ]
 UpstreamUrl = Annotated[

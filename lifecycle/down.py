@@ -10,12 +10,16 @@ from pathlib import Path
 
 import msgspec
 
-from lifecycle import ports, sweep, teardown_certificate
+from lifecycle import ports, teardown_certificate
 from lifecycle.home import StackHome
 from lifecycle.journal import Journal, read
 from lifecycle.lock import hold
 from lifecycle.marked import marked_processes, stop_marked
 from lifecycle.stack import Stack, no_such_stack
+from lifecycle.sweep import account_of, patience_of
+from lifecycle.sweeping import baseline
+from lifecycle.sweeping.records import Place
+from lifecycle.sweeping.swept import Known, Swept, ids_of, sweep
 from lifecycle.teardown_certificate import Certificate, Leftover, Removed
 from planner.errors import DeployError
 from planner.progress import Progress
@@ -60,6 +64,8 @@ class _Down:
         self.leftovers: list[Leftover] = []
         self.remarks: list[str] = []
         self.looked: list[str] = []
+        self.swept: Swept | None = None
+        self.known_ids: frozenset[str] = frozenset()
         self.numbers = ports.remembered(home)
 
     def run(self, started: float) -> DownReport:
@@ -70,7 +76,9 @@ class _Down:
             if stack is not None:
                 self._attempt("services that clients reach", lambda: self._stop_services(stack))
                 self._attempt("resources", lambda: self._destroy(stack))
-                self._attempt("sweep by tag", lambda: self._sweep(stack))
+                if not self._attempt("sweep by tag", lambda: self._sweep(stack)):
+                    # An account that nobody could look at is not known to be empty.
+                    self.leftovers.append(Leftover(kind="account", id="not looked at", where=stack.plan.network.region))
             self._attempt("processes", self._stop_everything)
             self._attempt("proof", self._prove)
         written = teardown_certificate.write(
@@ -84,6 +92,7 @@ class _Down:
                 leftovers=tuple(self.leftovers),
                 looked=tuple(self.looked),
                 remarks=tuple(self.remarks),
+                swept=self.swept,
             ),
         )
         if not self.leftovers:
@@ -97,14 +106,16 @@ class _Down:
             seconds=round(time.monotonic() - started, 2),
         )
 
-    def _attempt(self, title: str, work: Callable[[], None]) -> None:
-        """Do a step; one that fails is noted, and the rest goes on."""
+    def _attempt(self, title: str, work: Callable[[], None]) -> bool:
+        """Do a step, and tell whether it succeeded; one that fails is noted, and the rest goes on."""
         try:
             with self.progress.step(title), self.journal.step(title):
                 work()
         except Exception as error:  # noqa: BLE001 - whatever fails here, the steps after it still have work to do
             self.remarks.append(f"{title}: {type(error).__name__}: {error}")
             self.progress.warn(f"{title}: {error}")
+            return False
+        return True
 
     def _load(self) -> Stack | None:
         """Read the stack; a damaged one is taken down by what its processes and its folder tell."""
@@ -135,25 +146,24 @@ class _Down:
                 + (f" ({len(known)} were recorded)" if known else "")
             )
             return
+        self.known_ids = ids_of(provisioner.resources_or_none() or ())
         self.removed += [
             Removed(kind=change.type, name=change.name) for change in provisioner.destroy() if change.op == "delete"
         ]
 
     def _sweep(self, stack: Stack) -> None:
-        """Look in the account for anything that carries the stack's tag, and delete it."""
+        """Look in the account for anything that is the stack's, and delete what carries its tag."""
         provisioner = stack.provisioner()
         if not provisioner.account_answers():
             self.looked.append("emulated account: does not run, so it holds nothing")
             return
         clients = provisioner.clients()
-        found = sweep.tagged(clients, stack.plan.stack)
-        self.removed += [Removed(kind=item.kind, name=item.id) for item in sweep.delete(clients, found)]
-        left = sweep.tagged(clients, stack.plan.stack)
-        self.leftovers += [Leftover(kind=item.kind, id=item.id, where=stack.plan.network.region) for item in left]
-        self.looked.append(
-            f"emulated account, {stack.plan.network.region}: everything tagged cloister:stack={stack.plan.stack} "
-            f"by {', '.join(sweep.CALLS)}: {len(left)} left"
-        )
+        place = Place(clients, account_of(clients), stack.plan.stack)
+        known = Known(ids=self.known_ids, baseline=baseline.read(self.home.baseline))
+        self.swept = sweep(place, self.progress, known=known, delete=True, within_s=patience_of(stack.plan.target))
+        self.removed += teardown_certificate.removed_by(self.swept)
+        self.leftovers += teardown_certificate.leftovers_of(self.swept)
+        self.looked.append(f"emulated {teardown_certificate.sentence(self.swept)}")
 
     def _stop_everything(self) -> None:
         ended = stop_marked(self.home.layout)

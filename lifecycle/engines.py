@@ -13,7 +13,7 @@ from lifecycle.refusals import refuse_resource
 from planner.plan import Plan, to_json
 from planner.progress import Progress
 from planner.resources import Resource
-from sandbox.engine import Change, Engine, Preview, Result, StateFile
+from sandbox.engine import Change, Drift, Engine, Preview, Result, StateFile
 from sandbox.engine.offline import offline_answers
 from sandbox.handlers.base import Clients
 from sandbox.handlers.invokes import INVOKES
@@ -34,6 +34,9 @@ class ResourceEngine(Protocol):
 
     def refresh(self) -> tuple[Change, ...]:
         """Look at everything; return what was changed or removed behind our back."""
+
+    def drift(self) -> tuple[Drift, ...]:
+        """Look at everything; return what was changed or deleted behind our back, and write nothing."""
 
     def destroy(self) -> Result:
         """Delete everything the state knows."""

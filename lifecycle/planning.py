@@ -29,14 +29,14 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         profile: name or path; empty to take the stack's own again.
         upstream_url: an OpenAI-compatible server in the engine's place; empty for none.
         upstream_key_env: environment variable that holds its key; empty for none.
-        accept_licence: a licence that forbids commercial use, by which somebody says that theirs is allowed.
+        accept_licence: the model's licence may forbid commercial use, and somebody says that theirs is allowed.
 
     """
 
     profile: str = ""
     upstream_url: str = ""
     upstream_key_env: str = ""
-    accept_licence: str = ""
+    accept_licence: bool = False
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,7 +136,9 @@ def _kept(home: StackHome, request: Request) -> Kept:
     elif request.upstream_key_env:
         raise UsageError("--upstream-key-env goes with --upstream", hint="Name the server as well.")
     if request.profile:
-        profile = accepting(load_profile(request.profile), request.accept_licence)
+        profile = load_profile(request.profile)
+        if request.accept_licence:
+            profile = accepting(profile)
         return Kept(profile=profile, upstream=upstream, model_config=config_of(profile.model))
     try:
         kept = msgspec.json.decode((home.folder / "request.json").read_bytes(), type=Kept)
@@ -149,11 +151,12 @@ def _kept(home: StackHome, request: Request) -> Kept:
     return msgspec.structs.replace(kept, upstream=upstream) if upstream else kept
 
 
-def accepting(profile: Profile, licence: str) -> Profile:
-    """Return the profile with a licence accepted that the command line names."""
-    if not licence:
+def accepting(profile: Profile) -> Profile:
+    """Return the profile with its model's licence accepted, by name: another model's would be asked for again."""
+    row = load_catalogue().models.get(profile.model.name)
+    if row is None:
         return profile
-    return msgspec.structs.replace(profile, model=msgspec.structs.replace(profile.model, accept_licence=licence))
+    return msgspec.structs.replace(profile, model=msgspec.structs.replace(profile.model, accept_licence=row.licence))
 
 
 def _checked_url(url: str) -> str:

@@ -17,7 +17,7 @@ from planner.outputs import Outputs
 from planner.plan import Plan, to_json
 from planner.progress import Progress
 from planner.resources import Resource
-from sandbox.engine import Change, Preview
+from sandbox.engine import Change, Drift, Preview
 from sandbox.handlers.registry import Boto3Clients
 
 PROGRAM = Path(__file__).resolve().parent.parent / "stacks"
@@ -66,6 +66,10 @@ class Provisioner:
         files.write(self.home.outputs, msgspec.json.encode(outputs))
         files.write(self._settled, self._fingerprint())
         return outputs, result.changes
+
+    def drift(self) -> tuple[Drift, ...]:
+        """Return what was changed or deleted behind our back; nothing is written."""
+        return self._engine(connected=True).drift()
 
     def destroy(self) -> tuple[Change, ...]:
         """Delete everything the state knows, in reverse order."""

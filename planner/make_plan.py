@@ -11,7 +11,8 @@ from planner.account import plan_account, plan_storage
 from planner.capacity import capacity_decision
 from planner.catalogue import Catalogue, Gpu
 from planner.cost import hourly_cost
-from planner.engine_args import engine_arguments
+from planner.division import nodes_of
+from planner.engine_args import Nodes, engine_arguments
 from planner.errors import PlanError
 from planner.model_choice import ChosenModel, choose_model
 from planner.placement import check_provider, choose_host, place_replicas, plan_network, plan_nodes
@@ -99,13 +100,16 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         embedding_width=chosen.architecture.hidden if chosen.embedding else 0,
     )
     row = catalogue.engines["vllm"]
-    args, engine_decisions = engine_arguments(
-        engine_choice(profile, chosen, fitted, served, builder.number(replica_names(placed.replicas)[0], "http"))
+    port = builder.number(replica_names(placed.replicas)[0], "http")
+    (args, engine_decisions), *workers = (
+        engine_arguments(engine_choice(profile, chosen, fitted, served_name=served.served_name, port=port, nodes=nodes))
+        for nodes in _nodes(nodes_of(profile.hardware.count, host.gpus))
     )
     engine = EnginePlan(
         name=row.name,
         version=row.version,
         args=args,
+        worker_args=tuple(words for words, _ in workers),
         gpu=gpu.name,
         gpus=profile.hardware.count,
         replicas=placed.replicas,
@@ -154,6 +158,13 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
             *_edge_decisions(identity, tls),
         ),
     )
+
+
+def _nodes(count: int) -> tuple[Nodes | None, ...]:
+    """Return each node of a replica as the engine there is told of it; None where it has one node alone."""
+    if count == 1:
+        return (None,)
+    return tuple(Nodes(count=count, rank=rank, master_addr="{node-0}") for rank in range(count))
 
 
 def _services(

@@ -12,8 +12,8 @@ import msgspec
 PLAN_SCHEMA = 1
 """Raised whenever a reader of an older plan would misread a newer one."""
 
-Target = Literal["sandbox"]
-"""Where nodes come from."""
+Target = Literal["sandbox", "aws"]
+"""Where nodes come from: an emulated account on this machine, or a real one."""
 
 Binding = Literal["loopback", "published"]
 """`loopback`: this host only. `published`: what clients may reach; in the sandbox that is loopback as well."""
@@ -66,6 +66,9 @@ class EnginePlan(Record, frozen=True, kw_only=True):
     version: str
     args: tuple[str, ...]
     """The complete vLLM command line behind `vllm serve`, of the first replica; others differ by their port."""
+    worker_args: tuple[tuple[str, ...], ...] = ()
+    """The command line of each further node of a replica that spans nodes. `{node-0}` stands for the address of the
+    first one on the private network, which is known when it is there."""
     gpu: str
     gpus: int
     """GPUs of one replica."""
@@ -77,6 +80,11 @@ class EnginePlan(Record, frozen=True, kw_only=True):
     max_num_queued_reqs: int
     rates: Rates
     seed: int = 0
+
+    @property
+    def gpus_per_node(self) -> int:
+        """GPUs that one replica has on each of its nodes."""
+        return self.gpus // (1 + len(self.worker_args))
 
     @property
     def service_names(self) -> tuple[str, ...]:
@@ -142,6 +150,8 @@ class AccountPlan(Record, frozen=True, kw_only=True):
     """ARN of the policy beyond which no role may go; empty for none."""
     role_name_prefix: str
     """Beginning of the name of every role and instance profile."""
+    number: str = ""
+    """The account itself, twelve digits: credentials of another one are refused. Empty for the emulated one."""
 
 
 class PrivateNamePlan(Record, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ def plan(
     stack: Stack = DEFAULT_STACK,
     upstream: UpstreamUrl = "",
     upstream_key_env: UpstreamKeyEnv = "",
-    accept_licence: AcceptLicence = "",
+    accept_licence: AcceptLicence = False,
     as_json: Json = False,
 ) -> None:
     """Show what `up` would do, and why: decisions, resources, services, policy verdicts, cost. Nothing is created.

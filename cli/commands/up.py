@@ -10,7 +10,7 @@ def up(
     stack: Stack = DEFAULT_STACK,
     upstream: UpstreamUrl = "",
     upstream_key_env: UpstreamKeyEnv = "",
-    accept_licence: AcceptLicence = "",
+    accept_licence: AcceptLicence = False,
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:

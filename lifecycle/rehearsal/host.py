@@ -101,7 +101,7 @@ def _from_a_stack_that_is_up(connection: Connection, base: Base, order: Sequence
     try:
         home = _home(base, "up")
         place = base.places[0]
-        OpenAccount(base.layer, place.listener).run(Life(base.setting.plan, home, place.clients).up)
+        OpenAccount(base.layer, place.listener).run(Life(base.setting.plan, home, place.clients, PATIENCE_S).up)
         _carry_out(connection, replace(base, home=home.folder), order)
     except Exception:  # noqa: BLE001 - the other end tells it
         connection.send(Defect(traceback.format_exc()))
@@ -145,7 +145,7 @@ def _run(sender: Connection, base: Base, place: Place, assignment: Assignment) -
             shutil.copytree(base.home, home.folder, dirs_exist_ok=True)
         run = OneRun(
             OpenAccount(base.layer, place.listener),
-            Life(base.setting.plan, home, place.clients),
+            Life(base.setting.plan, home, place.clients, PATIENCE_S),
             assignment,
             load_faults().get(assignment.fault),
             before=base.before,

@@ -6,19 +6,24 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ClientError
 
-from lifecycle import sweep
 from lifecycle.engines import in_process_on
 from lifecycle.home import StackHome
 from lifecycle.provision import Provisioner
-from lifecycle.teardown_certificate import Leftover
+from lifecycle.sweep import account_of
+from lifecycle.sweeping.records import Place
+from lifecycle.sweeping.swept import Swept, ids_of, sweep
+from lifecycle.teardown_certificate import Leftover, leftovers_of
 from planner.errors import DeployError
 from planner.plan import Plan
 from planner.progress import Progress, Silent
 from sandbox.engine import Engine
 from sandbox.faults.catalogue import ByHand
 from sandbox.handlers.clients import Boto3Clients
+
+_GOES_WITH_ITS_OWNER = {"network-interface", "volume"}
+"""Kinds that end with an instance or an endpoint, and that no state knows."""
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,7 +44,9 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
 class Life:
     """The verbs over one stack in one account."""
 
-    def __init__(self, plan: Plan, home: StackHome, clients: Boto3Clients) -> None:
+    def __init__(self, plan: Plan, home: StackHome, clients: Boto3Clients, patience_s: float) -> None:
+        self.patience_s = patience_s
+        """How long the sweep waits for what takes its time."""
         self.plan = plan
         self.home = home
         self.clients = clients
@@ -62,9 +69,10 @@ class Life:
     def look(self) -> tuple[str, ...]:
         """Read everything back; return in words what is not as it should be."""
         engine = self._engine()
-        changed = [f"{change.type} {change.name} was changed ({change.op})" for change in engine.refresh()]
-        known = {resource.id for resource in engine.resources()}
-        strange = [one for one in sweep.tagged(self.clients, self.plan.stack) if one.id not in known]
+        changed = [f"{one.type} {one.name} was changed by hand ({one.op})" for one in engine.drift()]
+        known = ids_of(engine.resources())
+        left = self._swept(delete=False).left
+        strange = [one for one in left if one.id not in known and one.kind not in _GOES_WITH_ITS_OWNER]
         return (*changed, *(f"{one.kind} {one.id} exists and nothing knows it" for one in strange))
 
     def change_by_hand(self, change: ByHand) -> None:
@@ -75,21 +83,19 @@ class Life:
     def down(self) -> Ended:
         """Take the stack away, then everything that carries its tag; never stop half way."""
         errors: list[str] = []
-        left: tuple[sweep.Found, ...] = ()
-        swept = 0
         try:
             self._provisioner().destroy()
         except DeployError as refused:
             errors.append(f"{refused.message}. {refused.hint}")
         try:
-            found = sweep.tagged(self.clients, self.plan.stack)
-            swept = len(sweep.delete(self.clients, found))
-            left = sweep.tagged(self.clients, self.plan.stack)
-        except (ClientError, HTTPClientError) as refused:
-            errors.append(f"the sweep could not look: {refused}")
-        where = self.plan.network.region
-        leftovers = tuple(Leftover(kind=item.kind, id=item.id, where=where) for item in left)
-        return Ended(error="; ".join(errors), swept=swept, leftovers=leftovers)
+            swept = self._swept(delete=True)
+        except ClientError as refused:
+            return Ended(error="; ".join((*errors, f"the sweep could not look: {refused}")), swept=0, leftovers=())
+        return Ended(error="; ".join(errors), swept=len(swept.deleted), leftovers=leftovers_of(swept))
+
+    def _swept(self, *, delete: bool) -> Swept:
+        place = Place(self.clients, account_of(self.clients), self.plan.stack)
+        return sweep(place, Silent(), delete=delete, within_s=self.patience_s)
 
     def _engine(self) -> Engine:
         return in_process_on(self.clients, self.plan, self.home)
