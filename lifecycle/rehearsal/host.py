@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import shutil
@@ -70,7 +71,9 @@ def load(setting: Setting) -> Base:
     region = setting.plan.network.region
     layer = make_account(region)
     places = tuple(_place(region) for _ in range(setting.side_by_side))
-    return Base(setting, layer, places, belongings(layer, region))
+    base = Base(setting, layer, places, belongings(layer, region))
+    gc.freeze()  # what is loaded stays: collections in forked processes would copy all of its pages
+    return base
 
 
 def _place(region: str) -> Place:
