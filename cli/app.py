@@ -26,6 +26,7 @@ from cli.commands import (
     plan,
     profiles,
     reap,
+    rehearse,
     repair,
     restore,
     size,
@@ -71,6 +72,7 @@ app.command("list")(listing.list_)
 app.command("extend")(extend.extend)
 app.command("reap")(reap.reap)
 app.command("down")(down.down)
+app.command("rehearse")(rehearse.rehearse)
 app.command("drift")(drift.drift)
 app.command("sweep")(sweep.sweep)
 app.command("repair")(repair.repair)

@@ -21,6 +21,7 @@ from lifecycle.operator_policy.document import IamPolicyReport
 from lifecycle.planning import PlanReport
 from lifecycle.reap import ReapReport
 from lifecycle.register import Issued
+from lifecycle.rehearsal.records import RehearsalReport
 from lifecycle.repair import RepairReport
 from lifecycle.shell import SshReport
 from lifecycle.sizing import SizeReport
@@ -162,6 +163,7 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "extend": Extended,
     "reap": ReapReport,
     "down": DownReport,
+    "rehearse": RehearsalReport,
     "drift": DriftReport,
     "sweep": SweepReport,
     "repair": RepairReport,

@@ -90,7 +90,12 @@ def emulated_clients(plan: Plan) -> Boto3Clients:
 
 
 def in_process(plan: Plan, home: StackHome, progress: Progress, *, connected: bool) -> ResourceEngine:  # noqa: ARG001 it tells nothing
-    """Return the engine of this process, on the emulated account."""
+    """Return the engine of this process, on the stack's emulated account."""
+    return in_process_on(emulated_clients(plan) if connected else None, plan, home)
+
+
+def in_process_on(clients: Clients | None, plan: Plan, home: StackHome) -> Engine:
+    """Return the engine of this process on any account; None for previews."""
     return Engine(
         project=PROJECT,
         stack=plan.stack,
@@ -98,7 +103,7 @@ def in_process(plan: Plan, home: StackHome, progress: Progress, *, connected: bo
         registry=default_registry(),
         invokes=INVOKES,
         offline=offline_answers(plan.network.region),
-        clients=emulated_clients(plan) if connected else None,
+        clients=clients,
         gate=refuse_resource,
     )
 

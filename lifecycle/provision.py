@@ -12,6 +12,7 @@ import msgspec
 from lifecycle import files, switches
 from lifecycle.aws.session import AwsSession
 from lifecycle.engines import ENGINES, Engines, Repairable, ResourceEngine, emulated_clients, emulated_endpoint
+from lifecycle.failing import telling_what_exists
 from lifecycle.home import StackHome
 from planner.errors import DeployError
 from planner.outputs import Outputs
@@ -69,20 +70,21 @@ class Provisioner:
         """
         from stacks.deploy import parse_outputs  # noqa: PLC0415 - loads Pulumi and its AWS resources: a sixth of a second
 
-        drifted = () if refreshed else self.refresh()
-        if not drifted and self._is_settled() and not switches.missing(self.clients(), self.plan):
-            return msgspec.json.decode(self.home.outputs.read_bytes(), type=Outputs), self.preview().changes
         engine = self._engine(connected=True)
-        self._settled.unlink(missing_ok=True)
-        result = engine.up(self._program)
-        changes, outputs = result.changes, parse_outputs(result.outputs)
-        if self.plan.deadline and len(outputs.nodes) < len(self.plan.nodes):
-            # The switches stand now, so nodes can be started; what needs their addresses follows.
-            with self.progress.step("nodes, after their switches"):
-                switches.start(self.clients(), self.plan, self.progress)
+        with telling_what_exists(self.plan, engine, "up"):
+            drifted = () if refreshed else self.refresh()
+            if not drifted and self._is_settled() and not switches.missing(self.clients(), self.plan):
+                return msgspec.json.decode(self.home.outputs.read_bytes(), type=Outputs), self.preview().changes
+            self._settled.unlink(missing_ok=True)
             result = engine.up(self._program)
-            changes = (*changes, *(change for change in result.changes if change.op != "same"))
-            outputs = parse_outputs(result.outputs)
+            changes, outputs = result.changes, parse_outputs(result.outputs)
+            if self.plan.deadline and len(outputs.nodes) < len(self.plan.nodes):
+                # The switches stand now, so nodes can be started; what needs their addresses follows.
+                with self.progress.step("nodes, after their switches"):
+                    switches.start(self.clients(), self.plan, self.progress)
+                result = engine.up(self._program)
+                changes = (*changes, *(change for change in result.changes if change.op != "same"))
+                outputs = parse_outputs(result.outputs)
         files.write(self.home.outputs, msgspec.json.encode(outputs))
         files.write(self._settled, self._fingerprint())
         return outputs, changes
@@ -94,9 +96,11 @@ class Provisioner:
     def destroy(self) -> tuple[Change, ...]:
         """Delete everything the state knows, in reverse order; nodes that have a switch end before it goes."""
         self._settled.unlink(missing_ok=True)
-        if self.plan.deadline:
-            switches.empty(self.clients(), self.plan.stack)
-        return self._engine(connected=True).destroy().changes
+        engine = self._engine(connected=True)
+        with telling_what_exists(self.plan, engine, "down"):
+            if self.plan.deadline:
+                switches.empty(self.clients(), self.plan.stack)
+            return engine.destroy().changes
 
     def resources(self) -> tuple[Resource, ...]:
         """Return the resources as the state has them."""

@@ -37,12 +37,14 @@ class Boto3Clients:
     Args:
         endpoint_url: the emulated account, for example `http://127.0.0.1:5000`.
         region: for example `us-east-2`.
+        read_timeout_s: how long an answer may take, in seconds.
 
     """
 
-    def __init__(self, endpoint_url: str, region: str) -> None:
+    def __init__(self, endpoint_url: str, region: str, read_timeout_s: float = _READ_TIMEOUT_S) -> None:
         self.region = region
         self.endpoint_url = endpoint_url
+        self._read_timeout_s = read_timeout_s
         self._lock = Lock()  # a session makes one client at a time
         self._session: Any = None
         self._clients: dict[str, Any] = {}
@@ -64,6 +66,8 @@ class Boto3Clients:
         import botocore.session  # noqa: PLC0415  # as boto3
         from botocore.config import Config  # noqa: PLC0415  # as boto3
 
+        from sandbox.handlers.unanswered import send_once  # noqa: PLC0415  # as boto3
+
         if self._session is None:
             bare = botocore.session.Session(_NOTHING_OF_THE_PERSON)
             bare.register_component("data_loader", _models())
@@ -75,9 +79,11 @@ class Boto3Clients:
             )
         config = Config(
             connect_timeout=_CONNECT_TIMEOUT_S,
-            read_timeout=_READ_TIMEOUT_S,
+            read_timeout=self._read_timeout_s,
             retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
             max_pool_connections=_CONNECTIONS,
             proxies={},
         )
-        return self._session.client(service, endpoint_url=self.endpoint_url, config=config)
+        client = self._session.client(service, endpoint_url=self.endpoint_url, config=config)
+        client.meta.events.register_first("needs-retry", send_once)
+        return client
