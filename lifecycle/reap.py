@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 import msgspec
 
 from lifecycle import sweep, switches
+from lifecycle.aws.asking import ask_all
+from lifecycle.aws.errors import told
 from lifecycle.aws.session import AwsSession
 from lifecycle.down import down
 from lifecycle.home import Home, StackHome
@@ -72,13 +74,8 @@ def reap(
     now = now or datetime.now(UTC)
     here = tuple(_reap_here(home, progress, now) for home in stacks)
     known = {one.stack for one in here if one.until is not None}
-    found = (
-        _reap_there(clients, stack, until, progress, now)
-        for clients in accounts
-        for stack, until in sorted(deadlines(clients).items())
-        if stack not in known and (not only or stack in only)
-    )
-    outcomes = (*here, *(one for one in found if one is not None))
+    there = (one for clients in accounts for one in _reap_account(clients, progress, now, known=known, only=only))
+    outcomes = (*here, *there)
     return ReapReport(
         ok=all(one.outcome in {"taken-down", "not-due", "no-deadline"} for one in outcomes), stacks=outcomes
     )
@@ -162,18 +159,37 @@ def _read(text: str) -> datetime | None:
 
 def _tagged(clients: Clients) -> Iterable[dict[str, str]]:
     """Yield the tags of each resource that tells a deadline: groups, and what the tagging API lists."""
-    groups = clients.client("autoscaling").get_paginator("describe_auto_scaling_groups")
-    for page in groups.paginate(Filters=[{"Name": "tag-key", "Values": [UNTIL_TAG]}]):
-        for group in page["AutoScalingGroups"]:
-            yield _plain(group["Tags"])
-    tagging = clients.client("resourcegroupstaggingapi").get_paginator("get_resources")
-    for page in tagging.paginate(TagFilters=[{"Key": UNTIL_TAG}]):
-        for mapping in page["ResourceTagMappingList"]:
-            yield _plain(mapping["Tags"])
+    having = [{"Name": "tag-key", "Values": [UNTIL_TAG]}]
+    for group in ask_all(clients, "autoscaling", "describe_auto_scaling_groups", "AutoScalingGroups", Filters=having):
+        yield _plain(group["Tags"])
+    tagging, key = "resourcegroupstaggingapi", [{"Key": UNTIL_TAG}]
+    for mapping in ask_all(clients, tagging, "get_resources", "ResourceTagMappingList", TagFilters=key):
+        yield _plain(mapping["Tags"])
 
 
 def _plain(tags: Iterable[Any]) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in tags}
+
+
+def _reap_account(
+    clients: Clients, progress: Progress, now: datetime, *, known: Collection[str], only: Sequence[str]
+) -> Iterator[Reaped]:
+    """Take down what is due in a region, but for the stacks that are known here; what fails does not stop the rest."""
+    try:
+        found = sorted(deadlines(clients).items())
+    except DeployError as error:
+        yield Reaped(stack="", where=clients.region, until=None, outcome="failed", message=error.message)
+        return
+    for stack, until in found:
+        if stack in known or (only and stack not in only):
+            continue
+        try:
+            with told(f"sweep of {stack}", clients.region):
+                reaped = _reap_there(clients, stack, until, progress, now)
+        except DeployError as error:
+            reaped = Reaped(stack=stack, where=clients.region, until=until, outcome="failed", message=error.message)
+        if reaped is not None:
+            yield reaped
 
 
 def _reap_there(clients: Clients, stack: str, until: datetime, progress: Progress, now: datetime) -> Reaped | None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from lifecycle.aws.asking import ask, ask_all
 from planner.capacity import moment
 from planner.deadline import UNTIL_TAG, group_name, switch_name, written
 from planner.errors import DeployError
@@ -28,7 +29,10 @@ NOTHING = dict.fromkeys(SIZES, 0)
 
 def missing(clients: Clients, plan: Plan) -> tuple[NodePlan, ...]:
     """Return the nodes of a stack with a deadline that do not run."""
-    return tuple(node for node in plan.nodes if not _running(clients, plan, node)) if plan.deadline else ()
+    if plan.deadline is None:
+        return ()
+    there = {_group_of(one) for one in _instances(clients, plan.stack)}
+    return tuple(node for node in plan.nodes if group_name(plan.stack, node.name) not in there)
 
 
 def start(clients: Clients, plan: Plan, progress: Progress) -> None:
@@ -57,7 +61,10 @@ def check(clients: Clients, plan: Plan, node: NodePlan) -> None:
 
     """
     deadline = _deadline_of(plan)
-    found = clients.client("autoscaling").describe_scheduled_actions(
+    found = ask(
+        clients,
+        "autoscaling",
+        "describe_scheduled_actions",
         AutoScalingGroupName=group_name(plan.stack, node.name),
         ScheduledActionNames=[switch_name(plan.stack, node.name)],
     )["ScheduledUpdateGroupActions"]
@@ -80,21 +87,21 @@ def move(clients: Clients, plan: Plan, progress: Progress) -> int:
     switches go first, because they need no host.
     """
     deadline = _deadline_of(plan)
-    api, moved = clients.client("autoscaling"), 0
     for node in plan.nodes:
-        api.put_scheduled_update_group_action(
+        ask(
+            clients,
+            "autoscaling",
+            "put_scheduled_update_group_action",
             AutoScalingGroupName=group_name(plan.stack, node.name),
             ScheduledActionName=switch_name(plan.stack, node.name),
             StartTime=deadline.until,
             **NOTHING,
         )
-        moved += 1
-    running = [instance for node in plan.nodes for instance in _running(clients, plan, node)]
+    running = [one["InstanceId"] for one in _instances(clients, plan.stack)]
     if running:
         tag = {"Key": UNTIL_TAG, "Value": written(deadline.until)}
-        clients.client("ec2").create_tags(Resources=running, Tags=[tag])
-        moved += len(running)
-    return moved + limit_reservation(clients, plan, deadline, progress)
+        ask(clients, "ec2", "create_tags", Resources=running, Tags=[tag])
+    return len(plan.nodes) + len(running) + limit_reservation(clients, plan, deadline, progress)
 
 
 def empty(clients: Clients, stack: str) -> int:
@@ -102,17 +109,17 @@ def empty(clients: Clients, stack: str) -> int:
 
     Until that is said, the switches are left alone: a teardown that is killed leaves no machine without one.
     """
-    api, names = clients.client("autoscaling"), groups_of(clients, stack)
+    names = groups_of(clients, stack)
     for name in names:
-        api.update_auto_scaling_group(AutoScalingGroupName=name, **NOTHING)
+        ask(clients, "autoscaling", "update_auto_scaling_group", AutoScalingGroupName=name, **NOTHING)
     return len(names)
 
 
 def groups_of(clients: Clients, stack: str) -> tuple[str, ...]:
     """Return the names of the groups that carry a stack's tag."""
-    pages = clients.client("autoscaling").get_paginator("describe_auto_scaling_groups")
-    found = pages.paginate(Filters=[{"Name": f"tag:{STACK_TAG}", "Values": [stack]}])
-    return tuple(group["AutoScalingGroupName"] for page in found for group in page["AutoScalingGroups"])
+    mine = [{"Name": f"tag:{STACK_TAG}", "Values": [stack]}]
+    found = ask_all(clients, "autoscaling", "describe_auto_scaling_groups", "AutoScalingGroups", Filters=mine)
+    return tuple(group["AutoScalingGroupName"] for group in found)
 
 
 def limit_reservation(clients: Clients, plan: Plan, deadline: DeadlinePlan, progress: Progress) -> int:
@@ -120,8 +127,9 @@ def limit_reservation(clients: Clients, plan: Plan, deadline: DeadlinePlan, prog
     ids = {node.reservation_id for node in plan.nodes if node.capacity == "reservation"}
     if not ids:
         return 0
-    ec2, limited = clients.client("ec2"), 0
-    for one in ec2.describe_capacity_reservations(CapacityReservationIds=sorted(ids))["CapacityReservations"]:
+    limited = 0
+    found = ask(clients, "ec2", "describe_capacity_reservations", CapacityReservationIds=sorted(ids))
+    for one in found["CapacityReservations"]:
         name = one["CapacityReservationId"]
         if {"Key": STACK_TAG, "Value": plan.stack} not in one.get("Tags", []):
             progress.warn(
@@ -129,7 +137,14 @@ def limit_reservation(clients: Clients, plan: Plan, deadline: DeadlinePlan, prog
                 f"(to hand it over, tag it {STACK_TAG}={plan.stack})"
             )
             continue
-        ec2.modify_capacity_reservation(CapacityReservationId=name, EndDateType="limited", EndDate=deadline.until)
+        ask(
+            clients,
+            "ec2",
+            "modify_capacity_reservation",
+            CapacityReservationId=name,
+            EndDateType="limited",
+            EndDate=deadline.until,
+        )
         limited += 1
     return limited
 
@@ -140,39 +155,56 @@ def _deadline_of(plan: Plan) -> DeadlinePlan:
     return plan.deadline
 
 
-def _running(clients: Clients, plan: Plan, node: NodePlan, *states: str) -> list[str]:
-    """Return the ids of a node's instances that are being started or run."""
+def _instances(clients: Clients, stack: str) -> list[Mapping[str, Any]]:
+    """Return the stack's instances that are being started or run."""
     filters = [
-        {"Name": "tag:aws:autoscaling:groupName", "Values": [group_name(plan.stack, node.name)]},
-        {"Name": "instance-state-name", "Values": list(states or ("pending", "running"))},
+        {"Name": f"tag:{STACK_TAG}", "Values": [stack]},
+        {"Name": "instance-state-name", "Values": ["pending", "running"]},
     ]
-    pages = clients.client("ec2").get_paginator("describe_instances").paginate(Filters=filters)
-    return [one["InstanceId"] for page in pages for group in page["Reservations"] for one in group["Instances"]]
+    found = ask_all(clients, "ec2", "describe_instances", "Reservations", Filters=filters)
+    return [instance for reservation in found for instance in reservation["Instances"]]
+
+
+def _group_of(instance: Mapping[str, Any]) -> str:
+    """Return the name of the group that an instance came from; empty for none."""
+    return next((tag["Value"] for tag in instance.get("Tags", []) if tag["Key"] == "aws:autoscaling:groupName"), "")
 
 
 def _group(clients: Clients, name: str) -> Mapping[str, Any]:
-    found = clients.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[name])
+    found = ask(clients, "autoscaling", "describe_auto_scaling_groups", AutoScalingGroupNames=[name])
     group: Mapping[str, Any] = found["AutoScalingGroups"][0]
     return group
 
 
+def _set_size(clients: Clients, name: str, size: int) -> None:
+    ask(clients, "autoscaling", "set_desired_capacity", AutoScalingGroupName=name, DesiredCapacity=size)
+
+
 def _fill(clients: Clients, plan: Plan, node: NodePlan) -> None:
     """Tell a node's group to start it. One that still counts a machine which is gone is told to forget it first."""
-    api, name = clients.client("autoscaling"), group_name(plan.stack, node.name)
+    name = group_name(plan.stack, node.name)
     if _group(clients, name)["DesiredCapacity"]:
-        api.set_desired_capacity(AutoScalingGroupName=name, DesiredCapacity=0)
-        wait_until(lambda: not _group(clients, name)["Instances"], f"{name} is empty", EMPTY_WITHIN_S)
-    api.set_desired_capacity(AutoScalingGroupName=name, DesiredCapacity=1)
+        _set_size(clients, name, 0)
+        try:
+            wait_until(lambda: not _group(clients, name)["Instances"], f"{name} is empty", EMPTY_WITHIN_S)
+        except TimeoutError as error:
+            raise DeployError(
+                f"{node.name} is gone, and its group does not forget it: {error}",
+                hint=f"`deploy up --stack {plan.stack}` tries again; `deploy down --stack {plan.stack}` takes the "
+                "stack away.",
+                code="node_not_started",
+            ) from error
+    _set_size(clients, name, 1)
 
 
 def _await(clients: Clients, plan: Plan, node: NodePlan) -> None:
     """Wait until a node runs; if it cannot be started, empty its group, so that none comes when nobody looks."""
     asked, name = datetime.now(UTC), group_name(plan.stack, node.name)
     until, pause, why = time.monotonic() + START_WITHIN_S, 0.05, ""
-    while not _running(clients, plan, node, "running"):
+    while not any(_runs(one, name) for one in _instances(clients, plan.stack)):
         why = _failure(clients, name, asked) or ("" if time.monotonic() < until else "it did not come in time")
         if why:
-            clients.client("autoscaling").set_desired_capacity(AutoScalingGroupName=name, DesiredCapacity=0)
+            _set_size(clients, name, 0)
             raise DeployError(
                 f"{node.name} ({node.instance_type}) could not be started: {why}",
                 hint=f"Its group is empty again, and costs nothing. `deploy up --stack {plan.stack}` tries again; "
@@ -183,9 +215,13 @@ def _await(clients: Clients, plan: Plan, node: NodePlan) -> None:
         pause = min(2 * pause, 5.0)
 
 
+def _runs(instance: Mapping[str, Any], group: str) -> bool:
+    return _group_of(instance) == group and instance["State"]["Name"] == "running"
+
+
 def _failure(clients: Clients, name: str, asked: datetime) -> str:
     """Return what the newest of a group's activities failed with; nothing if it did not fail."""
-    answer = clients.client("autoscaling").describe_scaling_activities(AutoScalingGroupName=name, MaxRecords=1)
+    answer = ask(clients, "autoscaling", "describe_scaling_activities", AutoScalingGroupName=name, MaxRecords=1)
     newest = next(iter(answer["Activities"]), None)
     if newest is None or newest["StatusCode"] != "Failed" or (asked - newest["StartTime"]).total_seconds() > _RECENT_S:
         return ""

@@ -253,6 +253,22 @@ def test_a_lost_stack_is_found_by_its_tags_and_taken_down(make: Callable[..., Ma
     assert reap((), accounts, Silent(), only=("forgotten",), now=made.until).stacks == ()
 
 
+def test_a_region_that_does_not_answer_is_told_and_stops_nothing(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setattr("lifecycle.aws.session._ATTEMPTS", 1)
+    silent = AwsSession("eu-north-1")
+    assert silent.client("autoscaling")
+    assert silent.client("resourcegroupstaggingapi")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", account.url)
+    report = reap((), (silent, AwsSession(REGION)), Silent(), only=("nothing-of-that-name",))
+    (failed,) = report.stacks
+    assert (failed.where, failed.outcome) == ("eu-north-1", "failed")
+    assert "autoscaling:DescribeAutoScalingGroups" in failed.message
+    assert exit_code(report) == ExitCode.FAILED
+
+
 def test_a_stack_that_was_never_finished_is_found_as_well(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     """No group was made yet: endpoints alone cost money too."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", account.url)
