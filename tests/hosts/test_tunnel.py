@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -203,7 +204,16 @@ def test_openssh_goes_through_the_same_tunnel(site: Stage) -> None:
     assert site.endpoint.refusals == []
     assert len(site.endpoint.asked) == 1
     assert site.account.users == [USER]
-    assert not list(Path("/tmp").glob("cl-key-*"))
+    assert not list(Path(tempfile.gettempdir()).glob("cl-key-*"))
+    wait_until(lambda: site.endpoint.closes == [1000])
+
+
+def test_a_tunnel_on_standard_input_and_output_ends_with_its_input(site: Stage) -> None:
+    done = site.cli("tunnel", site.node, "--stack", "team", input="SSH-2.0-test\r\n")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("SSH-2.0-OpenSSH")
+    wait_until(lambda: site.endpoint.closes == [1000])
+    assert site.account.users == []  # no key was named, so none was let in
 
 
 def test_another_host_key_stops_both_ways_before_anything_is_sent(site: Stage) -> None:
