@@ -270,7 +270,11 @@ def test_what_is_under_way_arrives_after_the_near_side_has_ended(
 
 def test_silence_does_not_end_a_tunnel_whose_near_side_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lifecycle.tunnel.stream.LINGER_S", 0.1)
-    got, goes_on = bytearray(), threading.Event()
+    got, over = bytearray(), threading.Event()
+
+    def stays_open(size: int) -> bytes:
+        over.wait(10)
+        return b""
 
     def answer_late(near: socket.socket) -> None:
         time.sleep(0.5)
@@ -279,8 +283,8 @@ def test_silence_does_not_end_a_tunnel_whose_near_side_goes_on(tmp_path: Path, m
     with served(answer_late) as address, standing_in(tmp_path, address) as endpoint:
         lead_there(monkeypatch, endpoint)
         with opened() as stream:
-            carry(stream, lambda size: b"" if goes_on.wait(10) else b"", got.extend)
-    goes_on.set()
+            carry(stream, stays_open, got.extend)
+    over.set()
     assert got == b"at last"
 
 
