@@ -278,6 +278,7 @@ def test_ansible_goes_through_the_tunnel(site: Stage) -> None:
     assert len(site.endpoint.asked) == 1  # one connection carries all tasks
     assert site.endpoint.refusals == []
     assert site.account.users == [USER]
+    wait_until(lambda: site.endpoint.closes == [1000])
 
 
 def test_an_openssh_configuration_of_ones_own(site: Stage, tmp_path: Path) -> None:
