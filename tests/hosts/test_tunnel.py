@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pty
+import select
 import shutil
 import signal
 import socket
@@ -207,6 +209,33 @@ def test_openssh_goes_through_the_same_tunnel(site: Stage) -> None:
     assert site.account.users == [USER]
     assert not list(Path(tempfile.gettempdir()).glob("cl-key-*"))
     wait_until(lambda: site.endpoint.closes == [1000])
+
+
+def test_a_terminal_gets_a_shell_and_ctrl_c_reaches_the_far_side(site: Stage) -> None:
+    site.access.pin(site.access.node())
+    ours, theirs = pty.openpty()
+    command = (sys.executable, "-m", "cli", "ssh", "--stack", "team")
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+    ) as shell:
+        os.close(theirs)
+        seen = read_until(ours, b"$ ")
+        os.write(ours, b"tty; sleep 600\n")
+        seen += read_until(ours, b"/dev/pts/")
+        os.write(ours, b"\x03")
+        seen += read_until(ours, b"$ ")
+        os.write(ours, b"exit 5\n")
+        assert shell.wait(20) == 5, seen
+    os.close(ours)
+    wait_until(lambda: site.endpoint.closes == [1000])
+
+
+def read_until(terminal: int, mark: bytes) -> bytes:
+    seen = b""
+    while mark not in seen:
+        assert select.select([terminal], [], [], 40)[0], seen
+        seen += os.read(terminal, 4096)
+    return seen
 
 
 def test_a_tunnel_on_standard_input_and_output_ends_with_its_input(site: Stage) -> None:
