@@ -14,6 +14,7 @@ from cli.commands import (
     cost,
     doctor,
     down,
+    drift,
     hosts,
     listing,
     logs,
@@ -21,10 +22,12 @@ from cli.commands import (
     open_,
     plan,
     profiles,
+    repair,
     restore,
     size,
     ssh,
     status,
+    sweep,
     token,
     tunnel,
     up,
@@ -61,6 +64,9 @@ app.command("connect")(connect.connect)
 app.command("tunnel")(tunnel.tunnel)
 app.command("list")(listing.list_)
 app.command("down")(down.down)
+app.command("drift")(drift.drift)
+app.command("sweep")(sweep.sweep)
+app.command("repair")(repair.repair)
 app.command("doctor")(doctor.doctor)
 app.add_typer(hosts.app, name="hosts")
 app.add_typer(capacity.app, name="capacity")

@@ -13,15 +13,18 @@ from lifecycle.compare import CompareReport
 from lifecycle.connecting import ConnectReport
 from lifecycle.doctor import DoctorFinding
 from lifecycle.down import DownReport
+from lifecycle.drift import DriftReport
 from lifecycle.hosts.check import HostsReport
 from lifecycle.models import ModelsReport
 from lifecycle.planning import PlanReport
 from lifecycle.register import Issued
+from lifecycle.repair import RepairReport
 from lifecycle.shell import SshReport
 from lifecycle.sizing import SizeReport
 from lifecycle.status import ListedStack, StatusReport
+from lifecycle.sweep import SweepReport
 from lifecycle.tokens import Rotated, Token
-from lifecycle.up import UpReport
+from lifecycle.up_report import UpReport
 from lifecycle.verify import VerifyReport
 from planner.assess.report import Assessment
 from planner.cost import CostReport
@@ -152,6 +155,9 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "tunnel": TunnelReport,
     "list": Stacks,
     "down": DownReport,
+    "drift": DriftReport,
+    "sweep": SweepReport,
+    "repair": RepairReport,
     "doctor": Doctor,
     "hosts check": HostsReport,
     "capacity find": FindReport,

@@ -45,6 +45,11 @@ class Home:
         return self.root / "known_hosts"
 
     @property
+    def pulumi(self) -> Path:
+        """Plugins of Pulumi's engine, shared between stacks."""
+        return self.root / "pulumi"
+
+    @property
     def offerings(self) -> Path:
         """Capacity Blocks that were found for sale."""
         return self.root / "offerings.json"
@@ -105,6 +110,11 @@ class StackHome:
     def resources(self) -> Path:
         """State of the emulated resources."""
         return self.folder / "resources.json"
+
+    @property
+    def baseline(self) -> Path:
+        """What was in the account before the stack."""
+        return self.folder / "baseline.json"
 
     @property
     def journal(self) -> Path:

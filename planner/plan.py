@@ -66,6 +66,9 @@ class EnginePlan(Record, frozen=True, kw_only=True):
     version: str
     args: tuple[str, ...]
     """The complete vLLM command line behind `vllm serve`, of the first replica; others differ by their port."""
+    worker_args: tuple[tuple[str, ...], ...] = ()
+    """The command line of each further node of a replica that spans nodes. `{node-0}` stands for the address of the
+    first one on the private network, which is known when it is there."""
     gpu: str
     gpus: int
     """GPUs of one replica."""
@@ -77,6 +80,11 @@ class EnginePlan(Record, frozen=True, kw_only=True):
     max_num_queued_reqs: int
     rates: Rates
     seed: int = 0
+
+    @property
+    def gpus_per_node(self) -> int:
+        """GPUs that one replica has on each of its nodes."""
+        return self.gpus // (1 + len(self.worker_args))
 
     @property
     def service_names(self) -> tuple[str, ...]:
@@ -223,7 +231,7 @@ class Service(Record, frozen=True, kw_only=True):
 
     name: str
     artefact: str
-    """A row of the catalogue's `artefacts.toml`."""
+    """A row of the catalogue's `artefacts.toml`, or of its `engines.toml`."""
     version: str
     args: tuple[str, ...]
     env: dict[str, str] = {}
@@ -317,8 +325,8 @@ class MetricsPlan(Record, frozen=True, kw_only=True):
 class CostPlan(Record, frozen=True, kw_only=True):
     """What it would cost by the hour, and how sure that is."""
 
-    usd_per_hour: float
-    """What this target costs now."""
+    usd_per_hour: float | None
+    """What this target's machines cost while they run, beyond what is paid already; None where no price is known."""
     usd_per_hour_on_aws: float | None
     """Price of the whole instances on AWS; None where no price is known."""
     basis: str

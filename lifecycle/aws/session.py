@@ -7,6 +7,7 @@ every program that uses boto3.
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _CONNECT_TIMEOUT_S, _READ_TIMEOUT_S = 10, 60
 _ATTEMPTS = 5
+_CONNECTIONS = 32
 
 
 class AwsSession:
@@ -30,6 +32,7 @@ class AwsSession:
 
     def __init__(self, region: str) -> None:
         self.region = region
+        self._lock = Lock()  # a session makes one client at a time
         self._session: Any = None
         self._clients: dict[tuple[str, bool], Any] = {}
 
@@ -81,10 +84,15 @@ class AwsSession:
         """Return a setting of the person's AWS configuration: `ca_bundle`, `use_fips_endpoint`, ..."""
         return self._boto()._session.get_config_variable(name)  # noqa: SLF001 - boto3 shows no other way to it
 
+    def client(self, service: str) -> Any:
+        """Return the client of any service, for example `iam`; safe to share between threads."""
+        return self._client(service)
+
     def _client(self, service: str, *, once: bool = False) -> Any:
-        if (service, once) not in self._clients:
-            self._clients[service, once] = self._make(service, 1 if once else _ATTEMPTS)
-        return self._clients[service, once]
+        with self._lock:
+            if (service, once) not in self._clients:
+                self._clients[service, once] = self._make(service, 1 if once else _ATTEMPTS)
+            return self._clients[service, once]
 
     def _make(self, service: str, attempts: int) -> Any:
         from botocore.config import Config  # noqa: PLC0415 - takes a third of a second, as boto3
@@ -92,6 +100,7 @@ class AwsSession:
         config = Config(
             connect_timeout=_CONNECT_TIMEOUT_S,
             read_timeout=_READ_TIMEOUT_S,
+            max_pool_connections=_CONNECTIONS,
             retries={"mode": "standard", "total_max_attempts": attempts},
         )
         return self._boto().client(service, config=config)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from sandbox.aws import (
     buckets,
+    budgets,
     capacity_blocks,
     capacity_reservations,
     connect_endpoints,
@@ -23,6 +24,7 @@ from sandbox.aws.region import Region
 
 OPERATIONS: Mapping[tuple[str, str], Operation] = {
     **buckets.OPERATIONS,
+    **budgets.OPERATIONS,
     **capacity_blocks.OPERATIONS,
     **capacity_reservations.OPERATIONS,
     **connect_endpoints.OPERATIONS,
