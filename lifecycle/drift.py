@@ -10,8 +10,7 @@ import msgspec
 from lifecycle.home import StackHome
 from lifecycle.stack import Stack
 from lifecycle.sweep import account_of
-from lifecycle.sweeping.kinds import KINDS
-from lifecycle.sweeping.looking import look
+from lifecycle.sweeping.looking import apart, look
 from lifecycle.sweeping.records import Place, Thing, pages
 from lifecycle.sweeping.swept import ids_of
 from planner.errors import DeployError
@@ -19,12 +18,7 @@ from planner.progress import Progress
 from planner.resources import Resource
 from sandbox.engine import Change, Drift
 
-_ROUTE_TO = (
-    "DestinationCidrBlock",
-    "DestinationIpv6CidrBlock",
-)
-_NOT_THE_PROGRAMS = {"network-interface", "volume", "kms-key"}
-"""Kinds that AWS makes along with what the program asks for, or keeps when it is gone."""
+_ROUTE_TO = ("DestinationCidrBlock", "DestinationIpv6CidrBlock")
 
 
 class Added(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,12 +93,12 @@ def _added(place: Place, known: Iterable[Resource]) -> tuple[tuple[Added, ...], 
     """Return what the state does not know, and why some of it could not be looked at."""
     resources = tuple(known)
     ids = ids_of(resources)
-    looked = look(place, [kind for kind in KINDS if kind.name not in _NOT_THE_PROGRAMS])
+    looked = look(place)
     mine = [thing for one in looked for thing in one.of(place)]
     unknown = [
         Added(kind=thing.kind, id=thing.id, detail=thing.detail)
-        for thing in mine
-        if thing.id not in ids and not thing.owner and thing.gone_on is None
+        for thing in apart(mine)
+        if thing.id not in ids and thing.gone_on is None
     ]
     unknown += _rules(place, mine, ids)
     unknown += _routes(mine, resources)

@@ -17,7 +17,7 @@ from lifecycle.home import STACK_NAME, Home, StackHome
 from lifecycle.stack import Stack
 from lifecycle.sweeping.clearing import PATIENCE_S, clear
 from lifecycle.sweeping.kinds import KINDS
-from lifecycle.sweeping.looking import look
+from lifecycle.sweeping.looking import apart, look
 from lifecycle.sweeping.records import Place
 from lifecycle.sweeping.swept import Remaining, Swept, stacks_of
 from lifecycle.sweeping.swept import sweep as sweep_place
@@ -28,8 +28,6 @@ from sandbox.handlers.base import Clients
 
 EMULATED_PATIENCE_S = 60.0
 """How long the emulated account's releases are waited for: a fraction of a second is what they take."""
-_PARTS = {"network-interface", "volume"}
-"""Kinds that are parts of an instance while it has them."""
 _EVERYWHERE = frozenset(kind.name for kind in KINDS if kind.everywhere)
 
 
@@ -164,13 +162,7 @@ def tagged(clients: Clients, stack: str) -> tuple[Found, ...]:
     if why := [one.why_not for one in looked if one.why_not]:
         raise DeployError(f"not everything could be looked at: {'; '.join(why)}", hint="", code="not_looked_at")
     mine = [thing for one in looked for thing in one.of(place) if thing.gone_on is None]
-    ids = {thing.id for thing in mine}
-    instances = {thing.id for thing in mine if thing.kind == "instance"}
-    return tuple(
-        Found(kind=one.kind, id=one.id, stack=stack)
-        for one in mine
-        if one.owner not in ids and not (one.kind in _PARTS and one.refs & instances)
-    )
+    return tuple(Found(kind=one.kind, id=one.id, stack=stack) for one in apart(mine))
 
 
 def delete(

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
 
 from lifecycle.aws.errors import told
 from lifecycle.sweeping.kinds import KINDS
@@ -15,6 +14,8 @@ from lifecycle.sweeping.records import Kind, Place, Thing
 from planner.errors import DeployError
 
 _KINDS_AT_ONCE = 12
+_PARTS = {"network-interface", "volume"}
+"""Kinds that are parts of an instance while it has them."""
 
 
 @dataclass(frozen=True)
@@ -42,14 +43,24 @@ def look(place: Place, kinds: Iterable[Kind] = KINDS) -> tuple[Looked, ...]:
         return tuple(pool.map(lambda kind: _look(place, kind), kinds))
 
 
+def apart(things: Iterable[Thing]) -> tuple[Thing, ...]:
+    """Return the things that are no part of another one and do not go with it."""
+    listed = tuple(things)
+    ids = {thing.id for thing in listed}
+    instances = {thing.id for thing in listed if thing.kind == "instance"}
+    return tuple(
+        thing for thing in listed if thing.owner not in ids and not (thing.kind in _PARTS and thing.refs & instances)
+    )
+
+
 def _look(place: Place, kind: Kind) -> Looked:
     things: list[Thing] = []
     try:
         things.extend(kind.look(place))
     except (ClientError, BotoCoreError) as error:
         return Looked(kind, tuple(things), explain(error, kind, place.region))
-    except ResponseParserError as error:
-        return Looked(kind, tuple(things), f"the answer cannot be read: {error}")
+    except Exception as error:  # noqa: BLE001 - whatever one kind's answer is, the others are looked at, and it is said
+        return Looked(kind, tuple(things), f"the answer cannot be read: {type(error).__name__}: {error}")
     return Looked(kind, tuple(things))
 
 
