@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from lifecycle import sweep as verb
 from lifecycle.drift import drift
 from lifecycle.home import Home, StackHome
 from lifecycle.profiles import load_profile
@@ -83,6 +84,18 @@ def test_changed_deleted_and_added(made: tuple[StackHome, Outputs], clients: Bot
         ec2.detach_internet_gateway(InternetGatewayId=gateway, VpcId=outputs.vpc_id)
         ec2.delete_internet_gateway(InternetGatewayId=gateway)
         ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=anywhere)
+
+
+def test_a_stack_in_use_is_no_leftover_in_its_own_account(made: tuple[StackHome, Outputs]) -> None:
+    home, outputs = made
+    place = verb.place_of(home, "", all_stacks=False)
+    report = verb.sweep(home.home, place, Silent())
+    assert (report.account, report.region) == ("123456789012", "us-east-2")
+    (stack,) = report.stacks
+    assert stack.in_use
+    assert outputs.vpc_id in {one.id for one in stack.things}
+    assert stack.usd_per_month > 1000
+    assert report.ok
 
 
 def test_an_account_that_does_not_run_is_no_drift(made: tuple[StackHome, Outputs], tmp_path: Path) -> None:

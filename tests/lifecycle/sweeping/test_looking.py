@@ -90,6 +90,20 @@ def test_an_answer_that_cannot_be_read_is_no_answer() -> None:
     assert "cannot be read" in looked.why_not
 
 
+def test_what_goes_between_two_calls_is_looked_at_again() -> None:
+    balancers = [{"LoadBalancers": [{"LoadBalancerArn": "arn-1"}]}, {"LoadBalancers": []}]
+
+    def tags(_: dict[str, Any]) -> None:
+        raise refusal("LoadBalancerNotFound", "DescribeTags")
+
+    script: dict[tuple[str, str], Any] = {
+        ("elbv2", "describe_load_balancers"): lambda _: balancers.pop(0),
+        ("elbv2", "describe_tags"): tags,
+    }
+    (looked,) = look(Place(Scripted(script), "1", "mine"), [_kind("load-balancer")])
+    assert (looked.things, looked.why_not) == ((), "")
+
+
 def _kind(name: str) -> Kind:
     return next(kind for kind in KINDS if kind.name == name)
 
