@@ -10,6 +10,7 @@ from cli.commands import (
     ca,
     capacity,
     compare,
+    connect,
     cost,
     doctor,
     down,
@@ -21,11 +22,14 @@ from cli.commands import (
     open_,
     plan,
     profiles,
+    repair,
     restore,
     size,
+    ssh,
     status,
     sweep,
     token,
+    tunnel,
     up,
     verify,
     version,
@@ -55,10 +59,14 @@ app.command("verify")(verify.verify)
 app.add_typer(token.app, name="token")
 app.command("logs")(logs.logs)
 app.command("open")(open_.open_)
+app.command("ssh")(ssh.ssh)
+app.command("connect")(connect.connect)
+app.command("tunnel")(tunnel.tunnel)
 app.command("list")(listing.list_)
 app.command("down")(down.down)
 app.command("drift")(drift.drift)
 app.command("sweep")(sweep.sweep)
+app.command("repair")(repair.repair)
 app.command("doctor")(doctor.doctor)
 app.add_typer(hosts.app, name="hosts")
 app.add_typer(capacity.app, name="capacity")

@@ -7,8 +7,10 @@ from typing import Any
 
 import msgspec
 
+from lifecycle.access import TunnelReport
 from lifecycle.capacity import BuyReport, ExtendReport, FindReport, ShowReport
 from lifecycle.compare import CompareReport
+from lifecycle.connecting import ConnectReport
 from lifecycle.doctor import DoctorFinding
 from lifecycle.down import DownReport
 from lifecycle.drift import DriftReport
@@ -16,11 +18,13 @@ from lifecycle.hosts.check import HostsReport
 from lifecycle.models import ModelsReport
 from lifecycle.planning import PlanReport
 from lifecycle.register import Issued
+from lifecycle.repair import RepairReport
+from lifecycle.shell import SshReport
 from lifecycle.sizing import SizeReport
 from lifecycle.status import ListedStack, StatusReport
 from lifecycle.sweep import SweepReport
 from lifecycle.tokens import Rotated, Token
-from lifecycle.up import UpReport
+from lifecycle.up_report import UpReport
 from lifecycle.verify import VerifyReport
 from planner.assess.report import Assessment
 from planner.cost import CostReport
@@ -146,10 +150,14 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "token rotate": Rotated,
     "logs": Logs,
     "open": Open,
+    "ssh": SshReport,
+    "connect": ConnectReport,
+    "tunnel": TunnelReport,
     "list": Stacks,
     "down": DownReport,
     "drift": DriftReport,
     "sweep": SweepReport,
+    "repair": RepairReport,
     "doctor": Doctor,
     "hosts check": HostsReport,
     "capacity find": FindReport,

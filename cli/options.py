@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
 if TYPE_CHECKING:
     from lifecycle.models import Hardware
+    from planner.plan import Target as PlanTarget
 
 DEFAULT_STACK = "default"
 
@@ -21,9 +22,9 @@ ProfileName = Annotated[
     str, typer.Option("--profile", "-p", help="A shipped profile's name, or the path of a TOML file of your own.")
 ]
 AcceptLicence = Annotated[
-    str,
+    bool,
     typer.Option(
-        "--accept-licence", metavar="NAME", help="Say that your use is allowed under a licence that forbids others'."
+        "--accept-licence", help="Say that the model's licence, which the refusal names, allows what you do with it."
     ),
 ]
 UpstreamUrl = Annotated[
@@ -35,6 +36,15 @@ UpstreamKeyEnv = Annotated[
     typer.Option("--upstream-key-env", metavar="NAME", help="Environment variable that holds the upstream's key."),
 ]
 Count = Annotated[int, typer.Option("--count", min=1, max=1024, help="GPUs of one replica.")]
+Target = Annotated[
+    str,
+    typer.Option(
+        "--target",
+        metavar="sandbox|aws",
+        help="Where nodes come from: an emulated account on this machine, or AWS.",
+        show_default="the stack's own, or sandbox",
+    ),
+]
 OwnPrices = Annotated[
     Path | None, typer.Option("--prices", help="A TOML file of your own models, licences, machines and prices.")
 ]
@@ -44,6 +54,20 @@ CompareContext = Annotated[
         "--max-model-len", help="Longest request, in tokens: 32768, 32k or 32K.", show_default="32768, or the model's"
     ),
 ]
+
+
+def target_of(text: str) -> PlanTarget | Literal[""]:
+    """Return the target that an option names; empty for the stack's own.
+
+    Raises:
+        UsageError: there is no such target.
+
+    """
+    from planner.errors import UsageError
+
+    if text in {"", "sandbox", "aws"}:
+        return cast("PlanTarget | Literal['']", text)
+    raise UsageError(f"--target: {text!r} is unknown", hint="Known: sandbox, aws.", code="unknown_target")
 
 
 def hardware_of(gpu: str, count: int, max_model_len: str) -> Hardware:

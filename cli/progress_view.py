@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.live import Live
     from rich.tree import Tree
 
 
@@ -82,6 +83,11 @@ class _Steps:
 class LineView(_Steps):
     """One timestamped line when a step ends, or says something."""
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leave the terminal to a question; lines need no pause."""
+        yield
+
     def _ended(self, step: Step) -> None:
         mark = "FAILED" if step.failed else "ok"
         self._line(f"{'  ' * step.depth}{step.title} ... {mark} ({step.seconds:.1f} s)")
@@ -101,6 +107,19 @@ class TreeView(_Steps):
     def __init__(self, console: Console) -> None:
         super().__init__()
         self.console = console
+        self.live: Live | None = None
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leave the terminal to a question: a tree that is redrawn would write over it."""
+        if self.live is None:
+            yield
+            return
+        self.live.stop()
+        try:
+            yield
+        finally:
+            self.live.start()
 
     def __rich__(self) -> Tree:
         """Draw the tree as it is now."""
@@ -137,5 +156,6 @@ def progress_view() -> Iterator[LineView | TreeView]:
 
     console = Console(stderr=True)
     view = TreeView(console)
-    with Live(view, console=console, refresh_per_second=8, transient=False):
+    with Live(view, console=console, refresh_per_second=8, transient=False) as live:
+        view.live = live
         yield view

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from lifecycle.aws.preflight import Room
     from lifecycle.planning import PlanReport
     from lifecycle.stack import Stack
-    from lifecycle.up import UpReport
+    from lifecycle.up_report import UpReport
     from planner.plan import CostPlan
 
 
@@ -26,7 +27,9 @@ def price(cost: CostPlan) -> str:
 def plan_summary(report: PlanReport) -> str:
     """Say in one line what the plan comes to."""
     work = ", ".join(f"{count} to {op}" for op, count in report.changes.items() if op != "same") or "nothing to change"
-    return f"{len(report.resources)} resources ({work}), {len(report.plan.services)} services, here at no cost"
+    cost = report.cost.usd_per_hour
+    here = "price unknown" if cost is None else f"{cost:,.2f} USD per hour" if cost else "here at no cost"
+    return f"{len(report.resources)} resources ({work}), {len(report.plan.services)} services, {here}"
 
 
 def flags(stack: str) -> str:
@@ -50,7 +53,8 @@ def next_steps(report: UpReport) -> list[tuple[str, str]]:
 
 def plan_page(report: PlanReport) -> list[RenderableType]:
     """Return the whole plan, laid out."""
-    from cli.show import table
+    from cli.agreement import told
+    from cli.show import card, table
 
     plan = report.plan
     ports = {s.name: ", ".join(f"{p.name} {p.number}" for p in s.ports) for s in plan.services}
@@ -73,7 +77,24 @@ def plan_page(report: PlanReport) -> list[RenderableType]:
         page.append(table(["rule", "severity", "status", "resource", "finding"], rows, title="Policies"))
     else:
         page.append("Policies: every rule holds.")
-    return [*page, f"Cost: nothing in the sandbox. On AWS: {price(plan.cost)}"]
+    if plan.target == "sandbox":
+        return [*page, f"Cost: nothing in the sandbox. On AWS: {price(plan.cost)}"]
+    return [*page, card("On AWS", [*told(report), *_room(report.room), ("price", price(plan.cost))], style="yellow")]
+
+
+def _room(room: Room | None) -> list[tuple[str, str]]:
+    """Say what the account has for the nodes."""
+    if room is None or not room.nodes:
+        return []
+    rows = [("zones", f"{', '.join(room.zones)}: offer the machine today")]
+    if room.quota:
+        use = room.quota
+        why = f"{use.running} of {use.limit} vCPUs in use, {use.wanted} wanted ({use.quota.code}, {use.quota.title})"
+        rows.append(("quota", why))
+    if room.held:
+        held = room.held
+        rows.append((held.kind, f"{held.id}, {held.available} of {held.total} free in {held.zone}"))
+    return rows
 
 
 def curl_example(stack: Stack) -> str:

@@ -11,18 +11,23 @@ from pathlib import Path
 import msgspec
 
 from lifecycle import ports, teardown_certificate
+from lifecycle.aws.account import check_account
+from lifecycle.aws.session import AwsSession
 from lifecycle.home import StackHome
 from lifecycle.journal import Journal, read
 from lifecycle.lock import hold
 from lifecycle.marked import marked_processes, stop_marked
+from lifecycle.pulumi_place import engine_folder
 from lifecycle.stack import Stack, no_such_stack
-from lifecycle.sweep import account_of, patience_of
+from lifecycle.sweep import patience_of, place_of_stack
 from lifecycle.sweeping import baseline
-from lifecycle.sweeping.records import Place
-from lifecycle.sweeping.swept import Known, Swept, ids_of, sweep
+from lifecycle.sweeping.swept import Known, Swept, ids_of, machine_ids, sweep
 from lifecycle.teardown_certificate import Certificate, Leftover, Removed
 from planner.errors import DeployError
 from planner.progress import Progress
+
+DESTROY, SWEEP = "resources", "sweep by tag"
+"""Titles of the two steps that delete in the account."""
 
 
 class DownReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,16 +72,19 @@ class _Down:
         self.swept: Swept | None = None
         self.known_ids: frozenset[str] = frozenset()
         self.numbers = ports.remembered(home)
+        self.on_aws = False
 
     def run(self, started: float) -> DownReport:
         begun = datetime.now(UTC)
         self._note_journal()
         stack = self._load()
+        self.on_aws = self._check_account(stack)
         with self.journal.step("down"):
             if stack is not None:
-                self._attempt("services that clients reach", lambda: self._stop_services(stack))
-                self._attempt("resources", lambda: self._destroy(stack))
-                self._attempt("sweep by tag", lambda: self._sweep(stack))
+                if not self.on_aws:
+                    self._attempt("services that clients reach", lambda: self._stop_services(stack))
+                self._attempt(DESTROY, lambda: self._destroy(stack))
+                self._attempt(SWEEP, lambda: self._sweep(stack))
             self._attempt("processes", self._stop_everything)
             self._attempt("proof", self._prove)
         written = teardown_certificate.write(
@@ -112,6 +120,28 @@ class _Down:
         except Exception as error:  # noqa: BLE001 - whatever fails here, the steps after it still have work to do
             self.remarks.append(f"{title}: {type(error).__name__}: {error}")
             self.progress.warn(f"{title}: {error}")
+            if self.on_aws and title in {DESTROY, SWEEP}:
+                # An emulated account ends with its process; what AWS was not asked to delete may be there, and is paid.
+                self.leftovers.append(Leftover(kind="unknown", id=title, where=str(error)))
+
+    def _check_account(self, stack: Stack | None) -> bool:
+        """Tell whether the stack is on AWS, with credentials of its account: in another one nothing would be left.
+
+        Raises:
+            DeployError: the credentials are of another account, or nobody can tell which account the stack is in.
+
+        """
+        if stack is None and engine_folder(self.home).exists():
+            raise DeployError(
+                f"the plan of {self.home.name!r} cannot be read, and with it which account its resources are in",
+                hint=f"`deploy plan --stack {self.home.name} --profile NAME --target aws` shows what `up` would write "
+                f"anew; then `deploy down`. Pulumi's own state is in {engine_folder(self.home)}.",
+                code="plan_unreadable",
+            )
+        if stack is None or stack.plan.target != "aws":
+            return False
+        check_account(AwsSession(stack.plan.network.region), stack.plan.account.number)
+        return True
 
     def _load(self) -> Stack | None:
         """Read the stack; a damaged one is taken down by what its processes and its folder tell."""
@@ -143,6 +173,8 @@ class _Down:
             )
             return
         self.known_ids = ids_of(provisioner.resources_or_none() or ())
+        if self.on_aws:  # what somebody made from a disk names the disk, which is gone by the time it is looked for
+            self.known_ids |= machine_ids(place_of_stack(stack))
         self.removed += [
             Removed(kind=change.type, name=change.name) for change in provisioner.destroy() if change.op == "delete"
         ]
@@ -153,13 +185,13 @@ class _Down:
         if not provisioner.account_answers():
             self.looked.append("emulated account: does not run, so it holds nothing")
             return
-        clients = provisioner.clients()
-        place = Place(clients, account_of(clients), stack.plan.stack)
+        place = place_of_stack(stack)
         known = Known(ids=self.known_ids, baseline=baseline.read(self.home.baseline))
         self.swept = sweep(place, self.progress, known=known, delete=True, within_s=patience_of(stack.plan.target))
         self.removed += teardown_certificate.removed_by(self.swept)
         self.leftovers += teardown_certificate.leftovers_of(self.swept)
-        self.looked.append(f"emulated {teardown_certificate.sentence(self.swept)}")
+        whose = "" if self.on_aws else "emulated "
+        self.looked.append(f"{whose}{teardown_certificate.sentence(self.swept)}")
 
     def _stop_everything(self) -> None:
         ended = stop_marked(self.home.layout)
@@ -167,7 +199,7 @@ class _Down:
 
     def _prove(self) -> None:
         alive = marked_processes(self.home.layout)
-        if not any(process.name == "aws" for process in alive):
+        if not self.on_aws and not any(process.name == "aws" for process in alive):
             self.looked.append("the emulated account: stopped, and whatever it still held ended with it")
         self.leftovers += [Leftover(kind="process", id=str(p.pid), where=p.name) for p in alive]
         self.looked.append(f"processes marked with this stack's folder in their environment: {len(alive)} left")

@@ -9,11 +9,10 @@ import msgspec
 
 from lifecycle.home import StackHome
 from lifecycle.stack import Stack
-from lifecycle.sweep import account_of
+from lifecycle.sweep import place_of_stack
 from lifecycle.sweeping.looking import apart, look
 from lifecycle.sweeping.records import Place, Thing, pages
 from lifecycle.sweeping.swept import ids_of
-from planner.errors import DeployError
 from planner.progress import Progress
 from planner.resources import Resource
 from sandbox.engine import Change, Drift
@@ -56,20 +55,13 @@ def drift(home: StackHome, progress: Progress) -> DriftReport:
     """Look at every resource of a stack, and for what its state does not know.
 
     Raises:
-        DeployError: there is no such stack, or its account does not answer.
+        DeployError: there is no such stack, its account does not answer, or the credentials are of another one.
 
     """
     started = time.monotonic()
     stack = Stack.load(home, progress)
     provisioner = stack.provisioner()
-    if not provisioner.account_answers():
-        raise DeployError(
-            f"the emulated account of stack {home.name!r} does not run: its resources ended with it",
-            hint=f"`deploy up --stack {home.name}` makes them again.",
-            code="account_not_running",
-        )
-    clients = provisioner.clients()
-    place = Place(clients, account_of(clients), home.name)
+    place = place_of_stack(stack)
     with progress.step("resources as they are"):
         changed = provisioner.drift()
     with progress.step("what nobody knows"):

@@ -45,6 +45,11 @@ class Home:
         return self.root / "known_hosts"
 
     @property
+    def pulumi(self) -> Path:
+        """Plugins of Pulumi's engine, shared between stacks."""
+        return self.root / "pulumi"
+
+    @property
     def offerings(self) -> Path:
         """Capacity Blocks that were found for sale."""
         return self.root / "offerings.json"

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 
 from lifecycle import files, ports
+from lifecycle.aws.account import check_account
+from lifecycle.aws.preflight import Room, room_for
+from lifecycle.aws.session import AwsSession
 from lifecycle.home import StackHome
 from lifecycle.model_config import config_of
 from lifecycle.profiles import load_profile
 from lifecycle.provision import Provisioner
+from lifecycle.pulumi_place import StateChoice
+from planner.bill import Bill, bill
 from planner.catalogue import load_catalogue
 from planner.errors import UsageError
 from planner.make_plan import Site, make_plan
-from planner.plan import CostPlan, Decision, Plan, UpstreamPlan, to_json
+from planner.plan import CostPlan, Decision, Plan, Target, UpstreamPlan, to_json
 from planner.profile import Profile
 from planner.progress import Progress
 from policies.run import Finding, evaluate
+
+INSTANCE = "aws:ec2/instance:Instance"
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,14 +37,18 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         profile: name or path; empty to take the stack's own again.
         upstream_url: an OpenAI-compatible server in the engine's place; empty for none.
         upstream_key_env: environment variable that holds its key; empty for none.
-        accept_licence: a licence that forbids commercial use, by which somebody says that theirs is allowed.
+        accept_licence: the model's licence may forbid commercial use, and somebody says that theirs is allowed.
+        target: where nodes come from; empty for the stack's own, or the sandbox.
+        state: where Pulumi keeps the state of a stack on AWS; None for the stack's own choice.
 
     """
 
     profile: str = ""
+    target: Target | Literal[""] = ""
+    state: StateChoice | None = None
     upstream_url: str = ""
     upstream_key_env: str = ""
-    accept_licence: str = ""
+    accept_licence: bool = False
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +58,9 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     upstream: UpstreamPlan | None
     model_config: dict[str, Any] | None = None
     """Content of the file that `model.config` named."""
+    target: Target = "sandbox"
+    account: str = ""
+    """Number of the AWS account that the stack was begun in."""
 
 
 class NamedResource(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,27 +80,54 @@ class PlanReport(msgspec.Struct, frozen=True, kw_only=True):
     """Operation (`create`, `update`, `replace`, `delete`, `same`) -> number of resources."""
     findings: tuple[Finding, ...]
     cost: CostPlan
+    bill: Bill
+    launched: tuple[str, ...]
+    """Names of the nodes that run already, and go on running."""
+    room: Room | None = None
+    """What the account says about room for the nodes; null in the sandbox."""
 
 
 def decide(home: StackHome, request: Request) -> tuple[Plan, Kept]:
     """Make the plan, with the ports that the stack has or the defaults; nothing is written.
 
+    On AWS the credentials are looked at first: they say which account is planned for.
+
     Raises:
         UsageError: the request, the profile or the plan is wrong.
+        DeployError: the credentials are of another account than the stack's, or there are none.
 
     """
     kept = _kept(home, request)
+    if kept.target == "aws":
+        session = AwsSession(kept.profile.aws.region)
+        caller = check_account(session, kept.account or kept.profile.aws.account)
+        kept = msgspec.structs.replace(kept, account=caller.account)
     return plan_with_ports(home, kept, ports.remembered(home)), kept
 
 
 def plan_with_ports(home: StackHome, kept: Kept, numbers: dict[str, int]) -> Plan:
     """Make the plan for known port numbers."""
-    site = Site(stack=home.name, ports=numbers, upstream=kept.upstream, model_config=kept.model_config)
+    site = Site(
+        stack=home.name,
+        target=kept.target,
+        ports=numbers,
+        upstream=kept.upstream,
+        model_config=kept.model_config,
+        account=kept.account,
+    )
     return make_plan(kept.profile, load_catalogue(), site)
 
 
-def judge(plan: Plan, home: StackHome, progress: Progress) -> PlanReport:
-    """Run the program without an account, and every policy over what it registers."""
+def judge(plan: Plan, home: StackHome, progress: Progress, *, hours: float | None = None) -> PlanReport:
+    """Run the program without an account, and every policy over what it registers; nothing is asked of it.
+
+    Args:
+        plan: as decided.
+        home: what the stack has already.
+        progress: told about each step.
+        hours: until something stops the machines; None where nothing does.
+
+    """
     with progress.step("resources, previewed"):
         preview = Provisioner(plan, home, progress).preview()
     with progress.step("policies"):
@@ -100,7 +142,24 @@ def judge(plan: Plan, home: StackHome, progress: Progress) -> PlanReport:
         changes=changes,
         findings=findings,
         cost=plan.cost,
+        bill=bill(plan.cost, hours),
+        launched=tuple(change.name for change in preview.changes if change.type == INSTANCE and change.op == "same"),
     )
+
+
+def with_room(report: PlanReport, progress: Progress) -> PlanReport:
+    """Ask the account whether there is room for the nodes that it does not have yet; the sandbox has room.
+
+    Raises:
+        DeployError: there is none, or not now; the message says which limit, and where to raise it.
+
+    """
+    if report.plan.target != "aws":
+        return report
+    with progress.step("room in the account"):
+        session = AwsSession(report.plan.network.region)
+        room = room_for(session, report.plan, launched=report.launched, now=datetime.now(UTC))
+    return msgspec.structs.replace(report, room=room)
 
 
 def remember(home: StackHome, plan: Plan, kept: Kept) -> None:
@@ -135,25 +194,63 @@ def _kept(home: StackHome, request: Request) -> Kept:
         upstream = UpstreamPlan(url=_checked_url(request.upstream_url), key_env=request.upstream_key_env)
     elif request.upstream_key_env:
         raise UsageError("--upstream-key-env goes with --upstream", hint="Name the server as well.")
+    before = _kept_before(home)
+    if before and request.target and request.target != before.target:
+        raise UsageError(
+            f"the stack {home.name!r} is of the target {before.target}",
+            hint=f"Name another stack: --stack NAME; or take this one down first: `deploy down --stack {home.name}`.",
+            code="other_target",
+        )
     if request.profile:
-        profile = accepting(load_profile(request.profile), request.accept_licence)
-        return Kept(profile=profile, upstream=upstream, model_config=config_of(profile.model))
-    try:
-        kept = msgspec.json.decode((home.folder / "request.json").read_bytes(), type=Kept)
-    except (OSError, msgspec.MsgspecError):
+        profile = load_profile(request.profile)
+        if request.accept_licence:
+            profile = accepting(profile)
+        _check_region(home, before, profile)
+        return Kept(
+            profile=profile,
+            upstream=upstream,
+            model_config=config_of(profile.model),
+            target=before.target if before else request.target or "sandbox",
+            account=before.account if before else "",
+        )
+    if before is None:
         raise UsageError(
             "which profile? --profile NAME is missing",
             hint="`deploy profiles` lists them; `deploy up --profile 2xh200` is the usual first one.",
             code="no_profile",
-        ) from None
-    return msgspec.structs.replace(kept, upstream=upstream) if upstream else kept
+        )
+    return msgspec.structs.replace(before, upstream=upstream) if upstream else before
 
 
-def accepting(profile: Profile, licence: str) -> Profile:
-    """Return the profile with a licence accepted that the command line names."""
-    if not licence:
+def _check_region(home: StackHome, before: Kept | None, profile: Profile) -> None:
+    """Refuse to look for a stack's resources where they are not: all of them would seem to be gone.
+
+    Raises:
+        UsageError: the stack on AWS is in another region.
+
+    """
+    if before and before.target == "aws" and before.profile.aws.region != profile.aws.region:
+        raise UsageError(
+            f"the stack {home.name!r} is in {before.profile.aws.region}, the profile is for {profile.aws.region}",
+            hint=f"Name another stack: --stack NAME; or take this one down first: `deploy down --stack {home.name}`.",
+            code="other_region",
+        )
+
+
+def _kept_before(home: StackHome) -> Kept | None:
+    """Return what the stack was made from; None where there is no stack, or its record cannot be read."""
+    try:
+        return msgspec.json.decode((home.folder / "request.json").read_bytes(), type=Kept)
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def accepting(profile: Profile) -> Profile:
+    """Return the profile with its model's licence accepted, by name: another model's would be asked for again."""
+    row = load_catalogue().models.get(profile.model.name)
+    if row is None:
         return profile
-    return msgspec.structs.replace(profile, model=msgspec.structs.replace(profile.model, accept_licence=licence))
+    return msgspec.structs.replace(profile, model=msgspec.structs.replace(profile.model, accept_licence=row.licence))
 
 
 def _checked_url(url: str) -> str:

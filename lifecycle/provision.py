@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import socket
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from lifecycle import files
-from lifecycle.engines import Engines, ResourceEngine, emulated_clients, emulated_endpoint, in_process
+from lifecycle.aws.session import AwsSession
+from lifecycle.engines import ENGINES, Engines, Repairable, ResourceEngine, emulated_clients, emulated_endpoint
 from lifecycle.home import StackHome
 from planner.errors import DeployError
 from planner.outputs import Outputs
@@ -17,7 +19,10 @@ from planner.plan import Plan, to_json
 from planner.progress import Progress
 from planner.resources import Resource
 from sandbox.engine import Change, Drift, Preview
-from sandbox.handlers.registry import Boto3Clients
+from sandbox.handlers.base import Clients
+
+if TYPE_CHECKING:
+    from lifecycle.pulumi_state import Mended
 
 PROGRAM = Path(__file__).resolve().parent.parent / "stacks"
 
@@ -25,11 +30,12 @@ PROGRAM = Path(__file__).resolve().parent.parent / "stacks"
 class Provisioner:
     """Runs the program with one of the engines. Its program is heavy to import (Pulumi) and imported when it runs."""
 
-    def __init__(self, plan: Plan, home: StackHome, progress: Progress, engines: Engines = in_process) -> None:
+    def __init__(self, plan: Plan, home: StackHome, progress: Progress, engines: Engines | None = None) -> None:
+        """Make one; `engines` takes the place of the target's own."""
         self.plan = plan
         self.home = home
         self.progress = progress
-        self.engines = engines
+        self.engines = engines or ENGINES[plan.target]
 
     def preview(self) -> Preview:
         """Return what the program would register and change, touching nothing.
@@ -43,8 +49,19 @@ class Provisioner:
         changes = (Change(op="same", type=r.type, name=r.name, urn=r.urn) for r in resources if r.id)
         return Preview(resources=resources, changes=tuple(changes))
 
-    def up(self) -> tuple[Outputs, tuple[Change, ...]]:
+    def refresh(self) -> tuple[Change, ...]:
+        """Look at everything that the state knows; return what was changed or removed behind our back."""
+        drifted = self._engine(connected=True).refresh()
+        if drifted:
+            self._settled.unlink(missing_ok=True)
+            self.progress.note(f"{len(drifted)} resources had changed behind our back, and are repaired")
+        return drifted
+
+    def up(self, *, refreshed: bool = False) -> tuple[Outputs, tuple[Change, ...]]:
         """Bring the account to what the program says, and keep its outputs.
+
+        Args:
+            refreshed: `refresh` was just called.
 
         Raises:
             DeployError: the account refused; what was made is in the state, and the next run goes on from there.
@@ -52,12 +69,10 @@ class Provisioner:
         """
         from stacks.deploy import parse_outputs  # noqa: PLC0415 - loads Pulumi and its AWS resources: a sixth of a second
 
-        engine = self._engine(connected=True)
-        drifted = engine.refresh()
+        drifted = () if refreshed else self.refresh()
         if not drifted and self._is_settled():
             return msgspec.json.decode(self.home.outputs.read_bytes(), type=Outputs), self.preview().changes
-        if drifted:
-            self.progress.note(f"{len(drifted)} resources had changed behind our back, and are repaired")
+        engine = self._engine(connected=True)
         self._settled.unlink(missing_ok=True)
         result = engine.up(self._program)
         outputs = parse_outputs(result.outputs)
@@ -85,12 +100,28 @@ class Provisioner:
         except DeployError:
             return None
 
-    def clients(self) -> Boto3Clients:
-        """Return clients of the emulated account."""
-        return emulated_clients(self.plan)
+    def check(self) -> None:
+        """Find out whether the engine can work here, before anybody agrees to anything.
+
+        Raises:
+            DeployError: something that it needs is missing.
+
+        """
+        self._engine(connected=True)
+
+    def repair(self, *, break_lock: bool) -> Mended | None:
+        """Settle what a run that was killed left in the engine's state; None for one that does so by itself."""
+        engine = self._engine(connected=True)
+        return engine.repair(break_lock=break_lock) if isinstance(engine, Repairable) else None
+
+    def clients(self) -> Clients:
+        """Return clients of the account."""
+        return emulated_clients(self.plan) if self.plan.target == "sandbox" else AwsSession(self.plan.network.region)
 
     def account_answers(self) -> bool:
-        """Tell whether the emulated account is there to be asked."""
+        """Tell whether the account is there to be asked: AWS is, an emulated one may not run."""
+        if self.plan.target != "sandbox":
+            return True
         try:
             with socket.create_connection(("127.0.0.1", self.plan.port("aws", "http")), timeout=1):
                 return True

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import psutil
 
 from lifecycle.pulumi_cli import BACKEND_VARIABLE
 from planner.errors import LockedError
@@ -31,6 +33,8 @@ class Mended(msgspec.Struct, frozen=True, kw_only=True):
     """Resources that were in the account and not in the state."""
     forgotten: tuple[str, ...] = ()
     """Operations that had been begun, and had made nothing or are known by now."""
+    released: bool = False
+    """A lock was left that nobody held."""
 
 
 def resources_of(states: Iterable[Mapping[str, Any]]) -> tuple[Resource, ...]:
@@ -106,7 +110,8 @@ def mend(deployment: dict[str, Any], find: Finder) -> Mended:
 def wait_for_engine(locks: Path, backend: str) -> bool:
     """Wait for an engine that outlived its verb, and for its plugins; tell whether locks were left that nobody holds.
 
-    What they still do would be missed otherwise: a plugin brings to its end what the engine had asked for.
+    What they still do would be missed otherwise: a plugin brings to its end what the engine had asked for. Hosts of
+    programs and policies touch no account, and do not notice that their engine is gone: they are ended.
 
     Args:
         locks: folder of the engine's lock files.
@@ -119,7 +124,7 @@ def wait_for_engine(locks: Path, backend: str) -> bool:
     if not locks.is_dir() or not any(locks.rglob("*.json")):
         return False
     deadline = time.monotonic() + ENDS_WITHIN_S
-    while alive := [*_processes_of(backend)]:
+    while alive := [process.pid for process in _processes_of(backend) if not _is_host(process)]:
         if time.monotonic() >= deadline:
             numbers = " ".join(map(str, alive))
             raise LockedError(
@@ -128,16 +133,27 @@ def wait_for_engine(locks: Path, backend: str) -> bool:
                 f"`kill -INT {numbers}`; then run this command again.",
             )
         time.sleep(PAUSE_S)
+    for host in _processes_of(backend):
+        with contextlib.suppress(psutil.Error):
+            host.terminate()
     return True
 
 
-def _processes_of(backend: str) -> Iterator[int]:
-    """Yield the processes that have a backend in their environment; one that has ended, reaped or not, has none."""
-    import psutil  # noqa: PLC0415 - needed only after a crash
+def _is_host(process: psutil.Process) -> bool:
+    """Tell whether a process only runs programs or policies for an engine."""
+    try:
+        command = process.cmdline()
+    except psutil.Error:
+        return False  # it ended, or is not ours to judge
+    name = Path(command[0]).name if command else ""
+    return name.startswith(("pulumi-language-", "pulumi-analyzer-")) or "pulumi.policy" in command
 
+
+def _processes_of(backend: str) -> Iterator[psutil.Process]:
+    """Yield the processes that have a backend in their environment; one that has ended, reaped or not, has none."""
     for process in psutil.process_iter():
         try:
             if process.environ().get(BACKEND_VARIABLE) == backend:
-                yield process.pid
+                yield process
         except psutil.Error:
             continue  # it ended meanwhile, or belongs to another user and then not to this stack

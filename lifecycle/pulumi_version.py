@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
 
 from semver import VersionInfo
 
@@ -13,6 +15,8 @@ from planner.errors import DeployError
 OLDEST = VersionInfo(3, 259, 0)
 """The version that everything here was tried with. Later ones of the same major version keep its promises."""
 INSTALL = "https://www.pulumi.com/docs/iac/download-install/versions/"
+PLUGIN = "pulumi-resource-aws"
+"""Executable of the plugin that asks AWS."""
 
 
 def find_cli(environment: Mapping[str, str]) -> tuple[str, VersionInfo]:
@@ -45,6 +49,34 @@ def find_cli(environment: Mapping[str, str]) -> tuple[str, VersionInfo]:
             code="pulumi_version",
         )
     return path, version
+
+
+def plugin_version() -> str:
+    """Return the version of the plugin pulumi-aws that the locked package of the same name speaks to."""
+    return metadata.version("pulumi_aws")
+
+
+def plugin_path(home: Path) -> Path:
+    """Return where that plugin is, or would be, in a folder that PULUMI_HOME names."""
+    return home / "plugins" / f"resource-aws-v{plugin_version()}" / PLUGIN
+
+
+def plugin(home: Path) -> Path:
+    """Return the plugin's executable.
+
+    Raises:
+        DeployError: it is not installed in that version.
+
+    """
+    path = plugin_path(home)
+    if not path.is_file():
+        raise DeployError(
+            f"Pulumi's plugin aws {plugin_version()} is not installed in {home}",
+            hint="`deploy doctor` prints how to install it, and `deploy doctor --install` does: nothing is downloaded "
+            "without being asked for.",
+            code="plugin_missing",
+        )
+    return path
 
 
 def _version_of(path: str, environment: Mapping[str, str]) -> str:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 from pulumi import automation
 from pulumi.automation.errors import CommandError, ConcurrentUpdateError
 
@@ -18,6 +19,7 @@ from lifecycle import files
 from lifecycle.pulumi_cli import Cli, environment_of
 from lifecycle.pulumi_events import Told
 from lifecycle.pulumi_packs import staged
+from lifecycle.pulumi_place import StateChoice
 from lifecycle.pulumi_state import Finder, Mended, mend, resources_of, wait_for_engine
 from planner.errors import DeployError, LockedError, PolicyRefusedError
 from planner.resources import Resource
@@ -38,6 +40,7 @@ class Place:
         environment: names the account; comes over `given`.
         executables: name -> text of scripts that stand in for installed plugins.
         given: the environment of the person.
+        choice: where the state is kept, and what seals its secrets.
 
     """
 
@@ -46,11 +49,17 @@ class Place:
     environment: Mapping[str, str]
     executables: Mapping[str, str] = field(default_factory=dict)
     given: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    choice: StateChoice = field(default_factory=StateChoice)
 
     @property
     def state(self) -> Path:
-        """Folder of the engine's state."""
+        """Folder of the engine's state, where it is on this machine."""
         return self.folder / "state"
+
+    @property
+    def locks(self) -> Path:
+        """Folder of the engine's locks, where the state is on this machine."""
+        return self.state / ".pulumi" / "locks"
 
     @property
     def backend(self) -> str:
@@ -59,7 +68,7 @@ class Place:
         Its attribute files, which nothing reads, are left out: the engine writes them in place, so that one that is
         killed leaves an empty one, and then finds its own state unreadable ("failed to load checkpoint: EOF").
         """
-        return f"file://{self.state}?metadata=skip"
+        return self.choice.backend or f"file://{self.state}?metadata=skip"
 
     @property
     def passphrase(self) -> Path:
@@ -102,6 +111,7 @@ class RealEngine:
         find: Finder,
         policy_packs: tuple[Path, ...] = (),
         listener: Callable[[Event], None] = lambda _: None,
+        told_of_mending: Callable[[Mended], None] = lambda _: None,
     ) -> None:
         """Make an engine; nothing is looked for yet.
 
@@ -113,6 +123,7 @@ class RealEngine:
             find: looks in the account for what an interrupted creation left.
             policy_packs: folders of policy packs that judge previews and updates.
             listener: told about every operation.
+            told_of_mending: told what a run that was killed had left, where there was something.
 
         """
         self.project = project
@@ -122,6 +133,7 @@ class RealEngine:
         self.find = find
         self.policy_packs = policy_packs
         self.listener = listener
+        self.told_of_mending = told_of_mending
 
     def preview(self, program: Callable[[], None]) -> Preview:
         """Say what the program registers and what that would change; the account is asked, and nothing is changed.
@@ -200,6 +212,23 @@ class RealEngine:
             stack.destroy(on_event=told, parallel=PARALLEL, continue_on_error=True, color="never", show_secrets=False)
         return Result(changes=tuple(told.changes), outputs={})
 
+    def repair(self, *, break_lock: bool = False) -> Mended:
+        """Settle what a run that was killed left behind: locks that nobody holds, operations that never ended.
+
+        Args:
+            break_lock: release locks of a state that is kept elsewhere, of which nobody here can tell who holds them.
+
+        Raises:
+            LockedError: an engine on this machine still works on the stack.
+
+        """
+        stack = self._stack()
+        if break_lock and self.place.choice.backend:
+            stack.cancel()
+            self._told(Mended(released=True))
+        mended = self._mend(stack)
+        return msgspec.structs.replace(mended, released=mended.released or break_lock)
+
     def resources(self) -> tuple[Resource, ...]:
         """Return what the state knows."""
         deployment = self._stack().export_stack().deployment or {}
@@ -219,33 +248,46 @@ class RealEngine:
             project_settings=settings,
             program=program or _no_program,
             pulumi_command=cli,
+            secrets_provider=self.place.choice.secrets_provider or None,
         )
         try:
             stack = automation.Stack.create_or_select(self.stack, workspace)
-            known = workspace.stack_settings(self.stack)
+            known = self._settings(workspace)
             if known.config != dict(self.configuration):
-                known.config = dict(self.configuration)
+                known.config = dict(self.configuration)  # in a file: set by the CLI, it would be on a command line
                 workspace.save_stack_settings(self.stack, known)
         except CommandError as error:
             raise _explained(error, Told(self.listener)) from error
         return stack
+
+    def _settings(self, workspace: automation.LocalWorkspace) -> automation.StackSettings:
+        """Return the stack's settings; none where a run was killed before it wrote them, or was on another machine."""
+        try:
+            return workspace.stack_settings(self.stack)
+        except (FileNotFoundError, AttributeError):  # no file, or an empty one, of which the SDK says the latter
+            return automation.StackSettings(secrets_provider=self.place.choice.secrets_provider or None)
 
     def _packs(self) -> list[str]:
         return [str(staged(pack, self.place.folder / "packs")) for pack in self.policy_packs]
 
     def _mend(self, stack: automation.Stack) -> Mended:
         """Settle what a run that was killed left behind; nothing to do is the usual case, and costs one look."""
-        locks = self.place.state / ".pulumi" / "locks"
-        if wait_for_engine(locks, self.place.backend):
+        released = wait_for_engine(self.place.locks, self.place.backend)
+        if released:
             stack.cancel()
         exported = stack.export_stack()
         if not (exported.deployment or {}).get("pending_operations"):
-            return Mended()
+            return self._told(Mended(released=released))
         self._refresh(stack)  # before anything is taken over: it would no longer be known as unfinished
         exported = stack.export_stack()
         deployment = dict(exported.deployment or {})
         mended = mend(deployment, self.find)
         stack.import_stack(automation.Deployment(version=exported.version, deployment=deployment))
+        return self._told(msgspec.structs.replace(mended, released=released))
+
+    def _told(self, mended: Mended) -> Mended:
+        if mended != Mended():
+            self.told_of_mending(mended)
         return mended
 
     def _refresh(self, stack: automation.Stack) -> tuple[Change, ...]:
@@ -274,7 +316,10 @@ def _explained(error: CommandError, told: Told) -> DeployError:
         place = short(first.urn) if first.urn else "the stack"
         return PolicyRefusedError(f"policy {first.policy} refuses {place}: {first.message}{more}")
     if isinstance(error, ConcurrentUpdateError):
-        return LockedError("Pulumi's engine already works on the stack", hint="Wait for it to end.")
+        return LockedError(
+            "Pulumi's engine already works on the stack, or one that was killed left its lock",
+            hint="Wait for it to end. If it has ended, on whatever machine: `deploy repair --break-lock`.",
+        )
     by_urn = {urn: words for urn, words in told.failures.items() if urn}
     if by_urn:
         (urn, words), others = next(iter(by_urn.items())), [*map(short, [*by_urn][1:])]

@@ -56,7 +56,11 @@ class Stack:
     @property
     def url(self) -> str:
         """Where clients reach the endpoint (OpenAI's base URL without `/v1`)."""
-        return f"https://{self.plan.tls.name_at('127.0.0.1')}:{self.plan.port('traefik', 'https')}"
+        port = self.plan.port("traefik", "https")
+        if self.plan.target == "sandbox":
+            return f"https://{self.plan.tls.name_at('127.0.0.1')}:{port}"
+        name = self.plan.private_name.name if self.plan.private_name else self.plan.tls.hostnames[-1]
+        return f"https://{name}" if port == 443 else f"https://{name}:{port}"
 
     @property
     def ca_file(self) -> str:
@@ -65,10 +69,30 @@ class Stack:
 
     @cached_property
     def processes(self) -> Processes:
-        """The services of this machine."""
+        """The services of this machine.
+
+        Raises:
+            DeployError: they belong on nodes.
+
+        """
+        self.check_served()
         from lifecycle.processes import Processes  # noqa: PLC0415 - loads the supervisor's client, which `token` needs not
 
         return Processes(self.plan, self.layout, resolve, self.progress)
+
+    def check_served(self) -> None:
+        """Refuse to speak of services and an endpoint where none are.
+
+        Raises:
+            DeployError: the stack's services belong on nodes, and are not configured there.
+
+        """
+        if self.plan.target != "sandbox":
+            raise DeployError(
+                f"no services are configured on the nodes of {self.plan.stack!r}: there is no endpoint",
+                hint="`deploy status` shows the nodes.",
+                code="not_configured",
+            )
 
     def provisioner(self) -> Provisioner:
         """Return what makes and unmakes the resources."""

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import msgspec
 
+from lifecycle.aws.account import check_account
+from lifecycle.aws.errors import told
+from lifecycle.aws.session import AwsSession
 from lifecycle.home import Home, StackHome
 from lifecycle.journal import last_state
 from lifecycle.processes import ServiceState
 from lifecycle.stack import Stack
 from planner.errors import DeployError
+
+BILLED = {"pending", "running"}
+"""States of an instance that are paid for; one that shuts down or is stopped is not."""
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,15 +25,38 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[str, ...]
 
 
+class Node(msgspec.Struct, frozen=True, kw_only=True):
+    """A node on AWS. `state` is EC2's word, `gone` for one that the account does not have."""
+
+    name: str
+    instance_id: str
+    state: str
+    private_ip: str
+    zone: str
+
+
 class StatusReport(msgspec.Struct, frozen=True, kw_only=True):
-    """One stack. `state`: running, degraded, stopped, or interrupted and failed as the last verb left it."""
+    """One stack.
+
+    Attributes:
+        state: running, degraded, stopped, not-configured (nodes run, and no services on them), or interrupted and
+            failed as the last verb left it.
+        endpoint: null where none answers yet.
+        account: number of the AWS account; empty in the sandbox.
+        usd_per_hour: of the nodes that are billed now; null where no price is known.
+
+    """
 
     stack: str
     profile: str
     target: str
     state: str
-    endpoint: Endpoint
+    endpoint: Endpoint | None
     services: tuple[ServiceState, ...]
+    account: str = ""
+    region: str = ""
+    nodes: tuple[Node, ...] = ()
+    usd_per_hour: float | None = 0.0
 
 
 class ListedStack(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,10 +73,12 @@ def status(home: StackHome) -> StatusReport:
     """Look at one stack.
 
     Raises:
-        DeployError: there is no such stack.
+        DeployError: there is no such stack, or it is on AWS and the credentials are of another account.
 
     """
     stack = Stack.load(home)
+    if stack.plan.target == "aws":
+        return _on_aws(stack)
     services = stack.processes.status()
     return StatusReport(
         stack=home.name,
@@ -66,12 +97,69 @@ def list_stacks(home: Home) -> tuple[ListedStack, ...]:
 
 def _listed(home: StackHome) -> ListedStack:
     try:
+        stack = Stack.load(home)
+        if stack.plan.target == "aws":  # each is asked by `status`: a list may hold several accounts
+            return ListedStack(
+                stack=home.name, profile=stack.plan.profile, target="aws", state=last_state(home.journal), url=""
+            )
         report = status(home)
     except DeployError:
         return ListedStack(stack=home.name, profile="", target="", state="broken", url="")
-    return ListedStack(
-        stack=home.name, profile=report.profile, target=report.target, state=report.state, url=report.endpoint.url
+    return ListedStack(stack=home.name, profile=report.profile, target=report.target, state=report.state, url=stack.url)
+
+
+def _on_aws(stack: Stack) -> StatusReport:
+    """Ask the account for the stack's nodes."""
+    plan = stack.plan
+    session = AwsSession(plan.network.region)
+    check_account(session, plan.account.number)
+    nodes = _nodes(stack, session)
+    billed = sum(node.state in BILLED for node in nodes)
+    price = plan.cost.usd_per_hour
+    return StatusReport(
+        stack=plan.stack,
+        profile=plan.profile,
+        target=plan.target,
+        state=_state_of_nodes(stack, nodes),
+        endpoint=None,
+        services=(),
+        account=plan.account.number,
+        region=plan.network.region,
+        nodes=nodes,
+        usd_per_hour=None if price is None else round(price * billed / len(plan.nodes), 4),
     )
+
+
+def _nodes(stack: Stack, session: AwsSession) -> tuple[Node, ...]:
+    """Return the nodes that the account has under the stack's tag, and those planned that it has not."""
+    with told("ec2:DescribeInstances", session.region):
+        pages = session.ec2.get_paginator("describe_instances").paginate(
+            Filters=[{"Name": "tag:cloister:stack", "Values": [stack.plan.stack]}]
+        )
+        there = [one for page in pages for group in page["Reservations"] for one in group["Instances"]]
+    found = [
+        Node(
+            name=next((tag["Value"] for tag in one["Tags"] if tag["Key"] == "cloister:resource"), ""),
+            instance_id=one["InstanceId"],
+            state=one["State"]["Name"],
+            private_ip=one.get("PrivateIpAddress", ""),
+            zone=one["Placement"]["AvailabilityZone"],
+        )
+        for one in there
+        if one["State"]["Name"] != "terminated"
+    ]
+    names = {node.name for node in found}
+    missing = (node.name for node in stack.plan.nodes if node.name not in names)
+    gone = (Node(name=name, instance_id="", state="gone", private_ip="", zone="") for name in missing)
+    return tuple(sorted((*found, *gone), key=lambda node: (node.name, node.instance_id)))
+
+
+def _state_of_nodes(stack: Stack, nodes: tuple[Node, ...]) -> str:
+    running = sum(node.state == "running" for node in nodes)
+    if running < len(stack.plan.nodes):
+        return "degraded" if running else "stopped"
+    left = last_state(stack.home.journal)
+    return "interrupted" if left == "interrupted" else "not-configured"
 
 
 def _state(stack: Stack, services: tuple[ServiceState, ...]) -> str:

@@ -98,14 +98,28 @@ def place_of(home: StackHome, region: str, *, all_stacks: bool) -> Place:
     if region or not home.plan.is_file():
         session = AwsSession(region or _own_region())
         return Place(session, check_account(session, "").account, name)
-    provisioner = Stack.load(home).provisioner()
+    return replace(place_of_stack(Stack.load(home)), stack=name)
+
+
+def place_of_stack(stack: Stack) -> Place:
+    """Return the account and region that a stack is in.
+
+    Raises:
+        DeployError: an emulated account that does not run, or credentials of another account than the plan names.
+
+    """
+    provisioner, region = stack.provisioner(), stack.plan.network.region
     if not provisioner.account_answers():
         raise DeployError(
-            f"the emulated account of stack {home.name!r} does not run, so it holds nothing",
-            hint="`deploy sweep --region REGION` looks in the account that your AWS credentials lead to.",
+            f"the emulated account of stack {stack.plan.stack!r} does not run: what it held ended with it",
+            hint=f"`deploy up --stack {stack.plan.stack}` makes it again; `deploy sweep --region REGION` looks in the "
+            "account that your AWS credentials lead to.",
             code="account_not_running",
         )
-    return Place(provisioner.clients(), account_of(provisioner.clients()), name)
+    if stack.plan.target == "aws":
+        check_account(AwsSession(region), stack.plan.account.number)
+    clients = provisioner.clients()
+    return Place(clients, account_of(clients), stack.plan.stack)
 
 
 def sweep(home: Home, place: Place, progress: Progress) -> SweepReport:

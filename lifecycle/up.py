@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import msgspec
 
 from lifecycle import files, ports
 from lifecycle.home import StackHome
@@ -29,6 +28,7 @@ from lifecycle.refusals import refuse_violations
 from lifecycle.register import IssuerFiles, Revocations, write_revocations
 from lifecycle.stack import Stack
 from lifecycle.tokens import ensure_issuer
+from lifecycle.up_report import UpReport
 from planner.errors import DeployError
 from planner.outputs import Outputs
 from planner.plan import Plan
@@ -42,25 +42,6 @@ UPSTREAM_TIMEOUT_S = 15
 """A server that somebody else runs is there already, or it is not."""
 PORT_TRIES = 5
 """How often ports are chosen anew when somebody takes one between choice and bind."""
-
-
-class UpReport(msgspec.Struct, frozen=True, kw_only=True):
-    """A stack that is up."""
-
-    stack: str
-    profile: str
-    target: str
-    url: str
-    ca_file: str
-    models: tuple[str, ...]
-    changes: dict[str, int]
-    seconds: float
-    """From the first line of `up` to its last."""
-    endpoint_after_s: float
-    """From the first line of `up` to the first HTTP 200 of the endpoint."""
-    resources_s: float
-    """Of these, seconds in which the resource graph was brought about."""
-    plan: Plan
 
 
 def up(
@@ -79,10 +60,14 @@ def up(
 
     """
     started = time.monotonic()
-    decide(home, request)  # whatever is wrong with the request is said before a folder is made
+    plan, kept = decide(home, request)  # whatever is wrong with the request is said before a folder is made
     with hold(home, "up"):
         home.create()
         with Journal(home.journal, "up").step("up", request.profile):
+            if plan.target == "aws":
+                from lifecycle.up_aws import UpAws  # noqa: PLC0415 - the sandbox does not need it
+
+                return UpAws(home, request.state, progress, agree).run(plan, kept, started)
             return _Up(home, request, progress, agree).run(started)
 
 

@@ -15,14 +15,26 @@ OLD_VERSIONS_DAYS = 30
 UNFINISHED_UPLOADS_DAYS = 7
 
 
-def plan_account(profile: Profile, stack: str) -> AccountPlan:
-    """Settle what roles and tags must be like.
+def plan_account(profile: Profile, stack: str, number: str = "") -> AccountPlan:
+    """Settle whose account it is, and what roles and tags must be like.
+
+    Args:
+        profile: may name the account.
+        stack: part of names.
+        number: of the account that the credentials lead to; empty where there is none.
 
     Raises:
-        PlanError: a mandatory tag is not set, a name becomes too long, or the boundary is of another partition.
+        PlanError: it is another account, a mandatory tag is not set, a name becomes too long, or the boundary is of
+            another partition.
 
     """
     asked, partition = profile.aws, partition_of(profile.aws.region).name
+    if number and asked.account and number != asked.account:
+        raise PlanError(
+            f"`aws.account`: the profile is for account {asked.account}, the stack is in {number}",
+            hint="Set AWS_PROFILE to a profile of the right account, or mend `aws.account` in the profile.",
+            code="wrong_account",
+        )
     missing = [key for key in asked.mandatory_tags if not profile.tags.get(key)]
     if missing:
         raise PlanError(
@@ -40,7 +52,9 @@ def plan_account(profile: Profile, stack: str) -> AccountPlan:
             f"`aws.permission_boundary`: {asked.permission_boundary} is not of {asked.region}'s partition, {partition}",
             hint=f"Its ARN begins with arn:{partition}:iam there.",
         )
-    return AccountPlan(permission_boundary=asked.permission_boundary, role_name_prefix=asked.role_name_prefix)
+    return AccountPlan(
+        permission_boundary=asked.permission_boundary, role_name_prefix=asked.role_name_prefix, number=number
+    )
 
 
 def plan_storage() -> StoragePlan:

@@ -15,10 +15,11 @@ from planner.assess.tco import items
 from planner.assess.unit_cost import cost_per_million
 from planner.catalogue import Catalogue, Host
 from planner.catalogue.rows import Provider
+from planner.division import machines_for, nodes_of
 from planner.errors import UsageError
 from planner.jurisdiction import countries, misfits
 from planner.money import convert
-from planner.plan import CostPlan
+from planner.plan import CostPlan, Target
 from planner.profile import AwsSection, DataSection, DemandSection, Profile
 from planner.ranges import Range
 from planner.throughput import Replica, performance, users_served
@@ -108,20 +109,26 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     demand: DemandSection | None
 
 
-def hourly_cost(aws: AwsSection, host: Host, catalogue: Catalogue, *, nodes: int = 1) -> CostPlan:
-    """Price the sandbox (free) and the same nodes on AWS, billed whole (USD per hour)."""
+def hourly_cost(
+    aws: AwsSection, host: Host, catalogue: Catalogue, *, nodes: int = 1, target: Target = "sandbox"
+) -> CostPlan:
+    """Price the target (the sandbox is free), and the same nodes on AWS, billed whole (USD per hour).
+
+    A Capacity Block is paid before its nodes run, which then cost nothing more.
+    """
+    free = target == "sandbox" or aws.capacity == "capacity-block"
     kind = "on-demand" if aws.capacity == "reservation" else aws.capacity
     for price in catalogue.host_prices:
         if price.host == host.name and price.capacity == kind and (not price.regions or aws.region in price.regions):
             return CostPlan(
-                usd_per_hour=0.0,
+                usd_per_hour=0.0 if free else price.per_hour * nodes,
                 usd_per_hour_on_aws=price.per_hour * nodes,
                 basis=f"{nodes} x {host.name} ({host.gpus} {host.gpu}), {kind}, {aws.region}; source: {price.source}",
                 as_of=price.as_of.isoformat(),
                 verified=price.verified,
             )
     return CostPlan(
-        usd_per_hour=0.0,
+        usd_per_hour=0.0 if free else None,
         usd_per_hour_on_aws=None,
         basis=f"the catalogue has no {kind} price of {host.name} in {aws.region}",
         as_of="",
@@ -185,11 +192,11 @@ def ways(
     unpriced = []
     for host in catalogue.hosts.values():
         on_aws = host.provider == "aws"
-        if host.gpu != gpu or host.gpus < count or on_aws != (target != "metal"):
+        if host.gpu != gpu or not nodes_of(count, host.gpus) or on_aws != (target != "metal"):
             continue
         if on_aws and (aws.region not in host.zones or (aws.instance_type and host.name != aws.instance_type)):
             continue
-        machines = -(-work.replicas // (host.gpus // count))
+        machines = machines_for(work.replicas, count, host.gpus)
         priced = list(_priced(catalogue, host, aws.region if on_aws else "", currency))
         found += [
             _way(
@@ -310,7 +317,7 @@ def _way(
         misfits=_misfits(provider, data, offer.regions),
         gpus=host.gpus,
         idle_gpus=machines * host.gpus - count * replicas,
-        room=machines * (host.gpus // count),
+        room=machines * host.gpus // count if host.gpus < count else machines * (host.gpus // count),
         machines=machines,
         capacity=offer.capacity,
         regions=offer.regions,

@@ -10,11 +10,14 @@ import msgspec
 from planner.account import plan_account, plan_storage
 from planner.capacity import capacity_decision
 from planner.catalogue import Catalogue, Gpu
+from planner.consumers import consumer_decisions, plan_consumers
 from planner.cost import hourly_cost
-from planner.engine_args import engine_arguments
+from planner.division import nodes_of
+from planner.engine_args import Nodes, engine_arguments
 from planner.errors import PlanError
+from planner.logs import plan_logs
 from planner.model_choice import ChosenModel, choose_model
-from planner.placement import check_provider, choose_host, place_replicas, plan_network, plan_nodes
+from planner.placement import GATEWAY_PORT, check_provider, choose_host, place_replicas, plan_network, plan_nodes
 from planner.plan import (
     Decision,
     EnginePlan,
@@ -46,6 +49,8 @@ LEEWAY_S = 5
 OBSERVE_SCOPE = "observe"
 TYPICAL_CONTEXT = 8192
 """Tokens of context that speed is predicted for: few requests come near the longest one."""
+NODE_PORTS = {"traefik.https": GATEWAY_PORT}
+"""`service.port` -> number where a node is the stack's alone; others have their defaults."""
 INFERENCE_ROUTES = {
     "chat": (("/v1/chat/completions", "POST"), ("/v1/completions", "POST"), ("/v1/models", "GET")),
     "embedding": (("/v1/embeddings", "POST"), ("/v1/models", "GET")),
@@ -62,6 +67,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
         ports: `service.port` -> number, for those that differ from the default.
         upstream: an OpenAI-compatible server in the engine's place.
         model_config: content of the file that `model.config` of the profile names.
+        account: number of the AWS account that the nodes are in; empty in the sandbox.
 
     """
 
@@ -70,6 +76,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     ports: Mapping[str, int] = {}
     upstream: UpstreamPlan | None = None
     model_config: Mapping[str, Any] | None = None
+    account: str = ""
 
 
 def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
@@ -86,7 +93,7 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
     placed = place_replicas(profile, host, fitted)
     check_provider(profile, host, catalogue)
     network = plan_network(profile, host)
-    builder = Services(catalogue, site.ports)
+    builder = Services(catalogue, site.ports if site.target == "sandbox" else NODE_PORTS)
     served = ModelPlan(
         name=chosen.name,
         served_name=profile.model.served_name or chosen.name,
@@ -99,13 +106,16 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         embedding_width=chosen.architecture.hidden if chosen.embedding else 0,
     )
     row = catalogue.engines["vllm"]
-    args, engine_decisions = engine_arguments(
-        engine_choice(profile, chosen, fitted, served, builder.number(replica_names(placed.replicas)[0], "http"))
+    port = builder.number(replica_names(placed.replicas)[0], "http")
+    (args, engine_decisions), *workers = (
+        engine_arguments(engine_choice(profile, chosen, fitted, served_name=served.served_name, port=port, nodes=nodes))
+        for nodes in _nodes(nodes_of(profile.hardware.count, host.gpus))
     )
     engine = EnginePlan(
         name=row.name,
         version=row.version,
         args=args,
+        worker_args=tuple(words for words, _ in workers),
         gpu=gpu.name,
         gpus=profile.hardware.count,
         replicas=placed.replicas,
@@ -117,6 +127,7 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
     metrics = MetricsPlan(
         retention_days=profile.metrics.retention_days, scrape_interval_s=profile.metrics.scrape_interval_s
     )
+    consumers = plan_consumers(profile, site.stack)
     identity, tls = _identity(profile, site.stack), _tls(profile.tls, site.stack)
     return Plan(
         stack=site.stack,
@@ -124,14 +135,14 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         target=site.target,
         model=served,
         engine=engine,
-        account=plan_account(profile, site.stack),
+        account=plan_account(profile, site.stack, site.account),
         network=network,
         storage=plan_storage(),
+        logs=plan_logs(profile.aws.log_retention_days),
+        consumers=consumers,
         private_name=plan_private_name(tls, site.stack, profile.aws.consumer_vpc_ids),
         nodes=plan_nodes(profile, host, network, placed),
-        services=_services(
-            builder, network=network, model=served, engine=engine, metrics=metrics, upstream=site.upstream
-        ),
+        services=_services(builder, site, network=network, model=served, engine=engine, metrics=metrics),
         gateway=_gateway(profile, served),
         identity=identity,
         tls=tls,
@@ -139,36 +150,58 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         secrets=_secrets(identity, tls, site.upstream),
         upstream=site.upstream,
         tags={"cloister:profile": profile.name, "cloister:stack": site.stack, **profile.tags},
-        cost=hourly_cost(profile.aws, host, catalogue, nodes=placed.nodes),
+        cost=hourly_cost(profile.aws, host, catalogue, nodes=placed.nodes, target=site.target),
         decisions=(
             Decision(what="model", choice=f"{chosen.name}, {fitted.sizing.precision} weights", why=chosen.why),
             *_model_notes(chosen),
             *_doubts(chosen, gpu),
-            _stand_in(site.upstream),
+            _served_by(site, engine),
             *fitted.decisions,
             Decision(what="instance type", choice=host.name, why=host_reason),
             capacity_decision(profile.aws),
             *placed.decisions,
             *engine_decisions,
             *_network_decisions(network),
+            *consumer_decisions(consumers),
             *_edge_decisions(identity, tls),
         ),
     )
 
 
+def _nodes(count: int) -> tuple[Nodes | None, ...]:
+    """Return each node of a replica as the engine there is told of it; None where it has one node alone."""
+    if count == 1:
+        return (None,)
+    return tuple(Nodes(count=count, rank=rank, master_addr="{node-0}") for rank in range(count))
+
+
 def _services(
     builder: Services,
+    site: Site,
     *,
     network: NetworkPlan,
     model: ModelPlan,
     engine: EnginePlan,
     metrics: MetricsPlan,
-    upstream: UpstreamPlan | None,
 ) -> tuple[Service, ...]:
-    """List what runs, in the order in which it is best read."""
+    """List what runs, in the order in which it is best read; where there are GPUs and an account, nothing is imitated.
+
+    Raises:
+        PlanError: a server in the engine's place, which nodes without a way out could not reach.
+
+    """
+    if site.target == "sandbox":
+        engines = () if site.upstream else builder.imitated_engines(model, engine)
+        first: tuple[Service, ...] = (builder.aws(network), *engines)
+    elif site.upstream:
+        raise PlanError(
+            "--upstream goes with the sandbox alone: nodes on AWS have no way to other servers",
+            hint="Leave it out: the nodes run the engine themselves.",
+        )
+    else:
+        first = builder.engines(engine)
     return (
-        builder.aws(network),
-        *(() if upstream else builder.engines(model, engine)),
+        *first,
         builder.gateway(after=()),
         builder.traefik(),
         builder.prometheus(metrics),
@@ -246,9 +279,12 @@ def _secrets(identity: IdentityPlan, tls: TlsPlan, upstream: UpstreamPlan | None
     if tls.mode == "own-authority":
         secrets.append(SecretRef(name="ca-key", purpose="signs the endpoint's certificate"))
     if upstream is None:
-        secrets.append(SecretRef(name="engine-api-key", purpose="lets the gateway, and nobody else, ask the engine"))
+        purpose = "lets the gateway, and nobody else, ask the engine"
+        secrets.append(SecretRef(name="engine-api-key", purpose=purpose, on_hosts=True))
     elif upstream.key_env:
-        secrets.append(SecretRef(name="upstream-api-key", purpose="lets the gateway ask the upstream server"))
+        purpose = "lets the gateway ask the upstream server"
+        secrets.append(SecretRef(name="upstream-api-key", purpose=purpose, on_hosts=True))
+    secrets.append(SecretRef(name="tls-key", purpose="key of the endpoint's certificate", on_hosts=True))
     return tuple(secrets)
 
 
@@ -272,10 +308,12 @@ def _doubts(chosen: ChosenModel, gpu: Gpu) -> tuple[Decision, ...]:
     return (Decision(what="unverified", choice=", ".join(fields), why=why),)
 
 
-def _stand_in(upstream: UpstreamPlan | None) -> Decision:
-    if upstream:
+def _served_by(site: Site, engine: EnginePlan) -> Decision:
+    if site.target != "sandbox":
+        return Decision(what="engine", choice=f"{engine.name} {engine.version}", why="the version of the catalogue")
+    if site.upstream:
         return Decision(
-            what="engine", choice=upstream.url, why="--upstream names a server to use in the engine's place"
+            what="engine", choice=site.upstream.url, why="--upstream names a server to use in the engine's place"
         )
     return Decision(
         what="engine",

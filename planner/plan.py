@@ -12,8 +12,8 @@ import msgspec
 PLAN_SCHEMA = 1
 """Raised whenever a reader of an older plan would misread a newer one."""
 
-Target = Literal["sandbox"]
-"""Where nodes come from."""
+Target = Literal["sandbox", "aws"]
+"""Where nodes come from: an emulated account on this machine, or a real one."""
 
 Binding = Literal["loopback", "published"]
 """`loopback`: this host only. `published`: what clients may reach; in the sandbox that is loopback as well."""
@@ -66,6 +66,9 @@ class EnginePlan(Record, frozen=True, kw_only=True):
     version: str
     args: tuple[str, ...]
     """The complete vLLM command line behind `vllm serve`, of the first replica; others differ by their port."""
+    worker_args: tuple[tuple[str, ...], ...] = ()
+    """The command line of each further node of a replica that spans nodes. `{node-0}` stands for the address of the
+    first one on the private network, which is known when it is there."""
     gpu: str
     gpus: int
     """GPUs of one replica."""
@@ -77,6 +80,11 @@ class EnginePlan(Record, frozen=True, kw_only=True):
     max_num_queued_reqs: int
     rates: Rates
     seed: int = 0
+
+    @property
+    def gpus_per_node(self) -> int:
+        """GPUs that one replica has on each of its nodes."""
+        return self.gpus // (1 + len(self.worker_args))
 
     @property
     def service_names(self) -> tuple[str, ...]:
@@ -116,6 +124,8 @@ class NetworkPlan(Record, frozen=True, kw_only=True):
     vpc_cidr: str
     subnets: tuple[SubnetPlan, ...]
     client_cidrs: tuple[str, ...]
+    client_prefix_lists: tuple[str, ...] = ()
+    """Ids of managed prefix lists, whose entries the account knows."""
     gateway_port: int
     """The only port that clients may reach on a node."""
     gateway_endpoints: tuple[str, ...]
@@ -135,6 +145,24 @@ class StoragePlan(Record, frozen=True, kw_only=True):
     """After how many days the parts of an upload that was never finished are deleted."""
 
 
+class LogSource(Record, frozen=True, kw_only=True):
+    """What of a host's records goes to a log group of its own: a file, or entries of the journal."""
+
+    name: str
+    """Last part of the log group's name."""
+    journal: tuple[str, ...] = ()
+    """`FIELD=value`, any of which an entry carries; fields that the journal itself sets, as their `_` says."""
+    file: str = ""
+
+
+class LogsPlan(Record, frozen=True, kw_only=True):
+    """Records that leave the host as they are written."""
+
+    retention_days: int
+    """How long CloudWatch Logs keeps them, and the VPC's flow logs, in days."""
+    sources: tuple[LogSource, ...]
+
+
 class AccountPlan(Record, frozen=True, kw_only=True):
     """What the owner of the account asks of whatever is made in it."""
 
@@ -142,6 +170,8 @@ class AccountPlan(Record, frozen=True, kw_only=True):
     """ARN of the policy beyond which no role may go; empty for none."""
     role_name_prefix: str
     """Beginning of the name of every role and instance profile."""
+    number: str = ""
+    """The account itself, twelve digits: credentials of another one are refused. Empty for the emulated one."""
 
 
 class PrivateNamePlan(Record, frozen=True, kw_only=True):
@@ -151,6 +181,32 @@ class PrivateNamePlan(Record, frozen=True, kw_only=True):
     """In the certificate; a private zone of its own."""
     consumer_vpc_ids: tuple[str, ...]
     """Further VPCs of the account and region that know the name."""
+
+
+class PrivateLinkPlan(Record, frozen=True, kw_only=True):
+    """An endpoint service behind a load balancer inside of the network."""
+
+    allowed_principals: tuple[str, ...]
+    """ARNs of those who may ask to connect; each connection is accepted by hand."""
+    balancer_name: str
+    """At most 32 characters, and unique in the account and region."""
+
+
+class JoinedNetworkPlan(Record, frozen=True, kw_only=True):
+    """A network that is joined with the stack's own."""
+
+    kind: Literal["transit-gateway", "peering"]
+    id: str
+    """Of the transit gateway, or of the other VPC."""
+    cidrs: tuple[str, ...]
+    """Private networks that are reached this way."""
+
+
+class ConsumersPlan(Record, frozen=True, kw_only=True):
+    """Ways in, beside the network's own."""
+
+    joined: tuple[JoinedNetworkPlan, ...] = ()
+    private_link: PrivateLinkPlan | None = None
 
 
 class InterfacePlan(Record, frozen=True, kw_only=True):
@@ -221,7 +277,7 @@ class Service(Record, frozen=True, kw_only=True):
 
     name: str
     artefact: str
-    """A row of the catalogue's `artefacts.toml`."""
+    """A row of the catalogue's `artefacts.toml`, or of its `engines.toml`."""
     version: str
     args: tuple[str, ...]
     env: dict[str, str] = {}
@@ -243,6 +299,8 @@ class SecretRef(Record, frozen=True, kw_only=True):
 
     name: str
     purpose: str
+    on_hosts: bool = False
+    """Hosts read it from the account's secret store; others stay where they were made."""
 
 
 class RoutePlan(Record, frozen=True, kw_only=True):
@@ -315,8 +373,8 @@ class MetricsPlan(Record, frozen=True, kw_only=True):
 class CostPlan(Record, frozen=True, kw_only=True):
     """What it would cost by the hour, and how sure that is."""
 
-    usd_per_hour: float
-    """What this target costs now."""
+    usd_per_hour: float | None
+    """What this target's machines cost while they run, beyond what is paid already; None where no price is known."""
     usd_per_hour_on_aws: float | None
     """Price of the whole instances on AWS; None where no price is known."""
     basis: str
@@ -338,8 +396,10 @@ class Plan(Record, frozen=True, kw_only=True):
     account: AccountPlan
     network: NetworkPlan
     storage: StoragePlan
+    logs: LogsPlan
     private_name: PrivateNamePlan | None
     """None where the certificate holds no name that a zone could be."""
+    consumers: ConsumersPlan = ConsumersPlan()
     nodes: tuple[NodePlan, ...]
     services: tuple[Service, ...]
     gateway: GatewayPlan

@@ -33,6 +33,11 @@ DEFAULT_PORTS: Mapping[str, int] = {
 }
 """`service.port` -> the number it has unless another is given."""
 
+ENGINE_STARTS_WITHIN_S = 1800.0
+"""Loading hundreds of GiB of weights and compiling kernels takes minutes; longer than this and something is wrong."""
+ENGINE_MEMORY_MIB = 256 * 1024
+"""Main memory of a replica: processes per GPU, pinned buffers, the page cache of weights that are being loaded."""
+
 
 class Services:
     """Builds the records; `ports` overrides numbers by `service.port`."""
@@ -63,15 +68,38 @@ class Services:
             limits=Limits(memory_mib=2048),
         )
 
-    def engines(self, model: ModelPlan, engine: EnginePlan) -> tuple[Service, ...]:
-        """Describe every replica of the engine. They stand on one node, which holds them side by side."""
+    def engines(self, engine: EnginePlan) -> tuple[Service, ...]:
+        """Describe every replica of the engine: its GPUs are those of its place among the node's replicas."""
+        return tuple(self._engine(name, number, engine) for number, name in enumerate(engine.service_names))
+
+    def _engine(self, name: str, number: int, engine: EnginePlan) -> Service:
+        first = number * engine.gpus
+        port = engine.args.index("--port") + 1
+        return Service(
+            name=name,
+            artefact=engine.name,
+            version=engine.version,
+            args=("serve", *engine.args[:port], str(self.number(name, "http")), *engine.args[port + 1 :]),
+            env={"CUDA_VISIBLE_DEVICES": ",".join(map(str, range(first, first + engine.gpus)))},
+            secret_env={"VLLM_API_KEY": "engine-api-key"},
+            ports=(self._port(name, "http"),),
+            health=Health(port="http", path="/health", timeout_s=ENGINE_STARTS_WITHIN_S),
+            limits=Limits(memory_mib=ENGINE_MEMORY_MIB, open_files=65536),
+            metrics=Metrics(port="http"),
+            gpus=engine.gpus,
+        )
+
+    def imitated_engines(self, model: ModelPlan, engine: EnginePlan) -> tuple[Service, ...]:
+        """Describe a stand-in for every replica of the engine. They stand on one node, which holds them side by side.
+
+        It answers at the rates that the plan predicts.
+        """
         return tuple(
-            self._engine(name, first_gpu=number * engine.gpus, model=model, engine=engine)
+            self._imitated(name, first_gpu=number * engine.gpus, model=model, engine=engine)
             for number, name in enumerate(engine.service_names)
         )
 
-    def _engine(self, name: str, *, first_gpu: int, model: ModelPlan, engine: EnginePlan) -> Service:
-        """Describe the imitation of the inference engine, at the rates that the plan predicts."""
+    def _imitated(self, name: str, *, first_gpu: int, model: ModelPlan, engine: EnginePlan) -> Service:
         rates = engine.rates
         arguments = {
             "--host": "127.0.0.1",
@@ -93,7 +121,7 @@ class Services:
             artefact="vllm-sim",
             version=self._version("vllm-sim"),
             args=tuple(str(word) for pair in arguments.items() for word in pair),
-            env={"CUDA_VISIBLE_DEVICES": ",".join(map(str, range(first_gpu, first_gpu + engine.gpus)))},
+            env={"CUDA_VISIBLE_DEVICES": ",".join(map(str, range(first_gpu, first_gpu + engine.gpus_per_node)))},
             secret_env={"VLLM_API_KEY": "engine-api-key"},
             ports=(self._port(name, "http"),),
             health=Health(port="http", path="/health"),

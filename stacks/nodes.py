@@ -17,6 +17,7 @@ class Node(pulumi.ComponentResource):
     instance_id: pulumi.Output[str]
     private_ip: pulumi.Output[str]
     availability_zone: pulumi.Output[str]
+    image_id: pulumi.Output[str]
 
     def __init__(
         self,
@@ -66,6 +67,7 @@ class Node(pulumi.ComponentResource):
         self.instance_id = instance.id
         self.private_ip = instance.private_ip
         self.availability_zone = instance.availability_zone
+        self.image_id = template.image_id.apply(str)
         self.register_outputs({"instance_id": self.instance_id})
 
 

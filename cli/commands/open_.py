@@ -18,6 +18,7 @@ def open_(stack: Stack = DEFAULT_STACK, as_json: Json = False) -> None:
     from lifecycle.stack import Stack as Made
 
     made = Made.load(Home.of_user().stack(stack))
+    made.check_served()
     urls = {"endpoint": f"{made.url}/v1", "prometheus": f"{made.url}/prometheus/"}
     if as_json:
         examples = {"curl": curl_example(made), "python": python_example(made)}

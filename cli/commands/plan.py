@@ -2,40 +2,64 @@
 
 from __future__ import annotations
 
-from cli.options import DEFAULT_STACK, AcceptLicence, Json, ProfileName, Stack, UpstreamKeyEnv, UpstreamUrl
+from cli.options import (
+    DEFAULT_STACK,
+    AcceptLicence,
+    Json,
+    ProfileName,
+    Stack,
+    Target,
+    UpstreamKeyEnv,
+    UpstreamUrl,
+    target_of,
+)
 
 
 def plan(
     profile: ProfileName = "",
     stack: Stack = DEFAULT_STACK,
+    target: Target = "",
     upstream: UpstreamUrl = "",
     upstream_key_env: UpstreamKeyEnv = "",
-    accept_licence: AcceptLicence = "",
+    accept_licence: AcceptLicence = False,
     as_json: Json = False,
 ) -> None:
     """Show what `up` would do, and why: decisions, resources, services, policy verdicts, cost. Nothing is created.
 
-    Exits with 3 if a mandatory policy is violated.
+    Exits with 3 if a mandatory policy is violated. On AWS the account is asked who it is, and whether its zones, quotas
+    and reserved capacity have room for the nodes.
 
     \b
     Examples:
       deploy plan --profile 2xh200
+      deploy plan --profile 2xh200 --target aws
       deploy plan --profile ./mine.toml --json
     """
     from cli.progress_view import progress_view
     from cli.show import emit_json, show
     from cli.views import plan_page
     from lifecycle.home import Home
-    from lifecycle.planning import Request, decide, judge
+    from lifecycle.planning import Request, decide, judge, with_room
     from lifecycle.refusals import refuse_violations
+    from planner.errors import DeployError
 
     home = Home.of_user().stack(stack)
     request = Request(
-        profile=profile, upstream_url=upstream, upstream_key_env=upstream_key_env, accept_licence=accept_licence
+        profile=profile,
+        target=target_of(target),
+        upstream_url=upstream,
+        upstream_key_env=upstream_key_env,
+        accept_licence=accept_licence,
     )
     decided, _ = decide(home, request)
     with progress_view() as progress:
         report = judge(decided, home, progress)
+        try:
+            report = with_room(report, progress)
+        except DeployError:
+            if not as_json:
+                show(*plan_page(report))  # what is refused is worth seeing
+            raise
     if as_json:
         emit_json(report)
     else:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from cli.options import DEFAULT_STACK, Json, Stack
+
+if TYPE_CHECKING:
+    from lifecycle.status import StatusReport
 
 
 def status(stack: Stack = DEFAULT_STACK, as_json: Json = False) -> None:
-    """Show whether a stack runs, and its services.
+    """Show whether a stack runs, and its services; of a stack on AWS its nodes, as the account has them.
 
     \b
     Examples:
@@ -21,9 +26,25 @@ def status(stack: Stack = DEFAULT_STACK, as_json: Json = False) -> None:
     if as_json:
         emit_json(report)
         return
+    if report.target == "aws":
+        _show_on_aws(report)
+        return
     rows = [(s.name, s.state.lower(), str(s.pid or ""), s.url or "") for s in report.services]
     show(
         f"stack [bold]{report.stack}[/] is [bold]{report.state}[/] (profile {report.profile}, target {report.target})",
-        f"endpoint {report.endpoint.url}/v1",
+        f"endpoint {report.endpoint.url}/v1" if report.endpoint else "no endpoint",
         table(["service", "state", "pid", "url"], rows),
+    )
+
+
+def _show_on_aws(report: StatusReport) -> None:
+    from cli.show import show, table
+
+    price = "an unknown price" if report.usd_per_hour is None else f"{report.usd_per_hour:,.2f} USD per hour"
+    rows = [(node.name, node.state, node.instance_id, node.private_ip, node.zone) for node in report.nodes]
+    show(
+        f"stack [bold]{report.stack}[/] is [bold]{report.state}[/] (profile {report.profile}, target {report.target})",
+        f"account {report.account}, {report.region}; machines at {price}",
+        "no endpoint: no services are configured on the nodes" if report.endpoint is None else report.endpoint.url,
+        table(["node", "state", "instance", "address", "zone"], rows),
     )

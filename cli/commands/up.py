@@ -2,15 +2,65 @@
 
 from __future__ import annotations
 
-from cli.options import DEFAULT_STACK, AcceptLicence, Json, ProfileName, Stack, UpstreamKeyEnv, UpstreamUrl, Yes
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.options import (
+    DEFAULT_STACK,
+    AcceptLicence,
+    Json,
+    ProfileName,
+    Stack,
+    Target,
+    UpstreamKeyEnv,
+    UpstreamUrl,
+    Yes,
+    target_of,
+)
+
+if TYPE_CHECKING:
+    from lifecycle.planning import PlanReport
+
+MaxCost = Annotated[
+    str,
+    typer.Option(
+        "--max-cost",
+        metavar="USD",
+        help="Most that you agree to pay in the worst case that is shown; with --yes, AWS needs it.",
+        show_default=False,
+    ),
+]
+Backend = Annotated[
+    str,
+    typer.Option(
+        "--backend",
+        metavar="URL",
+        help="Keep the state of a stack on AWS in a bucket that a team shares: s3://BUCKET/PATH?region=REGION.",
+        show_default="the stack's folder",
+    ),
+]
+SecretsProvider = Annotated[
+    str,
+    typer.Option(
+        "--secrets-provider",
+        metavar="URL",
+        help="KMS key that seals secrets in that state: awskms://alias/NAME?region=REGION.",
+        show_default=False,
+    ),
+]
 
 
 def up(
     profile: ProfileName = "",
     stack: Stack = DEFAULT_STACK,
+    target: Target = "",
     upstream: UpstreamUrl = "",
     upstream_key_env: UpstreamKeyEnv = "",
-    accept_licence: AcceptLicence = "",
+    accept_licence: AcceptLicence = False,
+    max_cost: MaxCost = "",
+    backend: Backend = "",
+    secrets_provider: SecretsProvider = "",
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
@@ -19,32 +69,45 @@ def up(
     Shows the plan first. May be run again at any time: it goes on where it was stopped, changes only what differs, and
     does nothing when nothing differs. Without --profile, the stack's own profile is taken again.
 
+    On AWS it works with the credentials that AWS's own tools would take (AWS_PROFILE, single sign-on, assumed roles),
+    and stores none. The stack stays in the account and region that it was begun in. What it costs is shown, and agreed
+    to by typing the stack's name, or with --yes and --max-cost together.
+
     \b
     Examples:
       deploy up --profile 2xh200
       deploy up --profile ./mine.toml --stack team-a
       deploy up --profile poc --upstream http://127.0.0.1:11434
+      deploy up --profile 2xh200 --target aws
+      deploy up --profile 2xh200 --target aws --yes --max-cost 50000
     """
+    from cli.agreement import agree_to_bill, parse_usd
     from cli.progress_view import progress_view
-    from cli.show import card, confirm, emit_json, show
+    from cli.show import card, emit_json, show
     from cli.views import next_steps, plan_summary
     from lifecycle.home import Home
-    from lifecycle.planning import PlanReport, Request
+    from lifecycle.planning import Request
+    from lifecycle.pulumi_place import state_choice
     from lifecycle.up import up as run
 
+    limit = parse_usd(max_cost, "--max-cost")
+    request = Request(
+        profile=profile,
+        target=target_of(target),
+        upstream_url=upstream,
+        upstream_key_env=upstream_key_env,
+        accept_licence=accept_licence,
+        state=state_choice(backend, secrets_provider),
+    )
     with progress_view() as progress:
 
         def agree(report: PlanReport) -> bool:
             progress.note(plan_summary(report))
-            price = report.cost.usd_per_hour
-            return price == 0 or yes or confirm(f"This costs {price:.2f} USD per hour from now on. Go on?")
+            if report.plan.target == "sandbox":
+                return True
+            with progress.paused():
+                return agree_to_bill(report, yes=yes, max_cost=limit)
 
-        request = Request(
-            profile=profile,
-            upstream_url=upstream,
-            upstream_key_env=upstream_key_env,
-            accept_licence=accept_licence,
-        )
         report = run(Home.of_user().stack(stack), request, progress, agree=agree)
     if as_json:
         emit_json(report)

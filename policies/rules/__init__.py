@@ -8,6 +8,7 @@ from policies.rules import (
     instance_metadata_v2,
     judged_types_only,
     least_privilege,
+    named_consumers,
     no_internet_path,
     only_named_networks,
     private_buckets,
@@ -16,6 +17,7 @@ from policies.rules import (
 RULES: tuple[Rule, ...] = (
     no_internet_path.RULE,
     only_named_networks.RULE,
+    named_consumers.RULE,
     instance_metadata_v2.RULE,
     encrypted_at_rest.RULE,
     private_buckets.RULE,

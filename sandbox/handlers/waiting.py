@@ -12,7 +12,16 @@ LONGEST_PAUSE_S = 1.0
 PATIENCE_S = 60.0
 """How long to wait, where the caller does not say. The emulated account is through in a fraction of a second."""
 
-_IN_USE = frozenset({"DependencyViolation", "DeleteConflict", "InvalidGroup.InUse", "InvalidPlacementGroup.InUse"})
+_IN_USE = frozenset(
+    {
+        "DeleteConflict",
+        "DependencyViolation",
+        "ExistingVpcEndpointConnections",
+        "InvalidGroup.InUse",
+        "InvalidPlacementGroup.InUse",
+        "ResourceInUse",
+    }
+)
 _GONE = frozenset(
     {
         "InvalidPlacementGroup.Unknown",

@@ -13,10 +13,10 @@ from cli.main import run
 from planner.errors import EXIT_CODE_MEANINGS, ExitCode
 
 COMMANDS = [
-    "up", "plan", "size", "cost", "models", "compare", "assess", "status", "verify", "token issue", "token list",
-    "token revoke", "token rotate", "logs", "open", "list", "down", "drift", "sweep", "doctor", "hosts check",
-    "capacity find",    "capacity buy", "capacity extend", "capacity show", "profiles",
-    "profiles show", "ca", "backup", "restore", "version",
+    "up", "plan", "size", "cost", "models", "compare", "assess", "status", "verify", "token issue",
+    "token list", "token revoke", "token rotate", "logs", "open", "ssh", "connect", "tunnel", "list", "down",
+    "doctor", "hosts check", "capacity find", "drift", "sweep", "capacity buy", "capacity extend",
+    "capacity show", "profiles", "profiles show", "ca", "backup", "restore", "version", "repair",
 ]  # fmt: skip
 
 

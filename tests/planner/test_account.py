@@ -46,3 +46,11 @@ def test_a_boundary_is_of_the_regions_partition() -> None:
 def test_what_is_no_policy_is_no_boundary(boundary: str) -> None:
     with pytest.raises(msgspec.ValidationError):
         asked(permission_boundary=boundary)
+
+
+def test_the_account_of_the_profile_counts() -> None:
+    assert plan_account(asked(), "s", "123456789012").number == "123456789012"
+    assert plan_account(asked(account="123456789012"), "s", "123456789012").number == "123456789012"
+    with pytest.raises(PlanError) as refused:
+        plan_account(asked(account="210987654321"), "s", "123456789012")
+    assert refused.value.code == "wrong_account"

@@ -17,7 +17,7 @@ from planner.catalogue import load_catalogue
 from planner.errors import PlanError
 from planner.make_plan import Site, make_plan
 from planner.plan import Plan, UpstreamPlan, from_json, to_json
-from planner.profile import EngineSection, ModelSection, NetworkSection, Profile
+from planner.profile import AwsSection, EngineSection, ModelSection, NetworkSection, Profile
 from planner.services import DEFAULT_PORTS, wanted_ports
 
 ports = st.integers(min_value=1024, max_value=65535)
@@ -131,3 +131,45 @@ def test_no_decision_hangs_on_a_profiles_name() -> None:
         for path in (root / folder).rglob("*.py"):
             strings = {node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)}
             assert not strings & set(shipped_names()), path
+
+
+def test_nothing_is_imitated_on_aws() -> None:
+    plan = shipped_plan("2xh200", target="aws", account="123456789012")
+    assert plan.account.number == "123456789012"
+    assert {service.name for service in plan.services} == {"engine", "gateway", "traefik", "prometheus", "renewer"}
+    engine = plan.service("engine")
+    assert (engine.artefact, engine.version) == ("vllm", plan.engine.version)
+    assert engine.args == ("serve", *plan.engine.args)
+    assert plan.port("traefik", "https") == plan.network.gateway_port
+    assert plan.port("gateway", "http") == DEFAULT_PORTS["gateway.http"]
+    assert "stand-in" not in " ".join(decision.choice for decision in plan.decisions)
+
+
+def test_every_replica_on_aws_has_its_port_and_its_gpus() -> None:
+    profile = load_profile("2xh200")
+    two = msgspec.structs.replace(profile, hardware=msgspec.structs.replace(profile.hardware, replicas=2))
+    plan = make_plan(two, load_catalogue(), Site(stack="s", target="aws"))
+    ports = [service.args[service.args.index("--port") + 1] for service in plan.engine_services]
+    assert ports == ["8000", "8001"]
+    assert [service.env["CUDA_VISIBLE_DEVICES"] for service in plan.engine_services] == ["0,1", "2,3"]
+
+
+def test_nodes_on_aws_reach_no_server_in_the_engines_place() -> None:
+    with pytest.raises(PlanError, match="sandbox alone"):
+        shipped_plan("2xh200", target="aws", upstream={"url": "http://127.0.0.1:1", "key_env": ""})
+
+
+@pytest.mark.parametrize(
+    ("target", "aws", "price"),
+    [
+        ("sandbox", {}, 0.0),
+        ("aws", {}, 63.296),
+        ("aws", {"capacity": "reservation", "reservation_id": "cr-0123456789abcdef0"}, 63.296),
+        ("aws", {"capacity": "capacity-block", "reservation_id": "cr-0123456789abcdef0"}, 0.0),
+        ("aws", {"region": "ap-northeast-1"}, None),
+    ],
+)
+def test_what_a_target_costs_from_now_on(target: str, aws: dict[str, str], price: float | None) -> None:
+    profile = msgspec.structs.replace(load_profile("2xh200"), aws=msgspec.convert(aws, AwsSection))
+    site = msgspec.convert({"stack": "s", "target": target}, Site)
+    assert make_plan(profile, load_catalogue(), site).cost.usd_per_hour == price

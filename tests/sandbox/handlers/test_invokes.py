@@ -25,7 +25,8 @@ ARGUMENTS: dict[str, Properties] = {
     "aws:index/getRegion:getRegion": {},
     "aws:ssm/getParameter:getParameter": {"name": IMAGE},
 }
-OF_A_NETWORK = {f"aws:ec2/get{kind}:get{kind}" for kind in ("RouteTable", "Subnet", "Vpc", "VpcEndpoint")}
+_EXISTING = ("ManagedPrefixList", "RouteTable", "Subnet", "Vpc", "VpcEndpoint")
+OF_A_NETWORK = {f"aws:ec2/get{kind}:get{kind}" for kind in _EXISTING}
 """Data sources that need something to be there."""
 SHOWS: dict[str, Properties] = {
     "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings": {"instanceTypes": ["p5en.48xlarge"] * 3},
@@ -82,6 +83,23 @@ def test_a_network_that_exists(world: World) -> None:
     assert (found["routeTableIds"], found["prefixListId"]) == ([table], endpoint["prefixListId"])
     with pytest.raises(LookupError, match="one must"):
         answer("VpcEndpoint", id="vpce-0123456789abcdef0")
+
+
+def test_a_prefix_list_of_the_customers(clients: Boto3Clients) -> None:
+    ec2, token = clients.client("ec2"), "aws:ec2/getManagedPrefixList:getManagedPrefixList"
+    entries = [{"Cidr": "10.20.0.0/16", "Description": "office"}, {"Cidr": "10.21.0.0/16"}]
+    made = ec2.create_managed_prefix_list(
+        PrefixListName="offices", AddressFamily="IPv4", MaxEntries=5, Entries=entries
+    )["PrefixList"]
+    found = invoke(clients, token, {"id": made["PrefixListId"]})
+    assert found.keys() <= result_names(token)
+    assert (found["name"], [entry["cidr"] for entry in found["entries"]]) == (
+        "offices",
+        ["10.20.0.0/16", "10.21.0.0/16"],
+    )
+    ec2.delete_managed_prefix_list(PrefixListId=made["PrefixListId"])
+    with pytest.raises(LookupError, match="one must"):
+        invoke(clients, token, {"id": "pl-0123456789abcdef0"})
 
 
 def test_the_image_that_the_parameter_names_exists(clients: Boto3Clients) -> None:

@@ -1,0 +1,77 @@
+"""Before anything is made: whether the account has room for the nodes, where and when they are wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+import msgspec
+
+from lifecycle.aws import capacity
+from lifecycle.aws.errors import told
+from lifecycle.aws.quotas import QuotaUse, check_offered, check_quota
+from lifecycle.aws.session import AwsSession
+from planner.capacity import Drain, Held, check_held, drain
+from planner.plan import NodePlan, Plan
+
+
+class Room(msgspec.Struct, frozen=True, kw_only=True):
+    """What the account has for the nodes that are still to be launched.
+
+    Attributes:
+        nodes: their names; none when all of them run.
+        zones: where they are wanted, each of which offers the machine.
+        quota: null where no limit is known to apply, as with reserved capacity.
+        held: the reservation or Capacity Block; null for other capacity.
+        drain: how nodes in a Capacity Block are left before AWS takes them; null for other capacity.
+
+    """
+
+    nodes: tuple[str, ...]
+    zones: tuple[str, ...]
+    quota: QuotaUse | None = None
+    held: Held | None = None
+    drain: Drain | None = None
+
+
+def room_for(session: AwsSession, plan: Plan, *, launched: Collection[str], now: datetime) -> Room:
+    """Ask for offerings, quotas and reserved capacity, and refuse what could not be launched.
+
+    Args:
+        session: of the plan's region and account.
+        plan: what is wanted.
+        launched: names of nodes that run already.
+        now: the present moment.
+
+    Raises:
+        DeployError: a zone does not offer the machine, a quota is too low, or the reserved capacity does not fit.
+
+    """
+    nodes = tuple(node for node in plan.nodes if node.name not in launched)
+    if not nodes:
+        return Room(nodes=(), zones=())
+    zones = _zones(session, plan, nodes)
+    wanted = tuple(zones[node.subnet] for node in nodes)
+    check_offered(session, nodes[0].instance_type, tuple(sorted(set(wanted))))
+    held = None
+    if nodes[0].reservation_id:
+        held = capacity.describe(session, nodes[0].reservation_id)
+        check_held(held, nodes, wanted, now)
+    ends = held.end if held and held.kind == "capacity-block" else None
+    return Room(
+        nodes=tuple(node.name for node in nodes),
+        zones=tuple(sorted(set(wanted))),
+        quota=check_quota(session, nodes),
+        held=held,
+        drain=drain(ends, plan.gateway.request_timeout_s) if ends else None,
+    )
+
+
+def _zones(session: AwsSession, plan: Plan, nodes: tuple[NodePlan, ...]) -> dict[str, str]:
+    """Return the zone of each subnet by its name: the plan says it, but of a given network only the account does."""
+    if plan.network.given is None:
+        return {subnet.name: subnet.zone for subnet in plan.network.subnets}
+    wanted = sorted({node.subnet for node in nodes})
+    with told("ec2:DescribeSubnets", session.region):
+        found = session.ec2.describe_subnets(SubnetIds=wanted)["Subnets"]
+    return {subnet["SubnetId"]: subnet["AvailabilityZone"] for subnet in found}
