@@ -19,10 +19,9 @@ from lifecycle.lock import hold
 from lifecycle.marked import marked_processes, stop_marked
 from lifecycle.pulumi_place import engine_folder
 from lifecycle.stack import Stack, no_such_stack
-from lifecycle.sweep import account_of, patience_of
+from lifecycle.sweep import patience_of, place_of_stack
 from lifecycle.sweeping import baseline
-from lifecycle.sweeping.records import Place
-from lifecycle.sweeping.swept import Known, Swept, ids_of, sweep
+from lifecycle.sweeping.swept import Known, Swept, ids_of, machine_ids, sweep
 from lifecycle.teardown_certificate import Certificate, Leftover, Removed
 from planner.errors import DeployError
 from planner.progress import Progress
@@ -174,6 +173,8 @@ class _Down:
             )
             return
         self.known_ids = ids_of(provisioner.resources_or_none() or ())
+        if self.on_aws:  # what somebody made from a disk names the disk, which is gone by the time it is looked for
+            self.known_ids |= machine_ids(place_of_stack(stack))
         self.removed += [
             Removed(kind=change.type, name=change.name) for change in provisioner.destroy() if change.op == "delete"
         ]
@@ -184,8 +185,7 @@ class _Down:
         if not provisioner.account_answers():
             self.looked.append("emulated account: does not run, so it holds nothing")
             return
-        clients = provisioner.clients()
-        place = Place(clients, account_of(clients), stack.plan.stack)
+        place = place_of_stack(stack)
         known = Known(ids=self.known_ids, baseline=baseline.read(self.home.baseline))
         self.swept = sweep(place, self.progress, known=known, delete=True, within_s=patience_of(stack.plan.target))
         self.removed += teardown_certificate.removed_by(self.swept)

@@ -9,22 +9,15 @@ import msgspec
 
 from lifecycle.home import StackHome
 from lifecycle.stack import Stack
-from lifecycle.sweep import account_of
-from lifecycle.sweeping.kinds import KINDS
-from lifecycle.sweeping.looking import look
+from lifecycle.sweep import place_of_stack
+from lifecycle.sweeping.looking import apart, look
 from lifecycle.sweeping.records import Place, Thing, pages
 from lifecycle.sweeping.swept import ids_of
-from planner.errors import DeployError
 from planner.progress import Progress
 from planner.resources import Resource
 from sandbox.engine import Change, Drift
 
-_ROUTE_TO = (
-    "DestinationCidrBlock",
-    "DestinationIpv6CidrBlock",
-)
-_NOT_THE_PROGRAMS = {"network-interface", "volume", "kms-key"}
-"""Kinds that AWS makes along with what the program asks for, or keeps when it is gone."""
+_ROUTE_TO = ("DestinationCidrBlock", "DestinationIpv6CidrBlock")
 
 
 class Added(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,20 +55,13 @@ def drift(home: StackHome, progress: Progress) -> DriftReport:
     """Look at every resource of a stack, and for what its state does not know.
 
     Raises:
-        DeployError: there is no such stack, or its account does not answer.
+        DeployError: there is no such stack, its account does not answer, or the credentials are of another one.
 
     """
     started = time.monotonic()
     stack = Stack.load(home, progress)
     provisioner = stack.provisioner()
-    if not provisioner.account_answers():
-        raise DeployError(
-            f"the emulated account of stack {home.name!r} does not run: its resources ended with it",
-            hint=f"`deploy up --stack {home.name}` makes them again.",
-            code="account_not_running",
-        )
-    clients = provisioner.clients()
-    place = Place(clients, account_of(clients), home.name)
+    place = place_of_stack(stack)
     with progress.step("resources as they are"):
         changed = provisioner.drift()
     with progress.step("what nobody knows"):
@@ -99,12 +85,12 @@ def _added(place: Place, known: Iterable[Resource]) -> tuple[tuple[Added, ...], 
     """Return what the state does not know, and why some of it could not be looked at."""
     resources = tuple(known)
     ids = ids_of(resources)
-    looked = look(place, [kind for kind in KINDS if kind.name not in _NOT_THE_PROGRAMS])
+    looked = look(place)
     mine = [thing for one in looked for thing in one.of(place)]
     unknown = [
         Added(kind=thing.kind, id=thing.id, detail=thing.detail)
-        for thing in mine
-        if thing.id not in ids and not thing.owner and thing.gone_on is None
+        for thing in apart(mine)
+        if thing.id not in ids and thing.gone_on is None
     ]
     unknown += _rules(place, mine, ids)
     unknown += _routes(mine, resources)

@@ -17,7 +17,7 @@ from lifecycle.home import STACK_NAME, Home, StackHome
 from lifecycle.stack import Stack
 from lifecycle.sweeping.clearing import PATIENCE_S, clear
 from lifecycle.sweeping.kinds import KINDS
-from lifecycle.sweeping.looking import look
+from lifecycle.sweeping.looking import apart, look
 from lifecycle.sweeping.records import Place
 from lifecycle.sweeping.swept import Remaining, Swept, stacks_of
 from lifecycle.sweeping.swept import sweep as sweep_place
@@ -28,8 +28,6 @@ from sandbox.handlers.base import Clients
 
 EMULATED_PATIENCE_S = 60.0
 """How long the emulated account's releases are waited for: a fraction of a second is what they take."""
-_PARTS = {"network-interface", "volume"}
-"""Kinds that are parts of an instance while it has them."""
 _EVERYWHERE = frozenset(kind.name for kind in KINDS if kind.everywhere)
 
 
@@ -100,14 +98,28 @@ def place_of(home: StackHome, region: str, *, all_stacks: bool) -> Place:
     if region or not home.plan.is_file():
         session = AwsSession(region or _own_region())
         return Place(session, check_account(session, "").account, name)
-    provisioner = Stack.load(home).provisioner()
+    return replace(place_of_stack(Stack.load(home)), stack=name)
+
+
+def place_of_stack(stack: Stack) -> Place:
+    """Return the account and region that a stack is in.
+
+    Raises:
+        DeployError: an emulated account that does not run, or credentials of another account than the plan names.
+
+    """
+    provisioner, region = stack.provisioner(), stack.plan.network.region
     if not provisioner.account_answers():
         raise DeployError(
-            f"the emulated account of stack {home.name!r} does not run, so it holds nothing",
-            hint="`deploy sweep --region REGION` looks in the account that your AWS credentials lead to.",
+            f"the emulated account of stack {stack.plan.stack!r} does not run: what it held ended with it",
+            hint=f"`deploy up --stack {stack.plan.stack}` makes it again; `deploy sweep --region REGION` looks in the "
+            "account that your AWS credentials lead to.",
             code="account_not_running",
         )
-    return Place(provisioner.clients(), account_of(provisioner.clients()), name)
+    if stack.plan.target == "aws":
+        check_account(AwsSession(region), stack.plan.account.number)
+    clients = provisioner.clients()
+    return Place(clients, account_of(clients), stack.plan.stack)
 
 
 def sweep(home: Home, place: Place, progress: Progress) -> SweepReport:
@@ -164,13 +176,7 @@ def tagged(clients: Clients, stack: str) -> tuple[Found, ...]:
     if why := [one.why_not for one in looked if one.why_not]:
         raise DeployError(f"not everything could be looked at: {'; '.join(why)}", hint="", code="not_looked_at")
     mine = [thing for one in looked for thing in one.of(place) if thing.gone_on is None]
-    ids = {thing.id for thing in mine}
-    instances = {thing.id for thing in mine if thing.kind == "instance"}
-    return tuple(
-        Found(kind=one.kind, id=one.id, stack=stack)
-        for one in mine
-        if one.owner not in ids and not (one.kind in _PARTS and one.refs & instances)
-    )
+    return tuple(Found(kind=one.kind, id=one.id, stack=stack) for one in apart(mine))
 
 
 def delete(

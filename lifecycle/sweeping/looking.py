@@ -7,14 +7,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
 
 from lifecycle.aws.errors import told
+from lifecycle.sweeping.ec2 import code_of
 from lifecycle.sweeping.kinds import KINDS
 from lifecycle.sweeping.records import Kind, Place, Thing
 from planner.errors import DeployError
 
 _KINDS_AT_ONCE = 12
+_TRIES = 3
+"""How often a kind is looked at when something of it goes between the listing and the question for its tags."""
+_PARTS = {"network-interface", "volume"}
+"""Kinds that are parts of an instance while it has them."""
 
 
 @dataclass(frozen=True)
@@ -42,14 +46,26 @@ def look(place: Place, kinds: Iterable[Kind] = KINDS) -> tuple[Looked, ...]:
         return tuple(pool.map(lambda kind: _look(place, kind), kinds))
 
 
-def _look(place: Place, kind: Kind) -> Looked:
+def apart(things: Iterable[Thing]) -> tuple[Thing, ...]:
+    """Return the things that are no part of another one and do not go with it."""
+    listed = tuple(things)
+    ids = {thing.id for thing in listed}
+    instances = {thing.id for thing in listed if thing.kind == "instance"}
+    return tuple(
+        thing for thing in listed if thing.owner not in ids and not (thing.kind in _PARTS and thing.refs & instances)
+    )
+
+
+def _look(place: Place, kind: Kind, tries: int = _TRIES) -> Looked:
     things: list[Thing] = []
     try:
         things.extend(kind.look(place))
     except (ClientError, BotoCoreError) as error:
+        if tries > 1 and isinstance(error, ClientError) and "NotFound" in code_of(error):
+            return _look(place, kind, tries - 1)
         return Looked(kind, tuple(things), explain(error, kind, place.region))
-    except ResponseParserError as error:
-        return Looked(kind, tuple(things), f"the answer cannot be read: {error}")
+    except Exception as error:  # noqa: BLE001 - whatever one kind's answer is, the others are looked at, and it is said
+        return Looked(kind, tuple(things), f"the answer cannot be read: {type(error).__name__}: {error}")
     return Looked(kind, tuple(things))
 
 

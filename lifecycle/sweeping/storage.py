@@ -71,7 +71,7 @@ def _log_groups(place: Place) -> Iterator[Thing]:
     A service that still had something to write makes a deleted group anew, without tags: it is shown, by its name.
     """
     logs = place.client("logs")
-    named = {arn.split(":log-group:")[1].removesuffix(":*") for arn in tagged_arns(place, "logs:log-group")}
+    named = {arn.partition(":log-group:")[2].removesuffix(":*") for arn in tagged_arns(place, "logs:log-group")}
     listed = [one for page in pages(logs, "describe_log_groups") for one in page["logGroups"]]
 
     def look(record: dict[str, Any]) -> Thing:

@@ -10,6 +10,7 @@ import msgspec
 
 from lifecycle.sweeping.baseline import Baseline, strays
 from lifecycle.sweeping.clearing import PATIENCE_S, Cleared, clear
+from lifecycle.sweeping.kinds import KINDS
 from lifecycle.sweeping.looking import Looked, look
 from lifecycle.sweeping.pricing import usd_per_month
 from lifecycle.sweeping.records import TAG, Place, Thing
@@ -216,6 +217,12 @@ def ids_of(resources: Iterable[Resource]) -> frozenset[str]:
     listed = list(resources)
     further = [one.outputs.get(key) for one in listed for key in ("arn", "name")]
     return frozenset(one.id for one in listed if one.id) | {text for text in further if isinstance(text, str) and text}
+
+
+def machine_ids(place: Place) -> frozenset[str]:
+    """Return the ids of the stack's instances, and of their disks and interfaces, which no state knows."""
+    looked = look(place, [kind for kind in KINDS if kind.name in {"instance", "network-interface", "volume"}])
+    return frozenset(thing.id for one in looked for thing in one.of(place))
 
 
 def stacks_of(found: Iterable[Remaining]) -> tuple[str, ...]:

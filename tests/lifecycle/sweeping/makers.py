@@ -243,13 +243,13 @@ class Maker:
         group = self.auto_scaling_group()
         self.client("autoscaling").put_scheduled_update_group_action(
             AutoScalingGroupName=group,
-            ScheduledActionName="deadline",
+            ScheduledActionName=f"{self.name}-deadline",  # moto knows one of a name
             StartTime=datetime.now(UTC) + timedelta(hours=8),
             MinSize=0,
             MaxSize=0,
             DesiredCapacity=0,
         )
-        return f"{group}/deadline"
+        return f"{group}/{self.name}-deadline"
 
     def schedule_group(self) -> str:
         self.client("scheduler").create_schedule_group(Name=f"{self.name}-schedules", Tags=pairs(self.tags))
@@ -284,6 +284,7 @@ class Maker:
         made = route53.create_hosted_zone(
             Name=f"{self.name}.internal",
             CallerReference=f"{self.name}-{len(self.tags)}",
+            HostedZoneConfig={"PrivateZone": True, "Comment": "one"},
             VPC={"VPCRegion": "us-east-2", "VPCId": self.vpc()},
         )
         zone = str(made["HostedZone"]["Id"]).rpartition("/")[2]
