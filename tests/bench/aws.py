@@ -1,4 +1,4 @@
-"""What the AWS stack costs the toolkit: time from 1 to 128 nodes, memory, and the sweep of a clean region.
+"""What the AWS stack costs the toolkit: time from 1 to 128 nodes, and memory.
 
 Each size is carried out in a process of its own (`python -m tests.bench.aws NODES URL`), against an emulated account in
 another: what is counted is the toolkit's, though on few cores the account's share of the work is waited for as well.
@@ -18,7 +18,6 @@ from typing import Any
 
 import msgspec
 
-from lifecycle import sweep
 from lifecycle.home import Home
 from lifecycle.profiles import load_profile
 from lifecycle.provision import Provisioner
@@ -26,9 +25,8 @@ from planner.catalogue import load_catalogue
 from planner.make_plan import Site, make_plan
 from planner.plan import Plan
 from planner.progress import Silent
-from sandbox.handlers.clients import Boto3Clients
-from tests.bench.measure import ROOT, Figure, machine, say, time_of
-from tests.sandbox.aws.account import REGION, start, stop
+from tests.bench.measure import ROOT, Figure, machine, say
+from tests.sandbox.aws.account import start, stop
 
 SIZES = (1, 8, 32, 128)
 RUNS = 3
@@ -42,11 +40,8 @@ def main() -> None:
         account, process = start(Path(folder) / "account.log")
         try:
             _sizes(account.url)
-            clients = Boto3Clients(account.url, REGION)
-            sweeps = [time_of(lambda: sweep.tagged(clients, "nothing")) for _ in range(RUNS)]
         finally:
             stop(process)
-    say(Figure("sweep of a clean region", sweeps, 3, "over the emulated account; the first makes the clients").line())
 
 
 def _sizes(url: str) -> None:

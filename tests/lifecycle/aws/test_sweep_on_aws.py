@@ -10,6 +10,7 @@ import pytest
 from lifecycle import sweep
 from lifecycle.drift import drift
 from lifecycle.journal import read
+from lifecycle.stack import Stack
 from lifecycle.sweeping import baseline
 from lifecycle.teardown_certificate import Certificate
 from planner.errors import DeployError
@@ -63,5 +64,5 @@ def test_another_account_is_neither_looked_at_nor_swept(aws: Aws) -> None:
     aws.move_to("123456789012")
 
 
-def _stack(aws: Aws) -> sweep.Stack:
-    return sweep.Stack.load(aws.home)
+def _stack(aws: Aws) -> Stack:
+    return Stack.load(aws.home)
