@@ -10,9 +10,9 @@ import msgspec
 import pytest
 from botocore.exceptions import ClientError
 
-from lifecycle import down as module
 from lifecycle.down import down
 from lifecycle.home import Home, StackHome
+from lifecycle.stack import Stack
 from lifecycle.teardown_certificate import Certificate
 from planner.progress import Silent
 from policies import examples
@@ -42,7 +42,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StackHome:
     home.create()
     processes = SimpleNamespace(stop=lambda _: ())
     stack = SimpleNamespace(plan=examples.plan(), processes=processes, provisioner=Provisioner)
-    monkeypatch.setattr(module.Stack, "load", lambda *_: stack)
+    monkeypatch.setattr(Stack, "load", lambda *_: stack)
     return home
 
 
