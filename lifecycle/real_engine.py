@@ -20,7 +20,7 @@ from lifecycle.pulumi_cli import Cli, environment_of
 from lifecycle.pulumi_events import Told
 from lifecycle.pulumi_packs import staged
 from lifecycle.pulumi_place import StateChoice
-from lifecycle.pulumi_state import Finder, Mended, mend, resources_of, wait_for_engine
+from lifecycle.pulumi_state import Finder, Mended, foreseen, mend, resources_of, wait_for_engine
 from planner.errors import DeployError, LockedError, PolicyRefusedError
 from planner.resources import Resource
 from sandbox.engine.changes import Change, Event, Preview, Result
@@ -144,7 +144,7 @@ class RealEngine:
             answer = stack.preview(json=True, on_event=told, policy_packs=self._packs(), parallel=PARALLEL)
         steps = json.loads(answer.stdout)["steps"]
         return Preview(
-            resources=resources_of(step["newState"] for step in steps if "newState" in step),
+            resources=resources_of(foreseen(step) for step in steps if "newState" in step),
             changes=tuple(told.changes),
         )
 
@@ -238,7 +238,7 @@ class RealEngine:
         return stack
 
     def _settings(self, workspace: automation.LocalWorkspace) -> automation.StackSettings:
-        """Return the stack's settings; none where a run was killed before it wrote them, or it was on another machine."""
+        """Return the stack's settings; none where a run was killed before it wrote them, or was on another machine."""
         try:
             return workspace.stack_settings(self.stack)
         except (FileNotFoundError, AttributeError):  # no file, or an empty one, of which the SDK says the latter
