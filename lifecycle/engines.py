@@ -14,7 +14,7 @@ from lifecycle.home import StackHome
 from lifecycle.journal import Journal
 from lifecycle.marked import SERVICE_MARK, STACK_MARK
 from lifecycle.pulumi_place import StateChoice, engine_folder, known_choice
-from lifecycle.pulumi_version import find_cli, plugin
+from lifecycle.pulumi_version import find_cli, plugin, searched
 from lifecycle.refusals import refuse_resource
 from planner.plan import Plan, Target, to_json
 from planner.progress import Progress
@@ -121,7 +121,7 @@ def real_on_aws(plan: Plan, home: StackHome, progress: Progress, *, connected: b
     choice = known_choice(home)
     if not connected and not choice.backend and not engine_folder(home).exists():
         return in_process(plan, home, progress, connected=False)
-    find_cli(os.environ)
+    find_cli(searched(os.environ, home.home.pulumi))
     plugin(home.home.pulumi)
     session = AwsSession(plan.network.region)
     configuration = {

@@ -21,6 +21,7 @@ from lifecycle.pulumi_events import Told
 from lifecycle.pulumi_packs import staged
 from lifecycle.pulumi_place import StateChoice
 from lifecycle.pulumi_state import Finder, Mended, foreseen, mend, resources_of, wait_for_engine
+from lifecycle.pulumi_version import cli_folder
 from planner.errors import DeployError, LockedError, PolicyRefusedError
 from planner.resources import Resource
 from sandbox.engine.changes import Change, Event, Preview, Result
@@ -88,7 +89,7 @@ class Place:
             home=self.home,
             backend=self.backend,
             passphrase=self.passphrase,
-            path=[self.folder / "bin"] if self.executables else [],
+            path=[*([self.folder / "bin"] if self.executables else []), cli_folder(self.home)],
             plugins_of_path=bool(self.executables),
         )
         return {**environment, **self.environment}

@@ -25,7 +25,7 @@ from planner.progress import Silent
 from tests.engine.site import MARKS, Site
 from tests.engine.target import install_plugin
 
-pytestmark = MARKS
+pytestmark = [*MARKS, pytest.mark.timeout(300)]  # each starts the engine half a dozen times
 ROOT = Path(__file__).parents[2]
 REQUEST = Request(profile="2xh200", target="aws")
 
