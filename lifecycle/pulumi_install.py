@@ -135,8 +135,8 @@ def _unpack(archive: bytes, release: Release) -> None:
     try:
         with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as tar:
             for member in tar:
-                name = member.name.removeprefix("./").removeprefix(release.strip)
-                if name and name != release.strip.rstrip("/"):
+                if not member.isdir():
+                    name = member.name.removeprefix("./").removeprefix(release.strip)
                     tar.extract(member.replace(name=name), fresh, filter="data")
     except (tarfile.TarError, OSError) as error:
         raise DeployError(
