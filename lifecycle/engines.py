@@ -19,7 +19,7 @@ from lifecycle.refusals import refuse_resource
 from planner.plan import Plan, Target, to_json
 from planner.progress import Progress
 from planner.resources import Resource
-from sandbox.engine import Change, Engine, Preview, Result, StateFile
+from sandbox.engine import Change, Engine, Event, Preview, Result, StateFile
 from sandbox.engine.failures import short
 from sandbox.engine.offline import offline_answers
 from sandbox.handlers.base import Clients
@@ -148,13 +148,19 @@ def _real(
 ) -> RealEngine:
     """Return Pulumi's own engine for a stack."""
     # Pulumi's Automation API and its generated messages: a quarter of a second that only this engine pays for.
-    from lifecycle.pulumi_events import noting  # noqa: PLC0415  see above
+    from lifecycle.pulumi_events import noting, recording  # noqa: PLC0415  see above
     from lifecycle.real_engine import Place, RealEngine  # noqa: PLC0415  see above
 
     registry = default_registry()
 
     def find(token: str, inputs: Mapping[str, Any]) -> str | None:
         return registry[token].find(clients, dict(inputs)) if token in registry else None
+
+    tell, record = noting(progress), recording(home.events)
+
+    def listen(event: Event) -> None:
+        record(event)
+        tell(event)
 
     place = Place(
         folder=engine_folder(home),
@@ -175,7 +181,7 @@ def _real(
         configuration={f"{PROJECT}:plan": to_json(plan), **(configuration or {})},
         find=find,
         policy_packs=(POLICIES,),
-        listener=noting(progress),
+        listener=listen,
         told_of_mending=lambda mended: _keep_mended(home, progress, mended),
     )
 

@@ -16,7 +16,7 @@ from lifecycle.home import StackHome
 from planner.errors import DeployError
 from planner.outputs import Outputs
 from planner.plan import Plan, to_json
-from planner.progress import Progress
+from planner.progress import Counting, Progress
 from planner.resources import Resource
 from sandbox.engine import Change, Preview
 from sandbox.handlers.base import Clients
@@ -83,7 +83,10 @@ class Provisioner:
     def destroy(self) -> tuple[Change, ...]:
         """Delete everything the state knows, in reverse order."""
         self._settled.unlink(missing_ok=True)
-        return self._engine(connected=True).destroy().changes
+        engine = self._engine(connected=True)
+        if isinstance(self.progress, Counting):
+            self.progress.expect(sum(bool(resource.id) for resource in engine.resources()))
+        return engine.destroy().changes
 
     def resources(self) -> tuple[Resource, ...]:
         """Return the resources as the state has them."""

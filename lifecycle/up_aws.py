@@ -16,7 +16,7 @@ from lifecycle.stack import Stack
 from lifecycle.up_report import UpReport
 from planner.errors import DeployError
 from planner.plan import Plan
-from planner.progress import Progress
+from planner.progress import Progress, expect
 
 
 class UpAws:
@@ -66,6 +66,7 @@ class UpAws:
             remember(self.home, plan, kept)
         begun = time.monotonic()
         with self.progress.step("resources"), self.journal.step("resources", f"account {plan.account.number}"):
+            expect(self.progress, sum(count for op, count in report.changes.items() if op != "same"))
             outputs, changes = provisioner.up(refreshed=made)
         resources_s = round(time.monotonic() - begun, 2)
         with self.progress.step("services on the nodes"), self.journal.step("services on the nodes"):
