@@ -21,7 +21,7 @@ from planner.progress import Progress
 from planner.resources import Resource
 from sandbox.engine import Change, Engine, Event, Preview, Result, StateFile
 from sandbox.engine.failures import short
-from sandbox.engine.offline import offline_answers
+from sandbox.engine.offline import EMULATED_ACCOUNT, offline_answers
 from sandbox.handlers.base import Clients
 from sandbox.handlers.invokes import INVOKES
 from sandbox.handlers.registry import Boto3Clients, default_registry
@@ -94,7 +94,7 @@ def in_process(plan: Plan, home: StackHome, progress: Progress, *, connected: bo
         state=StateFile(home.resources, files.write),
         registry=default_registry(),
         invokes=INVOKES,
-        offline=offline_answers(plan.network.region),
+        offline=offline_answers(plan.network.region, plan.account.number or EMULATED_ACCOUNT),
         clients=emulated_clients(plan) if connected else None,
         gate=refuse_resource,
     )

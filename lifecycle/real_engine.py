@@ -202,7 +202,8 @@ class RealEngine:
         """
         stack = self._stack()
         if break_lock and self.place.choice.backend:
-            stack.cancel()
+            with self._telling():
+                stack.cancel()
             self._told(Mended(released=True))
         mended = self._mend(stack)
         return msgspec.structs.replace(mended, released=mended.released or break_lock)
@@ -250,17 +251,18 @@ class RealEngine:
 
     def _mend(self, stack: automation.Stack) -> Mended:
         """Settle what a run that was killed left behind; nothing to do is the usual case, and costs one look."""
-        released = wait_for_engine(self.place.locks, self.place.backend)
-        if released:
-            stack.cancel()
-        exported = stack.export_stack()
-        if not (exported.deployment or {}).get("pending_operations"):
-            return self._told(Mended(released=released))
-        self._refresh(stack)  # before anything is taken over: it would no longer be known as unfinished
-        exported = stack.export_stack()
-        deployment = dict(exported.deployment or {})
-        mended = mend(deployment, self.find)
-        stack.import_stack(automation.Deployment(version=exported.version, deployment=deployment))
+        with self._telling():
+            released = wait_for_engine(self.place.locks, self.place.backend)
+            if released:
+                stack.cancel()
+            exported = stack.export_stack()
+            if not (exported.deployment or {}).get("pending_operations"):
+                return self._told(Mended(released=released))
+            self._refresh(stack)  # before anything is taken over: it would no longer be known as unfinished
+            exported = stack.export_stack()
+            deployment = dict(exported.deployment or {})
+            mended = mend(deployment, self.find)
+            stack.import_stack(automation.Deployment(version=exported.version, deployment=deployment))
         return self._told(msgspec.structs.replace(mended, released=released))
 
     def _told(self, mended: Mended) -> Mended:

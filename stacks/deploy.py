@@ -25,7 +25,7 @@ from stacks.storage import Storage
 
 def deploy(plan: Plan) -> None:
     """Register everything that the plan names, and export `planner.outputs.Outputs`."""
-    account = current_account(plan.network.region)
+    account = current_account(plan)
     keys = Keys("keys", plan, account)
     storage = Storage("storage", plan, account, keys.arn)
     given = plan.network.given

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -17,10 +18,11 @@ from lifecycle.home import Home, StackHome
 from lifecycle.journal import read
 from lifecycle.planning import Request
 from lifecycle.pulumi_cli import BACKEND_VARIABLE
+from lifecycle.pulumi_place import state_choice
 from lifecycle.repair import repair
 from lifecycle.stack import Stack
 from lifecycle.up import up
-from planner.errors import DeployError
+from planner.errors import DeployError, LockedError
 from planner.progress import Silent
 from tests.engine.site import MARKS, Site
 from tests.engine.target import install_plugin
@@ -131,3 +133,30 @@ def test_repair_refuses_another_account(home: StackHome) -> None:
     assert refused.value.code == "wrong_account"
     home.plan.write_bytes(msgspec.json.encode(plan))
     assert down(home, Silent()).ok
+
+
+def test_a_state_that_a_team_shares(site: Site, home: StackHome) -> None:
+    s3, kms = site.clients.client("s3"), site.clients.client("kms")
+    bucket, alias = f"state-{site.stack}", f"alias/state-{site.stack}"
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": site.clients.region})
+    kms.create_alias(AliasName=alias, TargetKeyId=kms.create_key()["KeyMetadata"]["KeyId"])
+    query = f"region={site.clients.region}"
+    choice = state_choice(f"s3://{bucket}/cloister?{query}&s3ForcePathStyle=true", f"awskms://{alias}?{query}")
+    up(home, msgspec.structs.replace(REQUEST, state=choice), Silent())
+    state = f"cloister/.pulumi/stacks/cloister/{site.stack}.json"
+    assert json.loads(s3.get_object(Bucket=bucket, Key=state)["Body"].read())["version"]
+    assert not (home.folder / "pulumi" / "state" / ".pulumi").exists()
+
+    lock = f"cloister/.pulumi/locks/organization/cloister/{site.stack}/mate.json"
+    s3.put_object(Bucket=bucket, Key=lock, Body=b'{"pid": 1, "username": "mate", "hostname": "other"}')
+    with pytest.raises(LockedError) as locked:
+        down(home, Silent())
+    assert "--break-lock" in locked.value.hint
+    assert set(site.tagged().values()) == {1}, "nothing is swept under the feet of whoever holds the lock"
+    assert not repair(home, Silent()).lock_released
+    assert repair(home, Silent(), break_lock=True).lock_released
+
+    (home.folder / "pulumi" / f"Pulumi.{site.stack}.yaml").unlink()  # as on the machine of somebody else
+    assert down(home, Silent()).ok
+    assert site.tagged() == {}
+    kms.delete_alias(AliasName=alias)
