@@ -17,7 +17,7 @@ from lifecycle.home import StackHome
 from planner.errors import DeployError
 from planner.outputs import Outputs
 from planner.plan import Plan, to_json
-from planner.progress import Progress
+from planner.progress import Counting, Progress
 from planner.resources import Resource
 from sandbox.engine import Change, Drift, Preview
 from sandbox.handlers.base import Clients
@@ -97,6 +97,8 @@ class Provisioner:
         """Delete everything the state knows, in reverse order; nodes that have a switch end before it goes."""
         self._settled.unlink(missing_ok=True)
         engine = self._engine(connected=True)
+        if isinstance(self.progress, Counting):
+            self.progress.expect(sum(bool(resource.id) for resource in engine.resources()))
         with telling_what_exists(self.plan, engine, "down"):
             if self.plan.deadline:
                 switches.empty(self.clients(), self.plan.stack)

@@ -31,7 +31,7 @@ from stacks.storage import Storage
 
 def deploy(plan: Plan) -> None:
     """Register everything that the plan names, and export `planner.outputs.Outputs`."""
-    account = current_account(plan.network.region)
+    account = current_account(plan)
     read_client_lists(plan)
     if plan.alarm:
         CostAlarm("cost-alarm", plan, plan.alarm)
