@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from lifecycle.bundle.check import SealReport, VerifyBundleReport
+from lifecycle.bundle.push import PushReport
 from lifecycle.capacity import BuyReport, ExtendReport, FindReport, ShowReport
 from lifecycle.compare import CompareReport
 from lifecycle.doctor import DoctorFinding
@@ -152,6 +154,9 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "capacity buy": BuyReport,
     "capacity extend": ExtendReport,
     "capacity show": ShowReport,
+    "bundle seal": SealReport,
+    "bundle verify": VerifyBundleReport,
+    "bundle push": PushReport,
     "profiles": Profiles,
     "profiles show": Profile,
     "ca": Ca,

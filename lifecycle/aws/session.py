@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_kms import KMSClient
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_service_quotas import ServiceQuotasClient
     from mypy_boto3_sts import STSClient
 
@@ -53,6 +55,18 @@ class AwsSession:
     def sts(self) -> STSClient:
         """Return the client of the Security Token Service, at its address in the region."""
         client: STSClient = self._client("sts")
+        return client
+
+    @property
+    def s3(self) -> S3Client:
+        """Return the client of S3; throttling and lost connections are tried again."""
+        client: S3Client = self._client("s3")
+        return client
+
+    @property
+    def kms(self) -> KMSClient:
+        """Return the client of the Key Management Service."""
+        client: KMSClient = self._client("kms")
         return client
 
     def _client(self, service: str, *, once: bool = False) -> Any:

@@ -15,7 +15,8 @@ from planner.errors import EXIT_CODE_MEANINGS, ExitCode
 COMMANDS = [
     "up", "plan", "size", "cost", "models", "compare", "assess", "status", "verify", "token issue", "token list",
     "token revoke", "token rotate", "logs", "open", "list", "down", "doctor", "hosts check", "capacity find",
-    "capacity buy", "capacity extend", "capacity show", "profiles",
+    "capacity buy", "capacity extend", "capacity show", "bundle seal",
+    "bundle verify", "bundle push", "profiles",
     "profiles show", "ca", "backup", "restore", "version",
 ]  # fmt: skip
 
