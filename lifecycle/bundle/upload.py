@@ -60,15 +60,14 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def checksum(self) -> str:
-        """S3's checksum of the object: its SHA-256, or of several parts the SHA-256 of theirs and their number.
+        """S3's checksum of the object, in base64: its SHA-256, or of several parts the SHA-256 of theirs.
 
         For objects in parts S3 knows whole-object checksums of the CRC family alone (S3 user guide, "Checking object
         integrity"); SHA-256 of what was sent in parts is "composite".
         """
         if len(self.digest.parts) == 1:
             return self.digest.parts[0]
-        composite = hashlib.sha256(b"".join(b64decode(part) for part in self.digest.parts)).digest()
-        return f"{b64encode(composite).decode()}-{len(self.digest.parts)}"
+        return b64encode(hashlib.sha256(b"".join(b64decode(part) for part in self.digest.parts)).digest()).decode()
 
 
 class Uploads:
@@ -93,7 +92,7 @@ class Uploads:
         return (
             found is not None
             and found["ContentLength"] == item.digest.size
-            and found.get("ChecksumSHA256") == item.checksum
+            and found.get("ChecksumSHA256", "").partition("-")[0] == item.checksum  # S3 adds `-` and the parts' number
             and found.get("SSEKMSKeyId") == self._bucket.key_arn
         )
 
@@ -113,7 +112,13 @@ class Uploads:
         sha256 = b64encode(hashlib.sha256(body).digest()).decode()
         with told("s3:PutObject", self._bucket.region):
             self._session.s3.put_object(
-                Key=key, Body=body, ContentLength=len(body), ChecksumSHA256=sha256, **self._sealed, **self._place
+                Key=key,
+                Body=body,
+                ContentLength=len(body),
+                ChecksumAlgorithm="SHA256",
+                ChecksumSHA256=sha256,
+                **self._sealed,
+                **self._place,
             )
 
     def put_file(self, item: Item, meter: Meter) -> None:
@@ -124,6 +129,7 @@ class Uploads:
                 Key=item.key,
                 Body=body,
                 ContentLength=part.length,
+                ChecksumAlgorithm="SHA256",
                 ChecksumSHA256=part.sha256,
                 **self._sealed,
                 **self._place,
@@ -175,6 +181,7 @@ class Uploads:
                 PartNumber=part.number,
                 Body=body,
                 ContentLength=part.length,
+                ChecksumAlgorithm="SHA256",
                 ChecksumSHA256=part.sha256,
                 **self._place,
             )

@@ -43,6 +43,10 @@ class StackBucket:
     def unfinished(self) -> list[Any]:
         return list(self.s3.list_multipart_uploads(Bucket=self.name).get("Uploads", ()))
 
+    def parts(self, upload: Any) -> set[int]:
+        found = self.s3.list_parts(Bucket=self.name, Key=upload["Key"], UploadId=upload["UploadId"])
+        return {part["PartNumber"] for part in found.get("Parts", ())}
+
     def remove(self) -> None:
         for upload in self.unfinished():
             self.s3.abort_multipart_upload(Bucket=self.name, Key=upload["Key"], UploadId=upload["UploadId"])

@@ -89,14 +89,16 @@ def test_a_push_interrupted_at_a_part_goes_on_with_it(case: Case, recorder: Reco
     recorder.before = lambda seen: DENIED if seen.query.get("partNumber") == [str(number)] else None
     with pytest.raises(DeployError, match="may not call s3:PutObject"):
         case.push(connections=1)
-    assert len(case.bucket.unfinished()) == 1
+    (begun,) = case.bucket.unfinished()
+    arrived = case.bucket.parts(begun)
+    assert number not in arrived
     assert manifest_key(case.sealed) not in case.bucket.names()
 
     recorder.before = lambda seen: None
     recorder.forget()
     report = case.push()
     assert case.bucket.unfinished() == []
-    assert [int(one.query["partNumber"][0]) for one in recorder.of("UploadPart")] == list(range(number, 4))
+    assert {int(one.query["partNumber"][0]) for one in recorder.of("UploadPart")} == {1, 2, 3} - arrived
     assert recorder.of("Create") == []
     assert report.uploaded + report.already_there == report.size
     key, content = case.content()
@@ -184,7 +186,7 @@ def test_a_bucket_under_another_key(case: Case, recorder: Recorder) -> None:
 
 def test_another_account_is_refused_first(case: Case, recorder: Recorder, tmp_path: Path) -> None:
     own = tmp_path / "own.toml"
-    own.write_text('extends = "2xh200"\nname = "own"\n[aws]\naccount = "999999999999"\n')
+    own.write_text('extends = "2xh200"\n[aws]\naccount = "999999999999"\n')
     with pytest.raises(DeployError) as refused:
         case.push(str(own))
     assert refused.value.code == "wrong_account"
