@@ -38,6 +38,7 @@ from planner.profile import Profile, TlsSection
 from planner.replica import engine_choice, fit_replica, in_flight
 from planner.services import Services
 from planner.throughput import rates
+from planner.transfer import plan_bundle, transfer_decision
 
 ALGORITHMS = ("EdDSA", "Ed25519", "ES256", "RS256", "PS256")
 """Asymmetric signatures only; `Ed25519` is RFC 9864's name of what RFC 8037 calls `EdDSA`."""
@@ -117,6 +118,7 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
     metrics = MetricsPlan(
         retention_days=profile.metrics.retention_days, scrape_interval_s=profile.metrics.scrape_interval_s
     )
+    bundle = plan_bundle(profile.bundle, served.weights_gib, host, catalogue)
     identity, tls = _identity(profile, site.stack), _tls(profile.tls, site.stack)
     return Plan(
         stack=site.stack,
@@ -127,6 +129,7 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         account=plan_account(profile, site.stack),
         network=network,
         storage=plan_storage(),
+        bundle=bundle,
         private_name=plan_private_name(tls, site.stack, profile.aws.consumer_vpc_ids),
         nodes=plan_nodes(profile, host, network, placed),
         services=_services(
@@ -151,6 +154,7 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
             *placed.decisions,
             *engine_decisions,
             *_network_decisions(network),
+            transfer_decision(bundle),
             *_edge_decisions(identity, tls),
         ),
     )

@@ -9,6 +9,8 @@ from typing import Literal
 
 import msgspec
 
+from planner.ranges import Range
+
 PLAN_SCHEMA = 1
 """Raised whenever a reader of an older plan would misread a newer one."""
 
@@ -133,6 +135,22 @@ class StoragePlan(Record, frozen=True, kw_only=True):
     """How long a version is kept that a newer one took the place of, in days."""
     unfinished_uploads_days: int
     """After how many days the parts of an upload that was never finished are deleted."""
+
+
+class BundlePlan(Record, frozen=True, kw_only=True):
+    """What nodes install from, and how long the weights take to a node."""
+
+    id: str
+    """SHA-256 of its manifest; empty where the profile names none: nodes are made without one then."""
+    store: str
+    """Folder on a node, on its local disks."""
+    processes: int
+    """How many fetch at once on a node."""
+    weights_bytes: int
+    pull_s: Range
+    """Seconds from the bucket to a node's disks (prediction)."""
+    pull_limit: str
+    """What makes it take that long."""
 
 
 class AccountPlan(Record, frozen=True, kw_only=True):
@@ -338,6 +356,7 @@ class Plan(Record, frozen=True, kw_only=True):
     account: AccountPlan
     network: NetworkPlan
     storage: StoragePlan
+    bundle: BundlePlan
     private_name: PrivateNamePlan | None
     """None where the certificate holds no name that a zone could be."""
     nodes: tuple[NodePlan, ...]

@@ -7,6 +7,7 @@ import json
 import pulumi
 import pulumi_aws as aws
 
+from planner.bundle import key_alias
 from planner.plan import Plan
 from stacks.account import Account
 from stacks.naming import child_of, tags_of
@@ -33,7 +34,7 @@ class Keys(pulumi.ComponentResource):
         )
         aws.kms.Alias(
             f"{name}-alias",
-            name=f"alias/cloister-{plan.stack}",
+            name=key_alias(plan.stack),
             target_key_id=key.key_id,
             opts=child_of(self, one_at_a_time=True),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import Any
 
 import pulumi
@@ -30,6 +31,7 @@ class Node(pulumi.ComponentResource):
         placement_group: pulumi.Output[str] | None,
         instance_profile_name: pulumi.Output[str],
         key_arn: pulumi.Output[str],
+        user_data: str,
     ) -> None:
         super().__init__("cloister:aws:Node", name)
         # Resolved once: the id is recorded, and a newer image does not replace a running node.
@@ -45,6 +47,7 @@ class Node(pulumi.ComponentResource):
             network_interfaces=_interfaces(node, subnet_id, security_group_id, peers_group_id),
             placement={"group_name": placement_group} if placement_group else None,
             monitoring={"enabled": True},
+            user_data=b64encode(user_data.encode()).decode() if user_data else None,
             update_default_version=True,
             tags=tags_of(plan, f"{name}-template"),
             tag_specifications=[

@@ -8,6 +8,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
+from planner.bundle import bucket_name
 from planner.plan import Plan
 from stacks.account import Account
 from stacks.naming import tags_of
@@ -63,8 +64,8 @@ _NOTHING_PUBLIC = {
 
 
 def bundle_bucket(plan: Plan, account: Account) -> str:
-    """Return the bucket's name; the account's number makes it this customer's, as names are the whole world's."""
-    return f"cloister-{plan.stack}-{account.id}"
+    """Return the bucket's name."""
+    return bucket_name(plan.stack, account.id)
 
 
 def bundle_arn(plan: Plan, account: Account) -> str:
