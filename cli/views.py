@@ -51,6 +51,7 @@ def next_steps(report: UpReport) -> list[tuple[str, str]]:
 def plan_page(report: PlanReport) -> list[RenderableType]:
     """Return the whole plan, laid out."""
     from cli.show import table
+    from planner.transfer import minutes
 
     plan = report.plan
     ports = {s.name: ", ".join(f"{p.name} {p.number}" for p in s.ports) for s in plan.services}
@@ -73,6 +74,10 @@ def plan_page(report: PlanReport) -> list[RenderableType]:
         page.append(table(["rule", "severity", "status", "resource", "finding"], rows, title="Policies"))
     else:
         page.append("Policies: every rule holds.")
+    if report.push_s:
+        push = report.push_s
+        told = f"{minutes(push.low)} to {minutes(push.high)}, likely {minutes(push.typical)}"
+        page.append(f"Weights to the bucket over this line: {told} (`deploy bundle push`)")
     return [*page, f"Cost: nothing in the sandbox. On AWS: {price(plan.cost)}"]
 
 

@@ -19,6 +19,8 @@ from planner.make_plan import Site, make_plan
 from planner.plan import CostPlan, Decision, Plan, UpstreamPlan, to_json
 from planner.profile import Profile
 from planner.progress import Progress
+from planner.ranges import Range
+from planner.transfer import push_time
 from policies.run import Finding, evaluate
 
 
@@ -65,6 +67,8 @@ class PlanReport(msgspec.Struct, frozen=True, kw_only=True):
     """Operation (`create`, `update`, `replace`, `delete`, `same`) -> number of resources."""
     findings: tuple[Finding, ...]
     cost: CostPlan
+    push_s: Range | None
+    """Seconds that the weights take to the bucket over the line that was given; null where none was."""
 
 
 def decide(home: StackHome, request: Request) -> tuple[Plan, Kept]:
@@ -84,8 +88,16 @@ def plan_with_ports(home: StackHome, kept: Kept, numbers: dict[str, int]) -> Pla
     return make_plan(kept.profile, load_catalogue(), site)
 
 
-def judge(plan: Plan, home: StackHome, progress: Progress) -> PlanReport:
-    """Run the program without an account, and every policy over what it registers."""
+def judge(plan: Plan, home: StackHome, progress: Progress, uplink_mbit_s: float | None = None) -> PlanReport:
+    """Run the program without an account, and every policy over what it registers.
+
+    Args:
+        plan: as decided.
+        home: the stack's place.
+        progress: told about steps.
+        uplink_mbit_s: of the machine that would push the bundle, in Mbit/s; None where nobody asks.
+
+    """
     with progress.step("resources, previewed"):
         preview = Provisioner(plan, home, progress).preview()
     with progress.step("policies"):
@@ -100,6 +112,7 @@ def judge(plan: Plan, home: StackHome, progress: Progress) -> PlanReport:
         changes=changes,
         findings=findings,
         cost=plan.cost,
+        push_s=push_time(plan.bundle.weights_bytes, uplink_mbit_s, load_catalogue()) if uplink_mbit_s else None,
     )
 
 

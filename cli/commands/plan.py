@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from cli.options import DEFAULT_STACK, AcceptLicence, Json, ProfileName, Stack, UpstreamKeyEnv, UpstreamUrl
+
+Uplink = Annotated[
+    float | None,
+    typer.Option(
+        "--uplink", metavar="MBIT", min=0.1, help="Say how long weights take to the bucket, at so many Mbit/s."
+    ),
+]
 
 
 def plan(
@@ -11,6 +22,7 @@ def plan(
     upstream: UpstreamUrl = "",
     upstream_key_env: UpstreamKeyEnv = "",
     accept_licence: AcceptLicence = "",
+    uplink: Uplink = None,
     as_json: Json = False,
 ) -> None:
     """Show what `up` would do, and why: decisions, resources, services, policy verdicts, cost. Nothing is created.
@@ -21,6 +33,7 @@ def plan(
     Examples:
       deploy plan --profile 2xh200
       deploy plan --profile ./mine.toml --json
+      deploy plan --profile 2xh200 --uplink 1000
     """
     from cli.progress_view import progress_view
     from cli.show import emit_json, show
@@ -35,7 +48,7 @@ def plan(
     )
     decided, _ = decide(home, request)
     with progress_view() as progress:
-        report = judge(decided, home, progress)
+        report = judge(decided, home, progress, uplink)
     if as_json:
         emit_json(report)
     else:

@@ -1,0 +1,122 @@
+"""User data: small, without a secret, and what it carries is what is tested here."""
+
+from __future__ import annotations
+
+import ast
+import gzip
+import json
+import sys
+from base64 import b64decode
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+
+import stacks.user_data
+from lifecycle.profiles import load_profile, shipped_names
+from planner.catalogue import load_catalogue
+from planner.make_plan import Site, make_plan
+from planner.plan import Plan
+from planner.profile import BundleSection
+from stacks.account import Account
+from stacks.user_data import LIMIT, user_data
+from stacks.user_data.prepare_store import commands, in_use, local_disks
+
+BUNDLE = "0123456789abcdef" * 4
+ACCOUNT = Account(id="123456789012", partition="aws-us-gov", dns_suffix="amazonaws.com", region="us-gov-west-1")
+HERE = Path(stacks.user_data.__file__).parent
+
+
+def plan_of(profile: str, bundle: str = BUNDLE) -> Plan:
+    changed = msgspec.structs.replace(load_profile(profile), bundle=BundleSection(id=bundle))
+    return make_plan(changed, load_catalogue(), Site(stack="s" + "x" * 31))
+
+
+def config_of(text: str) -> Any:
+    assert text.startswith("#cloud-config\n")
+    return yaml.safe_load(text)
+
+
+@pytest.mark.parametrize("profile", shipped_names())
+def test_it_fits(profile: str) -> None:
+    assert len(user_data(plan_of(profile), ACCOUNT).encode()) < LIMIT * 3 // 4
+
+
+def test_without_a_bundle_there_is_none() -> None:
+    assert user_data(plan_of("2xh200", ""), ACCOUNT) == ""
+
+
+def test_it_writes_files_and_starts_one_unit() -> None:
+    config = config_of(user_data(plan_of("2xh200"), ACCOUNT))
+    assert config.keys() == {"write_files", "runcmd"}
+    assert config["runcmd"][-1] == ["systemctl", "enable", "--now", "--no-block", "cloister-bundle.service"]
+    files = {file["path"]: file for file in config["write_files"]}
+    assert all((file["owner"], file["permissions"]) == ("root:root", "0644") for file in files.values())
+    for name in ("prepare_store.py", "pull_bundle.py"):
+        file = files[f"/usr/local/lib/cloister/{name}"]
+        assert file["encoding"] == "gz+b64"
+        assert gzip.decompress(b64decode(file["content"])) == (HERE / name).read_bytes()
+    settings = json.loads(files["/etc/cloister/bundle.json"]["content"])
+    assert settings["bundle"] == BUNDLE
+    assert settings["owner"] == ACCOUNT.id
+    assert settings["url"] == f"https://cloister-s{'x' * 31}-123456789012.s3.us-gov-west-1.amazonaws.com"
+    assert settings["metadata"] == "http://169.254.169.254"
+    unit = files["/etc/systemd/system/cloister-bundle.service"]["content"]
+    assert f"ReadWritePaths={settings['store']}\n" in unit
+
+
+@pytest.mark.parametrize("name", ["prepare_store.py", "pull_bundle.py"])
+def test_what_runs_on_a_node_needs_the_standard_library_alone(name: str) -> None:
+    tree = ast.parse((HERE / name).read_text())
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = {alias.name for node in imports if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module or "" for node in imports if isinstance(node, ast.ImportFrom)}
+    assert {name.partition(".")[0] for name in names} <= sys.stdlib_module_names
+
+
+def test_local_disks_are_whole_and_each_once(tmp_path: Path) -> None:
+    links = []
+    for name, disk in {
+        "nvme-Amazon_EC2_NVMe_Instance_Storage_AWS2": "/dev/nvme2n1",
+        "nvme-Amazon_EC2_NVMe_Instance_Storage_AWS2-ns-1": "/dev/nvme2n1",
+        "nvme-Amazon_EC2_NVMe_Instance_Storage_AWS1": "/dev/nvme1n1",
+        "nvme-Amazon_EC2_NVMe_Instance_Storage_AWS1-part1": "/dev/nvme1n1p1",
+    }.items():
+        (tmp_path / name).symlink_to(disk)
+        links.append(tmp_path / name)
+    assert local_disks(links) == ["/dev/nvme1n1", "/dev/nvme2n1"]
+
+
+def test_several_disks_become_one_stripe() -> None:
+    disks = [f"/dev/nvme{number}n1" for number in range(1, 9)]
+    stripe, make, mount = commands(disks, "", "/store")
+    assert stripe[:3] == ["mdadm", "--create", "/dev/md/cloister"]
+    assert {"--level=0", "--raid-devices=8"} <= set(stripe)
+    assert stripe[-8:] == disks
+    assert make == ["mkfs.ext4", "-q", "-L", "cloister", "-E", "nodiscard", "/dev/md/cloister"]
+    assert mount == ["mount", "-o", "noatime,nodev,nosuid", "/dev/md/cloister", "/store"]
+
+
+def test_one_disk_is_used_as_it_is() -> None:
+    make, mount = commands(["/dev/nvme1n1"], "", "/store")
+    assert make[-1] == "/dev/nvme1n1"
+    assert mount[-2:] == ["/dev/nvme1n1", "/store"]
+
+
+def test_what_was_made_before_is_mounted_and_not_made_again() -> None:
+    label = "/dev/disk/by-label/cloister"
+    assert commands(["/dev/nvme1n1", "/dev/nvme2n1"], label, "/store") == [
+        ["mount", "-o", "noatime,nodev,nosuid", label, "/store"]
+    ]
+
+
+def test_a_disk_that_something_uses_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "nvme1n1" / "holders").mkdir(parents=True)
+    assert not in_use("/dev/nvme1n1", tmp_path)
+    (tmp_path / "nvme1n1" / "holders" / "dm-0").mkdir()
+    assert in_use("/dev/nvme1n1", tmp_path)
+    (tmp_path / "nvme2n1" / "holders").mkdir(parents=True)
+    (tmp_path / "nvme2n1" / "nvme2n1p1").mkdir()
+    assert in_use("/dev/nvme2n1", tmp_path)
