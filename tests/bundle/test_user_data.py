@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import gzip
 import json
+import shutil
+import subprocess
 import sys
 from base64 import b64decode
 from pathlib import Path
@@ -65,6 +67,16 @@ def test_it_writes_files_and_starts_one_unit() -> None:
     assert settings["metadata"] == "http://169.254.169.254"
     unit = files["/etc/systemd/system/cloister-bundle.service"]["content"]
     assert f"ReadWritePaths={settings['store']}\n" in unit
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
+def test_systemd_takes_its_units(tmp_path: Path) -> None:
+    files = config_of(user_data(plan_of("2xh200"), ACCOUNT))["write_files"]
+    units = [tmp_path / Path(file["path"]).name for file in files if file["path"].endswith(".service")]
+    for unit, file in zip(units, (file for file in files if file["path"].endswith(".service")), strict=True):
+        unit.write_text(file["content"])
+    told = subprocess.run(["systemd-analyze", "verify", *units], capture_output=True, text=True, check=False)
+    assert (told.returncode, told.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("name", ["prepare_store.py", "pull_bundle.py"])
