@@ -188,7 +188,7 @@ class BundleSection(Record, frozen=True, kw_only=True):
     """`[bundle]`: what nodes install from."""
 
     id: Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?$")] = ""
-    """Id of a bundle, as `deploy bundle push` prints it: it names exact content. Nodes fetch none when empty."""
+    """Id of a bundle, as `bundle push` prints it: it names exact content. Nodes fetch none when empty."""
 
 
 class TlsSection(Record, frozen=True, kw_only=True):

@@ -52,6 +52,7 @@ Type=oneshot
 RemainAfterExit=yes
 ExecStart=/usr/bin/python3 -I {HOME}/pull_bundle.py {SETTINGS}
 Restart=on-failure
+RestartPreventExitStatus=1
 RestartSec=15
 UMask=0022
 CapabilityBoundingSet=
