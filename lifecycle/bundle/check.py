@@ -14,7 +14,10 @@ from lifecycle.bundle.meter import Meter, gigabytes
 from lifecycle.home import Home
 from planner.bundle import MANIFEST, BundleError, BundleFile, Manifest, bundle_id, decode, encode, kind_of, licence_of
 from planner.progress import Progress
-from planner.upload import PART_BYTES, part_bytes
+from planner.upload import part_bytes
+
+WHOLE = 2**63
+"""Length of a part that no file exceeds: what is not sent needs no digests of parts."""
 
 
 class SealReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,7 +134,7 @@ def verify(home: Home, folder: Path, progress: Progress, *, expected: str = "") 
     return report
 
 
-def verified(home: Home, folder: Path, progress: Progress, part: int = PART_BYTES) -> Verified:
+def verified(home: Home, folder: Path, progress: Progress, part: int) -> Verified:
     """Return a bundle that is as its manifest says; its notes are kept, for the caller to drop.
 
     Args:
@@ -155,7 +158,7 @@ def verified(home: Home, folder: Path, progress: Progress, part: int = PART_BYTE
 
 
 def _compare(
-    home: Home, folder: Path, progress: Progress, *, expected: str = "", part: int = PART_BYTES
+    home: Home, folder: Path, progress: Progress, *, expected: str = "", part: int = WHOLE
 ) -> tuple[Verified, VerifyBundleReport]:
     found, raw = files_of(folder), read_manifest(folder)
     manifest = decode(raw, str(folder / MANIFEST))
@@ -188,7 +191,7 @@ def _compare(
 
 
 def _digests(
-    home: Home, folder: Path, sizes: Mapping[str, int], progress: Progress, part: int = PART_BYTES
+    home: Home, folder: Path, sizes: Mapping[str, int], progress: Progress, part: int = WHOLE
 ) -> dict[str, Digest]:
     """Return path -> digest of the files named."""
     total = sum(sizes.values())

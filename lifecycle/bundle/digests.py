@@ -95,24 +95,31 @@ def digest(path: Path, part_bytes: int, advance: Callable[[int], None]) -> Diges
 
     Args:
         path: of a plain file; a symbolic link is refused by the system.
-        part_bytes: length of a part.
+        part_bytes: length of a part; a file that is no longer is digested once, for both.
         advance: told how many bytes were read.
 
     """
     whole, part, size, parts = hashlib.sha256(), hashlib.sha256(), 0, []
-    in_part = 0
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb", buffering=0) as file:
-        while block := file.read(min(BLOCK, part_bytes - in_part)):
+        single = os.fstat(file.fileno()).st_size <= part_bytes
+        while block := file.read(BLOCK if single else min(BLOCK, part_bytes - size % part_bytes)):
             whole.update(block)
-            part.update(block)
-            size, in_part = size + len(block), in_part + len(block)
+            size += len(block)
             advance(len(block))
-            if in_part == part_bytes:
-                parts.append(b64encode(part.digest()).decode())
-                part, in_part = hashlib.sha256(), 0
-    if in_part or not parts:
-        parts.append(b64encode(part.digest()).decode())
+            if not single:
+                part.update(block)
+            if not single and size % part_bytes == 0:
+                parts.append(_base64(part))
+                part = hashlib.sha256()
+    if single:
+        parts.append(_base64(whole))
+    elif size % part_bytes:
+        parts.append(_base64(part))
     return Digest(size=size, sha256=whole.hexdigest(), parts=tuple(parts))
+
+
+def _base64(made: hashlib._Hash) -> str:
+    return b64encode(made.digest()).decode()
 
 
 def digest_all(

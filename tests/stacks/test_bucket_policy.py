@@ -26,7 +26,8 @@ def holds(operator: str, key: str, wanted: str, context: Mapping[str, str]) -> b
             return value is not None and float(value) < float(wanted)
         case "Bool":
             return value is not None and value == wanted
-    raise AssertionError(operator)
+        case _:
+            raise AssertionError(operator)
 
 
 def denied(action: str, **context: str) -> list[str]:
