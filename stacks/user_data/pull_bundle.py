@@ -126,7 +126,8 @@ class Bucket:
         answer = self._connection.getresponse()
         body = answer.read() if length else answer.read(MOST_MANIFEST)
         if answer.status in {403, 404}:
-            raise LaterError(f"{key}: S3 answers {answer.status}; it may not be there yet")
+            told = re.search(rb"<Code>(\w+)</Code>", body)
+            raise LaterError(f"{key}: S3 answers {answer.status} {told[1].decode() if told else ''}; not there yet?")
         if answer.status == 416 or (answer.status == 206 and len(body) != length):
             raise WrongError(f"{key}: it is shorter than {start + length} bytes")
         if answer.status != (206 if length else 200):
