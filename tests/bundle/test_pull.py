@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 
 from lifecycle.bundle.check import seal
 from lifecycle.bundle.push import push
 from lifecycle.home import Home
-from planner.bundle import MANIFEST, bundle_id, encode, manifest_key, object_key
+from planner.bundle import MANIFEST, bundle_id, manifest_key, object_key
 from planner.progress import Silent
-from stacks.user_data.pull_bundle import EMPTY, WrongError, files_of, signed
 from tests.bundle.folders import MIB, make
 from tests.bundle.node import Metadata, Node
 from tests.bundle.recorder import DENIED, Answer, Recorder, Seen
 from tests.bundle.stack_bucket import ACCOUNT_ID, StackBucket
 from tests.sandbox.aws.account import REGION
+
+pytestmark = pytest.mark.slow
 
 RANGE = MIB
 WEIGHTS = "weights/tiny/model-0.safetensors"
@@ -198,24 +194,3 @@ def test_lost_connections_and_server_errors_are_tried_again(case: Case, recorder
     assert case.node.pull()[0] == 0
     assert failures == []
     assert case.node.holds(case.folder)
-
-
-def test_another_buckets_owner_is_said_in_what_is_signed() -> None:
-    """The signature is what AWS's own SDK makes of the same request."""
-    url, now = f"https://bucket.s3.{REGION}.amazonaws.com/objects/{EMPTY}", datetime.now(UTC)
-    made = signed(url, REGION, ACCOUNT_ID, {"AccessKeyId": "AKID", "SecretAccessKey": "secret", "Token": "t/+="}, now)
-    request = AWSRequest("GET", url, headers={k: v for k, v in made.items() if k != "authorization"})
-    request.context["timestamp"] = made["x-amz-date"]
-    auth = SigV4Auth(Credentials("AKID", "secret", "t/+="), "s3", REGION)
-    canonical = auth.canonical_request(request)
-    assert auth.signature(auth.string_to_sign(request, canonical), request) in made["authorization"]
-
-
-@pytest.mark.parametrize("path", ["../x", "/etc/passwd", "a/../../x", "a//b", "a/./b", "", "a\\b", "a\nb", "-rf"])
-def test_a_node_refuses_paths_that_lead_elsewhere(path: str) -> None:
-    """Even of a manifest that has the right digest."""
-    said = json.loads(encode([]))
-    said["files"] = [{"path": path, "size": 0, "sha256": EMPTY, "kind": "data", "licence": ""}]
-    raw = json.dumps(said).encode()
-    with pytest.raises(WrongError, match="may not be in a bundle"):
-        files_of(raw, bundle_id(raw))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 import gzip
 import json
+import os
 import shutil
 import subprocess
 import sys
+import time
 from base64 import b64decode
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ from planner.make_plan import Site, make_plan
 from planner.plan import Plan
 from planner.profile import BundleSection
 from stacks.account import Account
-from stacks.user_data import LIMIT, user_data
+from stacks.user_data import LIMIT, prepare_store, user_data
 from stacks.user_data.prepare_store import commands, in_use, local_disks
 
 BUNDLE = "0123456789abcdef" * 4
@@ -132,3 +134,44 @@ def test_a_disk_that_something_uses_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "nvme2n1" / "holders").mkdir(parents=True)
     (tmp_path / "nvme2n1" / "nvme2n1p1").mkdir()
     assert in_use("/dev/nvme2n1", tmp_path)
+
+
+@pytest.fixture
+def disks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of links to disks that this machine seems to have, with one local disk."""
+    (tmp_path / "by-id").mkdir()
+    (tmp_path / "by-id" / "nvme-Amazon_EC2_NVMe_Instance_Storage_AWS1").symlink_to("/dev/nvme1n1")
+    (tmp_path / "by-id" / "nvme-Amazon_Elastic_Block_Store_vol0").symlink_to("/dev/nvme0n1")
+    monkeypatch.setattr(prepare_store, "BY_ID", tmp_path / "by-id")
+    monkeypatch.setattr(prepare_store, "BY_LABEL", tmp_path / "by-label" / "cloister")
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    return tmp_path / "by-id"
+
+
+def test_without_local_disks_a_folder_of_the_root_disk_serves(disks: Path, tmp_path: Path) -> None:
+    (disks / "nvme-Amazon_EC2_NVMe_Instance_Storage_AWS1").unlink()
+    assert prepare_store.prepare(tmp_path / "store", 60) == "root"
+    assert (tmp_path / "store").is_dir()
+
+
+def test_what_the_image_mounts_is_waited_for(disks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = iter([False, False, True])
+    monkeypatch.setattr(os.path, "ismount", lambda folder: next(looks))
+    assert prepare_store.prepare(tmp_path / "store", 60) == "mounted"
+
+
+def test_what_the_image_leaves_is_made_and_mounted(
+    disks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[list[str]] = []
+    monkeypatch.setattr(prepare_store, "in_use", lambda disk: False)
+    monkeypatch.setattr(subprocess, "run", lambda command, check: ran.append(command))
+    assert prepare_store.prepare(tmp_path / "store", 0) == "made"
+    assert ran == commands(["/dev/nvme1n1"], "", str(tmp_path / "store"))
+
+
+def test_a_disk_in_use_is_not_formatted(disks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepare_store, "in_use", lambda disk: True)
+    monkeypatch.setattr(subprocess, "run", lambda command, check: pytest.fail(str(command)))
+    with pytest.raises(SystemExit, match="not formatted"):
+        prepare_store.prepare(tmp_path / "store", 0)
