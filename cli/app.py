@@ -7,6 +7,7 @@ import typer
 from cli.commands import (
     assess,
     backup,
+    bundle,
     ca,
     capacity,
     compare,
@@ -80,6 +81,7 @@ app.command("doctor")(doctor.doctor)
 app.command("iam-policy")(iam_policy.iam_policy)
 app.add_typer(hosts.app, name="hosts")
 app.add_typer(capacity.app, name="capacity")
+app.add_typer(bundle.app, name="bundle")
 app.add_typer(profiles.app, name="profiles")
 app.command("ca")(ca.ca)
 app.command("backup")(backup.backup)

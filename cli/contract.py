@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 
 from lifecycle.access import TunnelReport
+from lifecycle.bundle.check import SealReport, VerifyBundleReport
+from lifecycle.bundle.push import PushReport
 from lifecycle.capacity import BuyReport, ExtendReport, FindReport, ShowReport
 from lifecycle.compare import CompareReport
 from lifecycle.connecting import ConnectReport
@@ -174,6 +176,9 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "capacity buy": BuyReport,
     "capacity extend": ExtendReport,
     "capacity show": ShowReport,
+    "bundle seal": SealReport,
+    "bundle verify": VerifyBundleReport,
+    "bundle push": PushReport,
     "profiles": Profiles,
     "profiles show": Profile,
     "ca": Ca,

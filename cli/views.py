@@ -66,6 +66,7 @@ def plan_page(report: PlanReport) -> list[RenderableType]:
     """Return the whole plan, laid out."""
     from cli.agreement import told
     from cli.show import card, table
+    from planner.transfer import minutes
 
     plan = report.plan
     ports = {s.name: ", ".join(f"{p.name} {p.number}" for p in s.ports) for s in plan.services}
@@ -88,6 +89,10 @@ def plan_page(report: PlanReport) -> list[RenderableType]:
         page.append(table(["rule", "severity", "status", "resource", "finding"], rows, title="Policies"))
     else:
         page.append("Policies: every rule holds.")
+    if report.push_s:
+        push = report.push_s
+        taking = f"{minutes(push.low)} to {minutes(push.high)}, likely {minutes(push.typical)}"
+        page.append(f"Weights to the bucket over this line: {taking} (`deploy bundle push`)")
     if plan.target == "sandbox":
         return [*page, f"Cost: nothing in the sandbox. On AWS: {price(plan.cost)}", *at_most(plan.deadline)]
     return [*page, card("On AWS", [*told(report), *_room(report.room), ("price", price(plan.cost))], style="yellow")]

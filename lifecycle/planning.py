@@ -27,6 +27,8 @@ from planner.make_plan import Site, make_plan
 from planner.plan import CostPlan, Decision, Plan, Target, UpstreamPlan, to_json
 from planner.profile import Profile
 from planner.progress import Progress
+from planner.ranges import Range
+from planner.transfer import push_time
 from policies.run import Finding, evaluate
 
 INSTANCE = "aws:ec2/instance:Instance"
@@ -93,6 +95,8 @@ class PlanReport(msgspec.Struct, frozen=True, kw_only=True):
     bill: Bill
     launched: tuple[str, ...]
     """Names of the nodes that run already, and go on running."""
+    push_s: Range | None
+    """Seconds that the weights take to the bucket over the line that was given; null where none was."""
     room: Room | None = None
     """What the account says about room for the nodes; null in the sandbox."""
 
@@ -129,13 +133,14 @@ def plan_with_ports(home: StackHome, kept: Kept, numbers: dict[str, int]) -> Pla
     return make_plan(kept.profile, load_catalogue(), site)
 
 
-def judge(plan: Plan, home: StackHome, progress: Progress) -> PlanReport:
+def judge(plan: Plan, home: StackHome, progress: Progress, uplink_mbit_s: float | None = None) -> PlanReport:
     """Run the program without an account, and every policy over what it registers; nothing is asked of it.
 
     Args:
         plan: as decided.
         home: what the stack has already.
         progress: told about each step.
+        uplink_mbit_s: of the machine that would push the bundle, in Mbit/s; None where nobody asks.
 
     """
     with progress.step("resources, previewed"):
@@ -154,6 +159,7 @@ def judge(plan: Plan, home: StackHome, progress: Progress) -> PlanReport:
         cost=plan.cost,
         bill=bill(plan.cost, hours_of(plan.deadline)),
         launched=tuple(change.name for change in preview.changes if change.type == INSTANCE and change.op == "same"),
+        push_s=push_time(plan.bundle.weights_bytes, uplink_mbit_s, load_catalogue()) if uplink_mbit_s else None,
     )
 
 

@@ -42,6 +42,7 @@ from planner.profile import Profile, TlsSection
 from planner.replica import engine_choice, fit_replica, in_flight
 from planner.services import Services
 from planner.throughput import rates
+from planner.transfer import plan_bundle, transfer_decision
 
 ALGORITHMS = ("EdDSA", "Ed25519", "ES256", "RS256", "PS256")
 """Asymmetric signatures only; `Ed25519` is RFC 9864's name of what RFC 8037 calls `EdDSA`."""
@@ -131,6 +132,7 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         retention_days=profile.metrics.retention_days, scrape_interval_s=profile.metrics.scrape_interval_s
     )
     consumers = plan_consumers(profile, site.stack)
+    bundle = plan_bundle(profile.bundle, served.weights_gib, host, catalogue)
     identity, tls = _identity(profile, site.stack), _tls(profile.tls, site.stack)
     cost = hourly_cost(profile.aws, host, catalogue, nodes=placed.nodes, target=site.target)
     deadline = plan_deadline(site.lifetime, cost, profile.aws.capacity)
@@ -146,6 +148,7 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         storage=plan_storage(),
         logs=plan_logs(profile.aws.log_retention_days),
         consumers=consumers,
+        bundle=bundle,
         private_name=plan_private_name(tls, site.stack, profile.aws.consumer_vpc_ids),
         nodes=plan_nodes(profile, host, network, placed),
         services=_services(builder, site, network=network, model=served, engine=engine, metrics=metrics),
@@ -173,6 +176,7 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
             *engine_decisions,
             *_network_decisions(network),
             *consumer_decisions(consumers),
+            transfer_decision(bundle),
             *_edge_decisions(identity, tls),
         ),
     )

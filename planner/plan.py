@@ -10,6 +10,8 @@ from typing import Literal
 
 import msgspec
 
+from planner.ranges import Range
+
 PLAN_SCHEMA = 1
 """Raised whenever a reader of an older plan would misread a newer one."""
 
@@ -162,6 +164,22 @@ class LogsPlan(Record, frozen=True, kw_only=True):
     retention_days: int
     """How long CloudWatch Logs keeps them, and the VPC's flow logs, in days."""
     sources: tuple[LogSource, ...]
+
+
+class BundlePlan(Record, frozen=True, kw_only=True):
+    """What nodes install from, and how long the weights take to a node."""
+
+    id: str
+    """SHA-256 of its manifest; empty where the profile names none: nodes are made without one then."""
+    store: str
+    """Folder on a node, on its local disks."""
+    processes: int
+    """How many fetch at once on a node."""
+    weights_bytes: int
+    pull_s: Range
+    """Seconds from the bucket to a node's disks (prediction)."""
+    pull_limit: str
+    """What makes it take that long."""
 
 
 class AccountPlan(Record, frozen=True, kw_only=True):
@@ -420,6 +438,7 @@ class Plan(Record, frozen=True, kw_only=True):
     network: NetworkPlan
     storage: StoragePlan
     logs: LogsPlan
+    bundle: BundlePlan
     private_name: PrivateNamePlan | None
     """None where the certificate holds no name that a zone could be."""
     consumers: ConsumersPlan = ConsumersPlan()

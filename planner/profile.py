@@ -225,6 +225,13 @@ class AwsSection(Record, frozen=True, kw_only=True):
     """Keys that `[tags]` must set, because the account refuses what does not carry them."""
 
 
+class BundleSection(Record, frozen=True, kw_only=True):
+    """`[bundle]`: what nodes install from."""
+
+    id: Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?$")] = ""
+    """Id of a bundle, as `bundle push` prints it: it names exact content. Nodes fetch none when empty."""
+
+
 class TlsSection(Record, frozen=True, kw_only=True):
     """`[tls]`: the stack's own authority, unless a company's certificate or issuing CA is given.
 
@@ -311,6 +318,7 @@ class Profile(Record, frozen=True, kw_only=True):
     data: DataSection = DataSection()
     network: NetworkSection = NetworkSection()
     aws: AwsSection = AwsSection()
+    bundle: BundleSection = BundleSection()
     tls: TlsSection = TlsSection()
     identity: IdentitySection = IdentitySection()
     limits: LimitsSection = LimitsSection()

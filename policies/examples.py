@@ -8,6 +8,7 @@ import msgspec
 
 from planner.plan import (
     AccountPlan,
+    BundlePlan,
     ConsumersPlan,
     CostPlan,
     EnginePlan,
@@ -23,6 +24,7 @@ from planner.plan import (
     SubnetPlan,
     TlsPlan,
 )
+from planner.ranges import Range
 from planner.resources import Resource
 
 
@@ -79,6 +81,9 @@ _PLAN = Plan(
     account=AccountPlan(permission_boundary="", role_name_prefix="cloister-"),
     logs=LogsPlan(retention_days=90, sources=()),
     storage=StoragePlan(old_versions_days=30, unfinished_uploads_days=7),
+    bundle=BundlePlan(
+        id="", store="/srv", processes=1, weights_bytes=0, pull_s=Range.exactly(0.0), pull_limit="example"
+    ),
     private_name=None,
     network=NetworkPlan(
         region="us-east-2",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from planner.bundle import bucket_name
 from planner.logs import log_group
 from planner.plan import Plan
 from planner.secrets import secret_id
@@ -9,8 +10,8 @@ from stacks.account import Account
 
 
 def bundle_bucket(plan: Plan, account: Account) -> str:
-    """Return the bucket's name; the account's number makes it this customer's, as names are the whole world's."""
-    return f"cloister-{plan.stack}-{account.id}"
+    """Return the bucket's name."""
+    return bucket_name(plan.stack, account.id)
 
 
 def bundle_arn(plan: Plan, account: Account) -> str:

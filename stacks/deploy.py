@@ -27,6 +27,7 @@ from stacks.private_name import PrivateName
 from stacks.secrets import Secrets
 from stacks.security_groups import SecurityGroups
 from stacks.storage import Storage
+from stacks.user_data import user_data
 
 
 def deploy(plan: Plan) -> None:
@@ -56,6 +57,7 @@ def deploy(plan: Plan) -> None:
             placement_group=neighbours.placement_group if neighbours and node.placement_group else None,
             instance_profile_name=identity.instance_profile_name,
             key_arn=keys.arn,
+            user_data=user_data(plan, account),
         )
         for node in plan.nodes
     ]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_aws as aws
 
+from planner.bundle import key_alias
 from planner.plan import Plan
 from stacks.account import Account
 from stacks.arns import log_groups, via_services
@@ -35,7 +36,7 @@ class Keys(pulumi.ComponentResource):
         )
         aws.kms.Alias(
             f"{name}-alias",
-            name=f"alias/cloister-{plan.stack}",
+            name=key_alias(plan.stack),
             target_key_id=key.key_id,
             opts=child_of(self, one_at_a_time=True),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+from base64 import b64encode
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,6 @@ import pulumi_aws as aws
 from planner.plan import NodePlan, Plan
 from stacks.deadline import SwitchedGroup
 from stacks.naming import child_of, lasting_tags, tags_of
-from stacks.shutdown_timer import shutdown_timer
 
 
 @dataclass(frozen=True)
@@ -46,6 +45,7 @@ class Node(pulumi.ComponentResource):
         placement_group: pulumi.Output[str] | None,
         instance_profile_name: pulumi.Output[str],
         key_arn: pulumi.Output[str],
+        user_data: str,
     ) -> None:
         super().__init__("cloister:aws:Node", name)
         # Resolved once: the id is recorded, and a newer image does not replace a running node.
@@ -67,6 +67,7 @@ class Node(pulumi.ComponentResource):
             ),
             placement={"group_name": placement_group} if placement_group else None,
             monitoring={"enabled": True},
+            user_data=b64encode(user_data.encode()).decode() if user_data else None,
             update_default_version=True,
             tags=tags_of(plan, f"{name}-template"),
             tag_specifications=[
@@ -127,14 +128,10 @@ def _machine_of(plan: Plan, name: str) -> Machine | None:
 
 
 def _switch_on_host(plan: Plan) -> dict[str, Any]:
-    """Have a machine with a deadline end itself, and be gone when it shuts down."""
+    """Have a machine with a deadline be gone when it shuts itself down."""
     if plan.deadline is None:
         return {}
-    script = f"#!/bin/sh\nset -e\n{shutdown_timer()}"
-    return {
-        "instance_initiated_shutdown_behavior": "terminate",
-        "user_data": base64.b64encode(script.encode()).decode(),
-    }
+    return {"instance_initiated_shutdown_behavior": "terminate"}
 
 
 def _metadata_options(plan: Plan) -> Any:

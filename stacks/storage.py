@@ -101,9 +101,14 @@ def bucket_policy(arn: str, account: Account) -> dict[str, object]:
             deny("TlsOnly", {"Bool": {"aws:SecureTransport": "false"}}),
             deny("RecentTlsOnly", {"NumericLessThan": {"s3:TlsVersion": "1.2"}}),
             deny("OwnAccountOnly", {"StringNotEquals": {"aws:PrincipalAccount": account.id}}),
+            # Only where a request says how: parts of an upload cannot (it was said when the upload began), and an
+            # operator that negates holds for what is absent as well. What says nothing is encrypted as the bucket is.
             deny(
                 "CustomerKeyOnly",
-                {"StringNotEqualsIfExists": {"s3:x-amz-server-side-encryption": "aws:kms"}},
+                {
+                    "Null": {"s3:x-amz-server-side-encryption": "false"},
+                    "StringNotEquals": {"s3:x-amz-server-side-encryption": "aws:kms"},
+                },
                 "s3:PutObject",
             ),
         ],

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from cli.options import (
     DEFAULT_STACK,
     AcceptLicence,
@@ -17,6 +21,13 @@ from cli.options import (
     target_of,
 )
 
+Uplink = Annotated[
+    float | None,
+    typer.Option(
+        "--uplink", metavar="MBIT", min=0.1, help="Say how long weights take to the bucket, at so many Mbit/s."
+    ),
+]
+
 
 def plan(
     profile: ProfileName = "",
@@ -28,6 +39,7 @@ def plan(
     ttl: Ttl = "",
     until: Until = "",
     max_cost: MaxCost = None,
+    uplink: Uplink = None,
     as_json: Json = False,
 ) -> None:
     """Show what `up` would do, and why: decisions, resources, services, policy verdicts, cost. Nothing is created.
@@ -41,6 +53,7 @@ def plan(
       deploy plan --profile 2xh200 --target aws
       deploy plan --profile ./mine.toml --json
       deploy plan --profile poc --ttl 8h
+      deploy plan --profile 2xh200 --uplink 1000
     """
     from cli.progress_view import progress_view
     from cli.show import emit_json, show
@@ -63,7 +76,7 @@ def plan(
     )
     decided, _ = decide(home, request)
     with progress_view() as progress:
-        report = judge(decided, home, progress)
+        report = judge(decided, home, progress, uplink)
         try:
             report = with_room(report, progress)
         except DeployError:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from botocore.credentials import Credentials
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_ec2_instance_connect import EC2InstanceConnectClient
+    from mypy_boto3_kms import KMSClient
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_service_quotas import ServiceQuotasClient
     from mypy_boto3_sts import STSClient
 
@@ -87,6 +89,18 @@ class AwsSession:
     def client(self, service: str) -> Any:
         """Return the client of any service, for example `iam`; safe to share between threads."""
         return self._client(service)
+
+    @property
+    def s3(self) -> S3Client:
+        """Return the client of S3; throttling and lost connections are tried again."""
+        client: S3Client = self._client("s3")
+        return client
+
+    @property
+    def kms(self) -> KMSClient:
+        """Return the client of the Key Management Service."""
+        client: KMSClient = self._client("kms")
+        return client
 
     def _client(self, service: str, *, once: bool = False) -> Any:
         with self._lock:

@@ -20,6 +20,7 @@ from moto.core.exceptions import ServiceException
 
 from sandbox.aws import wire
 from sandbox.aws.call import Call
+from sandbox.aws.checksums import check_body
 from sandbox.aws.errors import AwsError
 from sandbox.aws.isolation import is_loopback
 from sandbox.aws.operations import OPERATIONS, SETTLE
@@ -126,6 +127,7 @@ class Layer:
         return response
 
     def _carry_out(self, message: Message) -> Response:
+        check_body(message)
         region = self.region(message.region)
         for settle in SETTLE:
             settle(region)

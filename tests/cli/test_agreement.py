@@ -36,6 +36,7 @@ def report() -> PlanReport:
         findings=(),
         cost=plan.cost,
         bill=bill(plan.cost, 8.0),
+        push_s=None,
         launched=(),
     )
 

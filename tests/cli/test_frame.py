@@ -17,7 +17,7 @@ COMMANDS = [
     "token list", "token revoke", "token rotate", "logs", "open", "ssh", "connect", "tunnel", "list", "down",
     "doctor", "hosts check", "capacity find", "drift", "sweep", "capacity buy", "capacity extend",
     "capacity show", "profiles", "profiles show", "ca", "backup", "restore", "version", "repair", "extend",
-    "reap", "exposure", "iam-policy", "rehearse",
+    "reap", "exposure", "iam-policy", "rehearse", "bundle seal", "bundle verify", "bundle push",
 ]  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import subprocess
 import threading
@@ -282,7 +283,9 @@ class _Metadata(BaseHTTPRequestHandler):
 
 def test_the_host_ends_itself_at_the_deadline_and_not_before(tmp_path: Path) -> None:
     template = registered(plan_until("tested", UNTIL), tmp_path)["node-0-template"].inputs
-    script = base64.b64decode(template["userData"]).decode()
+    config = base64.b64decode(template["userData"]).decode().removeprefix("#cloud-config\n")
+    ((shell, option, script),) = json.loads(config)["runcmd"]
+    assert (shell, option) == ("sh", "-ec")
     server = HTTPServer(("127.0.0.1", 0), _Metadata)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -304,7 +307,7 @@ def test_the_host_ends_itself_at_the_deadline_and_not_before(tmp_path: Path) -> 
         return (root / "told").read_text().splitlines()
 
     try:
-        run("sh", "-c", here)
+        run(shell, option, here)
         assert told() == ["daemon-reload", "enable --now cloister-deadline.timer"]
         check = f"{root}/usr/local/sbin/cloister-deadline"
         run("sh", check)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from lifecycle.profiles import load_profile, shipped_names
 from planner.catalogue import load_catalogue
 from planner.make_plan import Site, make_plan
 from planner.plan import Plan
-from planner.profile import AwsSection
+from planner.profile import AwsSection, BundleSection
 from planner.resources import UNKNOWN, Resource
 from policies.run import evaluate, refusals
 from sandbox.engine import Engine, StateFile
@@ -274,3 +275,19 @@ def test_the_program_itself_refuses_another_account(tmp_path: Path) -> None:
     assert "cloister-tested-210987654321" in str(registered(plan, tmp_path, "210987654321")["storage-bundle"].inputs)
     with pytest.raises(pulumi.RunError, match="of account 123456789012, the plan names 210987654321"):
         registered(plan, tmp_path)
+
+
+@pytest.mark.parametrize("bundle", ["", "0123456789abcdef" * 4])
+def test_a_node_gets_user_data_where_the_plan_names_a_bundle(bundle: str, tmp_path: Path) -> None:
+    """And the launch template carries it encoded, as EC2 wants it there."""
+    profile = msgspec.structs.replace(load_profile("2xh200"), bundle=BundleSection(id=bundle))
+    plan = make_plan(profile, load_catalogue(), Site(stack="tested"))
+    resources = registered(plan, tmp_path)
+    template = next(r for r in resources.values() if r.type == "aws:ec2/launchTemplate:LaunchTemplate")
+    if not bundle:
+        assert "userData" not in template.inputs
+        return
+    text = b64decode(template.inputs["userData"]).decode()
+    assert text.startswith("#cloud-config\n")
+    assert bundle in text
+    assert len(text) < 16 * 1024
