@@ -233,7 +233,7 @@ def test_a_terminal_gets_a_shell_and_ctrl_c_reaches_the_far_side(site: Stage) ->
 def read_until(terminal: int, mark: bytes) -> bytes:
     seen = b""
     while mark not in seen:
-        assert select.select([terminal], [], [], 40)[0], seen
+        assert select.select([terminal], [], [], 90)[0], seen
         seen += os.read(terminal, 4096)
     return seen
 

@@ -260,7 +260,7 @@ def _connect(near: socket.socket, endpoint: StandInEndpoint) -> None:
                     ends[source].sendall(data)
 
 
-def wait_until(holds: Callable[[], bool], seconds: float = 10) -> None:
+def wait_until(holds: Callable[[], bool], seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, f"not within {seconds} s"
