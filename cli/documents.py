@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
@@ -114,9 +114,22 @@ def _fields(struct: type[msgspec.Struct], module: ModuleType, derived: tuple[str
 
 def _sections() -> Iterator[tuple[type[msgspec.Struct], str]]:
     yield Profile, "At the top"
-    for field in msgspec.structs.fields(Profile):
-        if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
-            yield field.type, f"`[{field.name}]`"
+    yield from _sections_below(Profile)
+
+
+def _sections_below(struct: type[msgspec.Struct]) -> Iterator[tuple[type[msgspec.Struct], str]]:
+    """Yield each section below one, those that may be absent or repeated among them, and what it is called."""
+    for field in msgspec.structs.fields(struct):
+        for section in _structs(field.type):
+            yield section, (inspect.getdoc(section) or "").partition(": ")[0]
+            yield from _sections_below(section)
+
+
+def _structs(kind: Any) -> Iterator[type[msgspec.Struct]]:
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        yield kind
+    for inner in get_args(kind):
+        yield from _structs(inner)
 
 
 def _meanings(module: ModuleType) -> dict[tuple[str, str], str]:
@@ -144,7 +157,7 @@ def _type(kind: Any) -> str:
         return " or ".join(f'`"{value}"`' for value in schema["enum"])
     words = [str(schema.get("type", "table"))]
     if schema.get("type") == "array":
-        words = ["list of text"]
+        words = ["list of tables" if "$ref" in schema.get("items", {}) else "list of text"]
     bounds = [f"{sign} {schema[key]}" for key, sign in _BOUNDS.items() if key in schema]
     return " ".join(words) + (f" ({', '.join(bounds)})" if bounds else "")
 

@@ -135,9 +135,6 @@ def read_text(path: Path) -> str:
     """
     hint = "`deploy assess --example > answers.toml` makes one to start from."
     try:
-        if path.stat().st_size > MAX_BYTES:
-            told = f"{path}: larger than {MAX_BYTES // 1024} KiB: these are no answers"
-            raise UsageError(told, hint=hint, code="answers_invalid")
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read: {error}", hint=hint, code="answers_invalid") from error
+        return files.read_text(path, MAX_BYTES)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}", hint=hint, code="answers_invalid") from error

@@ -37,7 +37,7 @@ def cost_report(
     *,
     prices: Path | None,
     currency: str,
-    accept_licence: str,
+    accept_licence: bool,
 ) -> CostReport:
     """Price a profile.
 
@@ -47,7 +47,7 @@ def cost_report(
         demand: fields of `[demand]` that take the place of the profile's.
         prices: a file of one's own rows.
         currency: ISO 4217.
-        accept_licence: of the model, where it forbids commercial use.
+        accept_licence: the model's licence may forbid commercial use, and somebody says that theirs is allowed.
 
     Raises:
         UsageError: the profile, the target, a field or the file is wrong, or no rate leads to the currency.
@@ -57,7 +57,8 @@ def cost_report(
     if target not in TARGETS:
         raise UsageError(f"--target: {target!r} is unknown", hint=f"Known: {', '.join(TARGETS)}.")
     place = TARGETS[target]
-    profile = with_demand(accepting(load_profile(profile_name), accept_licence), demand)
+    asked = load_profile(profile_name)
+    profile = with_demand(accepting(asked) if accept_licence else asked, demand)
     catalogue = priced_catalogue(prices)
     wanted = profile.hardware
     gpu = catalogue.gpu(wanted.gpu)

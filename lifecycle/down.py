@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from lifecycle import ports, sweep, teardown_certificate
+from lifecycle import ports, teardown_certificate
 from lifecycle.aws.account import check_account
 from lifecycle.aws.session import AwsSession
 from lifecycle.home import StackHome
@@ -19,6 +19,9 @@ from lifecycle.lock import hold
 from lifecycle.marked import marked_processes, stop_marked
 from lifecycle.pulumi_place import engine_folder
 from lifecycle.stack import Stack, no_such_stack
+from lifecycle.sweep import patience_of, place_of_stack
+from lifecycle.sweeping import baseline
+from lifecycle.sweeping.swept import Known, Swept, ids_of, machine_ids, sweep
 from lifecycle.teardown_certificate import Certificate, Leftover, Removed
 from planner.errors import DeployError, LockedError
 from planner.progress import Progress
@@ -66,6 +69,8 @@ class _Down:
         self.leftovers: list[Leftover] = []
         self.remarks: list[str] = []
         self.looked: list[str] = []
+        self.swept: Swept | None = None
+        self.known_ids: frozenset[str] = frozenset()
         self.numbers = ports.remembered(home)
         self.on_aws = False
 
@@ -93,6 +98,7 @@ class _Down:
                 leftovers=tuple(self.leftovers),
                 looked=tuple(self.looked),
                 remarks=tuple(self.remarks),
+                swept=self.swept,
             ),
         )
         if not self.leftovers:
@@ -168,26 +174,26 @@ class _Down:
                 + (f" ({len(known)} were recorded)" if known else "")
             )
             return
+        self.known_ids = ids_of(provisioner.resources_or_none() or ())
+        if self.on_aws:  # what somebody made from a disk names the disk, which is gone by the time it is looked for
+            self.known_ids |= machine_ids(place_of_stack(stack))
         self.removed += [
             Removed(kind=change.type, name=change.name) for change in provisioner.destroy() if change.op == "delete"
         ]
 
     def _sweep(self, stack: Stack) -> None:
-        """Look in the account for anything that carries the stack's tag, and delete it."""
+        """Look in the account for anything that is the stack's, and delete what carries its tag."""
         provisioner = stack.provisioner()
         if not provisioner.account_answers():
             self.looked.append("emulated account: does not run, so it holds nothing")
             return
-        clients = provisioner.clients()
-        found = sweep.tagged(clients, stack.plan.stack)
-        self.removed += [Removed(kind=item.kind, name=item.id) for item in sweep.delete(clients, found)]
-        left = sweep.tagged(clients, stack.plan.stack)
-        self.leftovers += [Leftover(kind=item.kind, id=item.id, where=stack.plan.network.region) for item in left]
-        account = f"account {stack.plan.account.number}" if self.on_aws else "emulated account"
-        self.looked.append(
-            f"{account}, {stack.plan.network.region}: everything tagged cloister:stack={stack.plan.stack} "
-            f"by {', '.join(sweep.CALLS)}: {len(left)} left"
-        )
+        place = place_of_stack(stack)
+        known = Known(ids=self.known_ids, baseline=baseline.read(self.home.baseline))
+        self.swept = sweep(place, self.progress, known=known, delete=True, within_s=patience_of(stack.plan.target))
+        self.removed += teardown_certificate.removed_by(self.swept)
+        self.leftovers += teardown_certificate.leftovers_of(self.swept)
+        whose = "" if self.on_aws else "emulated "
+        self.looked.append(f"{whose}{teardown_certificate.sentence(self.swept)}")
 
     def _stop_everything(self) -> None:
         ended = stop_marked(self.home.layout)

@@ -19,7 +19,7 @@ from lifecycle.refusals import refuse_resource
 from planner.plan import Plan, Target, to_json
 from planner.progress import Progress
 from planner.resources import Resource
-from sandbox.engine import Change, Engine, Event, Preview, Result, StateFile
+from sandbox.engine import Change, Drift, Engine, Event, Preview, Result, StateFile
 from sandbox.engine.failures import short
 from sandbox.engine.offline import EMULATED_ACCOUNT, offline_answers
 from sandbox.handlers.base import Clients
@@ -45,6 +45,9 @@ class ResourceEngine(Protocol):
 
     def refresh(self) -> tuple[Change, ...]:
         """Look at everything; return what was changed or removed behind our back."""
+
+    def drift(self) -> tuple[Drift, ...]:
+        """Look at everything; return what was changed or deleted behind our back, and write nothing."""
 
     def destroy(self) -> Result:
         """Delete everything the state knows."""
@@ -87,7 +90,12 @@ def emulated_clients(plan: Plan) -> Boto3Clients:
 
 
 def in_process(plan: Plan, home: StackHome, progress: Progress, *, connected: bool) -> ResourceEngine:  # noqa: ARG001 it tells nothing
-    """Return the engine of this process, on the emulated account."""
+    """Return the engine of this process, on the stack's emulated account."""
+    return in_process_on(emulated_clients(plan) if connected else None, plan, home)
+
+
+def in_process_on(clients: Clients | None, plan: Plan, home: StackHome) -> Engine:
+    """Return the engine of this process on any account; None for previews."""
     return Engine(
         project=PROJECT,
         stack=plan.stack,
@@ -95,7 +103,7 @@ def in_process(plan: Plan, home: StackHome, progress: Progress, *, connected: bo
         registry=default_registry(),
         invokes=INVOKES,
         offline=offline_answers(plan.network.region, plan.account.number or EMULATED_ACCOUNT),
-        clients=emulated_clients(plan) if connected else None,
+        clients=clients,
         gate=refuse_resource,
     )
 

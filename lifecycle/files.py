@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from pathlib import Path
@@ -35,6 +36,27 @@ def write(path: Path, content: bytes | str, mode: int = PRIVATE) -> None:
         temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def read_text(path: Path, at_most: int) -> str:
+    """Return a UTF-8 text file that a person named, whatever it is: a pipe or a device ends at the limit as well.
+
+    Args:
+        path: of the file.
+        at_most: bytes; no file of its kind is larger, a larger one is some other file.
+
+    Raises:
+        OSError: it cannot be read, is larger, or is no UTF-8.
+
+    """
+    with path.open("rb") as file:
+        content = file.read(at_most + 1)
+    if len(content) > at_most:
+        raise OSError(errno.EFBIG, f"larger than {at_most // 1024:,} KiB")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise OSError(errno.EILSEQ, "no UTF-8 text") from None
 
 
 def sync_folder(folder: Path) -> None:

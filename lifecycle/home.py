@@ -112,6 +112,11 @@ class StackHome:
         return self.folder / "resources.json"
 
     @property
+    def baseline(self) -> Path:
+        """What was in the account before the stack."""
+        return self.folder / "baseline.json"
+
+    @property
     def journal(self) -> Path:
         """Every step of every verb."""
         return self.folder / "journal.jsonl"

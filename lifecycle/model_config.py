@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from lifecycle import files
 from planner.architecture import ConfigError
 from planner.profile import ModelSection
 
@@ -45,17 +46,13 @@ def read_config(path: Path) -> dict[str, Any]:
 
 def _object(file: Path) -> dict[str, Any]:
     try:
-        if file.stat().st_size > MAX_BYTES:
-            raise ConfigError(
-                f"{file}: larger than {MAX_BYTES // 2**20} MiB: this is no model configuration",
-                hint="Name the config.json that lies beside the weights, not the weights.",
-            )
-        values = msgspec.json.decode(file.read_bytes())
+        values = msgspec.json.decode(files.read_text(file, MAX_BYTES))
     except OSError as error:
         raise ConfigError(
-            f"{file}: cannot be read: {error.strerror}", hint="--config takes a config.json or the folder it lies in."
+            f"{file}: cannot be read: {error.strerror}",
+            hint="--config takes the config.json beside the weights, or the folder.",
         ) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except msgspec.DecodeError as error:
         raise ConfigError(f"{file}: is no JSON: {error}", hint="Fetch the file again, whole.") from None
     if not isinstance(values, dict):
         raise ConfigError(f"{file}: is no JSON object", hint="A config.json begins with a brace.")

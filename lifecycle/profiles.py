@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 from pathlib import Path
 
+from lifecycle import files
 from planner.errors import ProfileError, UsageError
 from planner.profile import Profile
 from planner.profile_text import LoadParent, ProfileText, parse_profile
 
 SHIPPED = Path(__file__).resolve().parent.parent / "profiles"
 MAX_BYTES = 256 * 1024
-"""No profile is larger; a larger file is some other file."""
+"""No profile is larger."""
 
 
 def shipped_names() -> tuple[str, ...]:
@@ -71,10 +72,10 @@ def _locate(name_or_path: str, folder: Path) -> Path:
 
 def _text(path: Path) -> ProfileText:
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ProfileError(f"{path}: larger than {MAX_BYTES // 1024} KiB: this is no profile")
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ProfileError(f"{path}: cannot be read: {error}", hint="A profile is a UTF-8 TOML file.") from error
+        text = files.read_text(path, MAX_BYTES)
+    except OSError as error:
+        raise ProfileError(
+            f"{path}: cannot be read: {error.strerror}", hint="A profile is a UTF-8 TOML file."
+        ) from error
     origin = f"profiles/{path.name}" if path.parent == SHIPPED else str(path)
     return ProfileText(name=path.stem.lower(), origin=origin, text=text)

@@ -24,7 +24,7 @@ from lifecycle.pulumi_state import Finder, Mended, foreseen, mend, resources_of,
 from lifecycle.pulumi_version import cli_folder
 from planner.errors import DeployError, LockedError, PolicyRefusedError
 from planner.resources import Resource
-from sandbox.engine.changes import Change, Event, Preview, Result
+from sandbox.engine.changes import Change, Drift, Event, Preview, Result
 from sandbox.engine.failures import short
 
 PARALLEL = 10
@@ -93,6 +93,10 @@ class Place:
             plugins_of_path=bool(self.executables),
         )
         return {**environment, **self.environment}
+
+
+UNSAID = "changed"
+"""In place of a value that the engine does not tell: it may be secret."""
 
 
 class RealEngine:
@@ -176,6 +180,25 @@ class RealEngine:
         stack = self._stack()
         self._mend(stack)
         return self._refresh(stack)
+
+    def drift(self) -> tuple[Drift, ...]:
+        """Look at everything; return what was changed or deleted behind our back, and write nothing."""
+        stack = self._stack()
+        with self._telling() as told:
+            stack.preview_refresh(on_event=told, parallel=PARALLEL, color="never", show_secrets=False)
+        ids = {resource.urn: resource.id for resource in self.resources()}
+        return tuple(
+            Drift(
+                op=change.op,
+                type=change.type,
+                name=change.name,
+                urn=change.urn,
+                id=ids.get(change.urn, ""),
+                now=dict.fromkeys(change.properties, UNSAID),
+            )
+            for change in told.changes
+            if change.op != "same"
+        )
 
     def destroy(self) -> Result:
         """Delete everything the state knows, dependents first; no program is needed.

@@ -8,6 +8,8 @@ import msgspec
 
 from lifecycle import files
 from lifecycle.home import StackHome
+from lifecycle.sweeping.records import TAG
+from lifecycle.sweeping.swept import KindSwept, Remaining, Swept
 
 
 class Removed(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,12 +25,17 @@ class Leftover(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     id: str
     where: str
+    detail: str = ""
+    usd_per_month: float | None = None
+    """None where it costs nothing by itself, or nobody knows the price."""
+    why: str = ""
+    """Why it is there still, where that is known."""
 
 
 class Certificate(msgspec.Struct, frozen=True, kw_only=True):
     """What `down` found and did. Times are ISO 8601, UTC."""
 
-    schema: int = 1
+    schema: int = 2
     stack: str
     profile: str
     begun_at: str
@@ -38,6 +45,8 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True):
     looked: tuple[str, ...]
     """How it was looked for, a sentence each."""
     remarks: tuple[str, ...]
+    swept: Swept | None = None
+    """The account, kind by kind; None where no account was asked."""
 
 
 def write(home: StackHome, certificate: Certificate) -> Path:
@@ -70,15 +79,14 @@ def _is_of(path: Path, stack: str) -> bool:
 
 def page(certificate: Certificate) -> str:
     """Return the certificate as a page for people."""
-    verdict = "Nothing is left." if not certificate.leftovers else f"{len(certificate.leftovers)} things are left."
     removed = [f"- {item.kind}: {item.name}" for item in certificate.removed] or ["- nothing was there"]
-    leftovers = [f"- {item.kind} {item.id} ({item.where})" for item in certificate.leftovers] or ["- nothing"]
+    leftovers = [_left(item) for item in certificate.leftovers] or ["- nothing"]
     looked = [f"- {sentence}" for sentence in certificate.looked]
     remarks = [f"- {sentence}" for sentence in certificate.remarks]
     lines = [
         f"# Teardown of stack `{certificate.stack}`",
         "",
-        f"{verdict} Begun {certificate.begun_at}, ended {certificate.ended_at}.",
+        f"{_verdict(certificate)} Begun {certificate.begun_at}, ended {certificate.ended_at}.",
         f"Profile: {certificate.profile or 'not known'}.",
         "",
         "## Left",
@@ -88,6 +96,7 @@ def page(certificate: Certificate) -> str:
         "## How it was looked for",
         "",
         *looked,
+        *(_account(certificate.swept) if certificate.swept else []),
         "",
         "## Removed",
         "",
@@ -96,3 +105,83 @@ def page(certificate: Certificate) -> str:
         *remarks,
     ]
     return "\n".join(lines) + "\n"
+
+
+def removed_by(swept: Swept) -> tuple[Removed, ...]:
+    """Return what a sweep deleted."""
+    return tuple(Removed(kind=one.kind, name=one.id) for one in swept.deleted)
+
+
+def leftovers_of(swept: Swept) -> tuple[Leftover, ...]:
+    """Return what a sweep could not delete, and the kinds of which nobody can say that nothing is left."""
+    where = f"account {swept.account}, {swept.region}"
+    left = [
+        Leftover(kind=one.kind, id=one.id, where=where, detail=one.detail, usd_per_month=one.usd_per_month, why=one.why)
+        for one in swept.left
+    ]
+    unknown = [Leftover(kind=one.kind, id="not looked at", where=where, why=one.why_not) for one in swept.not_looked_at]
+    return (*left, *unknown)
+
+
+def sentence(swept: Swept) -> str:
+    """Say how an account was looked through, and what came of it."""
+    looked = [kind for kind in swept.kinds if not kind.why_not]
+    since = f", and what is new since {swept.baseline_at:%Y-%m-%d %H:%M} UTC" if swept.baseline_at else ""
+    unknown = f"; NOT looked at: {', '.join(kind.title for kind in swept.not_looked_at)}" if swept.not_looked_at else ""
+    return (
+        f"account {swept.account}, {swept.region}, {swept.at:%Y-%m-%d %H:%M:%S} UTC: everything tagged "
+        f"{TAG}={swept.stack or '(any)'}{since}, {len(looked)} of {len(swept.kinds)} kinds, "
+        f"{sum(kind.looked_at or 0 for kind in looked)} things: {len(swept.left)} left{unknown}"
+    )
+
+
+def _verdict(certificate: Certificate) -> str:
+    unknown = certificate.swept.not_looked_at if certificate.swept else ()
+    left = len(certificate.leftovers) - len(unknown)
+    if left <= 0 and not unknown:
+        return "Nothing is left."
+    said = [f"{left} {'thing is' if left == 1 else 'things are'} left."] if left > 0 else []
+    said += [f"{len(unknown)} kinds could not be looked at: nobody can say that nothing is left."] if unknown else []
+    return " ".join(said)
+
+
+def _left(item: Leftover) -> str:
+    cost = f", {item.usd_per_month:,.2f} USD/month" if item.usd_per_month else ""
+    notes = "; ".join(part for part in (item.detail, item.why) if part)
+    return f"- {item.kind} {item.id} ({item.where}{cost}){': ' + notes if notes else ''}"
+
+
+def _account(swept: Swept) -> list[str]:
+    """Return the account's part of the page: a line for each kind, then what has a story of its own."""
+    lines = ["", "| what | looked at | the stack's | deleted | left | asked |", "|---|---|---|---|---|---|"]
+    lines += [_row(kind) for kind in swept.kinds]
+    if swept.usd_per_month:
+        lines += ["", f"What is left costs {swept.usd_per_month:,.2f} USD a month, as far as prices are known."]
+    for title, items in (
+        (
+            "Waits for its deletion: nobody can use it",
+            [f"{s.kind} {s.id}: gone on {s.gone_on:%Y-%m-%d}" for s in swept.scheduled],
+        ),
+        ("Kept", [_remaining(one) for one in swept.kept]),
+        (
+            "New since the stack, on what is the stack's, without its tag: not touched",
+            [_remaining(one) for one in swept.untagged],
+        ),
+    ):
+        if items:
+            lines += ["", f"{title}:", "", *(f"- {item}" for item in items)]
+    return lines
+
+
+def _row(kind: KindSwept) -> str:
+    if kind.why_not:
+        return (
+            f"| {kind.title} | **not looked at**: {kind.why_not} | | | {kind.left or '?'} | {', '.join(kind.calls)} |"
+        )
+    numbers = f"{kind.looked_at} | {kind.found} | {kind.deleted} | {kind.left}"
+    return f"| {kind.title} | {numbers} | {', '.join(kind.calls)} |"
+
+
+def _remaining(one: Remaining) -> str:
+    notes = "; ".join(part for part in (one.detail, one.why) if part)
+    return f"{one.kind} {one.id}{': ' + notes if notes else ''}"

@@ -13,6 +13,8 @@ from lifecycle.planning import Kept, PlanReport, judge, remember, with_room
 from lifecycle.pulumi_place import StateChoice, keep_choice
 from lifecycle.refusals import refuse_violations
 from lifecycle.stack import Stack
+from lifecycle.sweeping import baseline
+from lifecycle.sweeping.records import Place
 from lifecycle.up_report import UpReport
 from planner.errors import DeployError
 from planner.plan import Plan
@@ -64,6 +66,9 @@ class UpAws:
             raise DeployError("not agreed: nothing was created", code="not_agreed")
         with self.journal.step("write plan"):
             remember(self.home, plan, kept)
+        with self.progress.step("what is there already"), self.journal.step("baseline"):
+            place = Place(provisioner.clients(), plan.account.number, plan.stack)
+            baseline.ensure(self.home.baseline, place)
         begun = time.monotonic()
         with self.progress.step("resources"), self.journal.step("resources", f"account {plan.account.number}"):
             expect(self.progress, sum(count for op, count in report.changes.items() if op != "same"))

@@ -15,6 +15,7 @@ from planner.assess.tco import items
 from planner.assess.unit_cost import cost_per_million
 from planner.catalogue import Catalogue, Host
 from planner.catalogue.rows import Provider
+from planner.division import machines_for, nodes_of
 from planner.errors import UsageError
 from planner.jurisdiction import countries, misfits
 from planner.money import convert
@@ -191,11 +192,11 @@ def ways(
     unpriced = []
     for host in catalogue.hosts.values():
         on_aws = host.provider == "aws"
-        if host.gpu != gpu or host.gpus < count or on_aws != (target != "metal"):
+        if host.gpu != gpu or not nodes_of(count, host.gpus) or on_aws != (target != "metal"):
             continue
         if on_aws and (aws.region not in host.zones or (aws.instance_type and host.name != aws.instance_type)):
             continue
-        machines = -(-work.replicas // (host.gpus // count))
+        machines = machines_for(work.replicas, count, host.gpus)
         priced = list(_priced(catalogue, host, aws.region if on_aws else "", currency))
         found += [
             _way(
@@ -316,7 +317,7 @@ def _way(
         misfits=_misfits(provider, data, offer.regions),
         gpus=host.gpus,
         idle_gpus=machines * host.gpus - count * replicas,
-        room=machines * (host.gpus // count),
+        room=machines * host.gpus // count if host.gpus < count else machines * (host.gpus // count),
         machines=machines,
         capacity=offer.capacity,
         regions=offer.regions,

@@ -6,6 +6,9 @@ from planner.architecture import Architecture
 from planner.errors import PlanError
 from planner.parallel import LayoutError, Parallel, check_parallel
 
+SPANNED_NODE_GPUS = 8
+"""GPUs of the smallest machines that are sold with a network between their GPUs (EFA, InfiniBand)."""
+
 
 def choose_parallel(
     model: Architecture, gpus: int, node_gpus: int, *, tp: int = 0, pp: int = 0, ep: bool | None = None
@@ -46,6 +49,27 @@ def choose_parallel(
         f"{tp or 'no'} tensor-parallel ranks x {pp or 'any'} stages do not come to {gpus} GPUs",
         hint="Set `hardware.count` to the product of `hardware.tensor_parallel` and `hardware.pipeline_parallel`.",
     )
+
+
+def nodes_of(gpus: int, node_gpus: int) -> int:
+    """Return how many nodes one replica takes, 0 where such nodes cannot carry it.
+
+    Only full nodes of eight GPUs are joined by links that a replica can span.
+
+    Args:
+        gpus: GPUs of the replica.
+        node_gpus: GPUs of a node.
+
+    """
+    if gpus <= node_gpus:
+        return 1
+    return gpus // node_gpus if node_gpus >= SPANNED_NODE_GPUS and gpus % node_gpus == 0 else 0
+
+
+def machines_for(replicas: int, gpus: int, node_gpus: int) -> int:
+    """Return how many machines so many replicas take, each on `gpus` GPUs, where `nodes_of` says that they can."""
+    nodes = nodes_of(gpus, node_gpus)
+    return replicas * nodes if nodes > 1 else -(-replicas // (node_gpus // gpus))
 
 
 def _reason(parallel: Parallel, *, asked: bool, first: LayoutError | None) -> str:

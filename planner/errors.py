@@ -15,6 +15,7 @@ class ExitCode(IntEnum):
     NOT_PRIVATE = 4
     LEFTOVERS = 5
     LOCKED = 6
+    DRIFTED = 7
     INTERRUPTED = 130
 
 
@@ -24,8 +25,9 @@ EXIT_CODE_MEANINGS: dict[ExitCode, str] = {
     ExitCode.USAGE: "the command line, a profile or a configuration file is wrong; nothing was changed",
     ExitCode.POLICY_REFUSED: "a mandatory policy is violated; nothing was created",
     ExitCode.NOT_PRIVATE: "`verify` found a check that does not hold: the stack is not as private as planned",
-    ExitCode.LEFTOVERS: "`down` could not prove that nothing is left",
+    ExitCode.LEFTOVERS: "`down` or `sweep` could not prove that nothing is left",
     ExitCode.LOCKED: "another verb holds the stack's lock",
+    ExitCode.DRIFTED: "`drift` found something that was changed, deleted or added by hand",
     ExitCode.INTERRUPTED: "stopped by Ctrl-C; run the same command again to resume, or `deploy down`",
 }
 
@@ -89,7 +91,7 @@ class NotPrivateError(DeployError):
 
 
 class LeftoversError(DeployError):
-    """`down` found something that is still there."""
+    """`down` or `sweep` found something that is still there."""
 
     code = "leftovers"
     exit_code = ExitCode.LEFTOVERS

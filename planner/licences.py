@@ -23,7 +23,7 @@ def check_licence(model: Model, licence: Licence, *, accepted: tuple[str, ...]) 
     raise PlanError(
         f"{model.title} is under the {licence.title}, which forbids commercial use. {licence.terms}",
         hint=f"If your use is allowed (research, or a licence of your own from the vendor), say so with "
-        f'`--accept-licence {licence.name}`, or in the profile with `model.accept_licence = "{licence.name}"`. '
+        f'`--accept-licence`, or in the profile with `model.accept_licence = "{licence.name}"`. '
         "`deploy models --licence-commercial yes` lists models without such terms.",
         code="licence_not_accepted",
     )

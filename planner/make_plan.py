@@ -10,9 +10,13 @@ import msgspec
 from planner.account import plan_account, plan_storage
 from planner.capacity import capacity_decision
 from planner.catalogue import Catalogue, Gpu
+from planner.consumers import consumer_decisions, plan_consumers
 from planner.cost import hourly_cost
-from planner.engine_args import engine_arguments
+from planner.deadline import Lifetime, alarm_decisions, deadline_decisions, plan_alarm, plan_deadline
+from planner.division import nodes_of
+from planner.engine_args import Nodes, engine_arguments
 from planner.errors import PlanError
+from planner.logs import plan_logs
 from planner.model_choice import ChosenModel, choose_model
 from planner.placement import GATEWAY_PORT, check_provider, choose_host, place_replicas, plan_network, plan_nodes
 from planner.plan import (
@@ -65,6 +69,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
         upstream: an OpenAI-compatible server in the engine's place.
         model_config: content of the file that `model.config` of the profile names.
         account: number of the AWS account that the nodes are in; empty in the sandbox.
+        lifetime: how long it may live; None for as long as it is wanted.
 
     """
 
@@ -74,6 +79,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     upstream: UpstreamPlan | None = None
     model_config: Mapping[str, Any] | None = None
     account: str = ""
+    lifetime: Lifetime | None = None
 
 
 def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
@@ -103,13 +109,16 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         embedding_width=chosen.architecture.hidden if chosen.embedding else 0,
     )
     row = catalogue.engines["vllm"]
-    args, engine_decisions = engine_arguments(
-        engine_choice(profile, chosen, fitted, served, builder.number(replica_names(placed.replicas)[0], "http"))
+    port = builder.number(replica_names(placed.replicas)[0], "http")
+    (args, engine_decisions), *workers = (
+        engine_arguments(engine_choice(profile, chosen, fitted, served_name=served.served_name, port=port, nodes=nodes))
+        for nodes in _nodes(nodes_of(profile.hardware.count, host.gpus))
     )
     engine = EnginePlan(
         name=row.name,
         version=row.version,
         args=args,
+        worker_args=tuple(words for words, _ in workers),
         gpu=gpu.name,
         gpus=profile.hardware.count,
         replicas=placed.replicas,
@@ -121,7 +130,11 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
     metrics = MetricsPlan(
         retention_days=profile.metrics.retention_days, scrape_interval_s=profile.metrics.scrape_interval_s
     )
+    consumers = plan_consumers(profile, site.stack)
     identity, tls = _identity(profile, site.stack), _tls(profile.tls, site.stack)
+    cost = hourly_cost(profile.aws, host, catalogue, nodes=placed.nodes, target=site.target)
+    deadline = plan_deadline(site.lifetime, cost, profile.aws.capacity)
+    alarm = plan_alarm(profile.lifetime, deadline)
     return Plan(
         stack=site.stack,
         profile=profile.name,
@@ -131,6 +144,8 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         account=plan_account(profile, site.stack, site.account),
         network=network,
         storage=plan_storage(),
+        logs=plan_logs(profile.aws.log_retention_days),
+        consumers=consumers,
         private_name=plan_private_name(tls, site.stack, profile.aws.consumer_vpc_ids),
         nodes=plan_nodes(profile, host, network, placed),
         services=_services(builder, site, network=network, model=served, engine=engine, metrics=metrics),
@@ -141,7 +156,9 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         secrets=_secrets(identity, tls, site.upstream),
         upstream=site.upstream,
         tags={"cloister:profile": profile.name, "cloister:stack": site.stack, **profile.tags},
-        cost=hourly_cost(profile.aws, host, catalogue, nodes=placed.nodes, target=site.target),
+        cost=cost,
+        deadline=deadline,
+        alarm=alarm,
         decisions=(
             Decision(what="model", choice=f"{chosen.name}, {fitted.sizing.precision} weights", why=chosen.why),
             *_model_notes(chosen),
@@ -150,12 +167,22 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
             *fitted.decisions,
             Decision(what="instance type", choice=host.name, why=host_reason),
             capacity_decision(profile.aws),
+            *deadline_decisions(deadline, profile.aws.capacity),
+            *alarm_decisions(alarm),
             *placed.decisions,
             *engine_decisions,
             *_network_decisions(network),
+            *consumer_decisions(consumers),
             *_edge_decisions(identity, tls),
         ),
     )
+
+
+def _nodes(count: int) -> tuple[Nodes | None, ...]:
+    """Return each node of a replica as the engine there is told of it; None where it has one node alone."""
+    if count == 1:
+        return (None,)
+    return tuple(Nodes(count=count, rank=rank, master_addr="{node-0}") for rank in range(count))
 
 
 def _services(
@@ -262,9 +289,12 @@ def _secrets(identity: IdentityPlan, tls: TlsPlan, upstream: UpstreamPlan | None
     if tls.mode == "own-authority":
         secrets.append(SecretRef(name="ca-key", purpose="signs the endpoint's certificate"))
     if upstream is None:
-        secrets.append(SecretRef(name="engine-api-key", purpose="lets the gateway, and nobody else, ask the engine"))
+        purpose = "lets the gateway, and nobody else, ask the engine"
+        secrets.append(SecretRef(name="engine-api-key", purpose=purpose, on_hosts=True))
     elif upstream.key_env:
-        secrets.append(SecretRef(name="upstream-api-key", purpose="lets the gateway ask the upstream server"))
+        purpose = "lets the gateway ask the upstream server"
+        secrets.append(SecretRef(name="upstream-api-key", purpose=purpose, on_hosts=True))
+    secrets.append(SecretRef(name="tls-key", purpose="key of the endpoint's certificate", on_hosts=True))
     return tuple(secrets)
 
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 
 import msgspec
 
 from planner.catalogue import Catalogue, Host
 from planner.catalogue.rows import HostPrice
+from planner.division import machines_for, nodes_of
 from planner.money import convert
 
-NODE_GPUS = 8
-"""Smaller machines are not joined by links that a replica could span."""
 COMPARED_IN = "USD"
 
 
@@ -52,7 +50,7 @@ def offers(catalogue: Catalogue, gpu: str, count: int) -> tuple[Offer, ...]:
     found = [
         _offer(host, price, count)
         for price in catalogue.host_prices
-        if (host := catalogue.hosts.get(price.host)) and host.gpu == gpu and _holds(host, count)
+        if (host := catalogue.hosts.get(price.host)) and host.gpu == gpu and nodes_of(count, host.gpus)
     ]
 
     def rank(offer: Offer) -> tuple[bool, float]:
@@ -61,13 +59,8 @@ def offers(catalogue: Catalogue, gpu: str, count: int) -> tuple[Offer, ...]:
     return tuple(sorted(found, key=rank))
 
 
-def _holds(host: Host, count: int) -> bool:
-    """Return whether one machine holds them all, or several full nodes do."""
-    return host.gpus >= count or (host.gpus >= NODE_GPUS and count % host.gpus == 0)
-
-
 def _offer(host: Host, price: HostPrice, count: int) -> Offer:
-    machines = math.ceil(count / host.gpus)
+    machines = machines_for(1, count, host.gpus)
     return Offer(
         host=host.name,
         provider=host.provider,

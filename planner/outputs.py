@@ -12,6 +12,8 @@ class NodeOutputs(msgspec.Struct, frozen=True, kw_only=True):
     instance_id: str
     private_ip: str
     availability_zone: str
+    image_id: str = ""
+    """The machine image, resolved when the node was made: a newer one does not replace it."""
 
 
 class Outputs(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,4 +25,6 @@ class Outputs(msgspec.Struct, frozen=True, kw_only=True):
     kms_key_arn: str
     instance_connect_endpoint_id: str
     bundle_bucket: str
+    endpoint_service_name: str = ""
+    """By which consumers elsewhere make an endpoint of their own; empty where none is offered."""
     nodes: tuple[NodeOutputs, ...]

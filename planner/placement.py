@@ -8,6 +8,7 @@ import msgspec
 
 from planner.capacity import check_choice
 from planner.catalogue import Catalogue, Host
+from planner.division import SPANNED_NODE_GPUS, machines_for, nodes_of
 from planner.errors import PlanError
 from planner.jurisdiction import misfits
 from planner.plan import Decision, GivenNetworkPlan, InterfacePlan, NetworkPlan, NodePlan, SubnetPlan
@@ -45,12 +46,14 @@ def choose_host(profile: Profile, catalogue: Catalogue) -> tuple[Host, str]:
         return host, "named in the profile"
     total = wanted.count * (wanted.replicas or 1)
     rented = [h for h in catalogue.hosts.values() if h.provider == "aws" and h.gpu == wanted.gpu]
-    fitting = [h for h in rented if h.gpus >= wanted.count]
+    fitting = [h for h in rented if nodes_of(wanted.count, h.gpus)]
     here = [h for h in fitting if region in h.zones]
     if not here:
         raise _nowhere(profile, rented, fitting)
-    # One node for all replicas if there is such a type, else the largest; of equals the one that is listed first.
+    # One node for everything if there is such a type, else the largest; of equals the one that is listed first.
     host = min(here, key=lambda h: (h.gpus < total, h.gpus if h.gpus >= total else -h.gpus))
+    if wanted.count > host.gpus:
+        return host, f"the largest instance type in {region} with {wanted.gpu}; nodes are joined by EFA"
     return host, f"the smallest instance type in {region} with {_needed(profile)}"
 
 
@@ -63,7 +66,7 @@ def _nowhere(profile: Profile, rented: list[Host], fitting: list[Host]) -> PlanE
     elif rented:
         hint = (
             f"The largest AWS node with {wanted.gpu} has {max(h.gpus for h in rented)}: set `hardware.count` to at "
-            "most that; a replica that spans nodes is not planned here."
+            f"most that, or to a multiple of {SPANNED_NODE_GPUS} where nodes have so many."
         )
     else:
         hint = f"AWS rents no {wanted.gpu}; `deploy size` and `deploy cost` price other machines."
@@ -104,15 +107,19 @@ def place_replicas(profile: Profile, host: Host, fitted: FittedReplica) -> Place
     """
     wanted = profile.hardware
     replicas, why = fitted.replicas
-    room = host.gpus // wanted.count
-    nodes = -(-replicas // room)
-    if nodes > 1:
+    room, span = host.gpus // wanted.count, nodes_of(wanted.count, host.gpus)
+    nodes = machines_for(replicas, wanted.count, host.gpus)
+    if nodes > span:
         raise PlanError(
             f"{replicas} replicas of {wanted.count} GPUs take {nodes} nodes of {host.gpus}",
-            hint=f"Set `hardware.replicas` to at most {room}: all replicas of a stack stand on one node.",
+            hint=f"Set `hardware.replicas` to at most {max(room, 1)}: all replicas of a stack stand on one node, and "
+            "a replica that spans nodes is alone.",
             code="several_nodes",
         )
     decisions = []
+    if span > 1:
+        why_span = f"no node of {host.gpus} GPUs holds the replica; EFA joins the nodes, in one placement group"
+        decisions.append(Decision(what="nodes", choice=f"{span}, for one replica", why=why_span))
     if replicas > 1 or profile.demand:
         decisions.append(Decision(what="replicas", choice=f"{replicas}, on {wanted.count} GPUs each", why=why))
     idle = nodes * host.gpus - replicas * wanted.count
@@ -137,13 +144,18 @@ def _needed(profile: Profile) -> str:
     return f"{counted} {wanted.gpu}"
 
 
+def _carries(host: Host, count: int, replicas: int) -> bool:
+    """Return whether a node, or the nodes of one replica, have room for all."""
+    return host.gpus >= count * replicas or (replicas == 1 and nodes_of(count, host.gpus) > 0)
+
+
 def _check(host: Host, profile: Profile) -> None:
     wanted, region = profile.hardware, profile.aws.region
     if host.provider != "aws":
         raise PlanError(
             f"`aws.instance_type`: {host.name} is no instance type of AWS", hint="Leave it empty to have one chosen."
         )
-    if host.gpu != wanted.gpu or host.gpus < wanted.count * (wanted.replicas or 1):
+    if host.gpu != wanted.gpu or not _carries(host, wanted.count, wanted.replicas or 1):
         raise PlanError(
             f"`aws.instance_type`: {host.name} has {host.gpus} {host.gpu}, the profile wants {_needed(profile)}",
             hint="Leave `aws.instance_type` empty to have one chosen.",
@@ -170,6 +182,11 @@ def plan_network(profile: Profile, host: Host) -> NetworkPlan:
         raise PlanError(f"`network`: {error}", hint="Write a network as 10.42.0.0/16, with no host bits set.") from None
     if vpc.version != 4 or not 16 <= vpc.prefixlen <= SUBNET_PREFIX:
         raise PlanError(f"`network.vpc_cidr`: {vpc} is not an IPv4 network of /16 to /{SUBNET_PREFIX}")
+    if not profile.network.client_cidrs and not profile.network.client_prefix_lists:
+        raise PlanError(
+            "`network`: no client may reach the endpoint",
+            hint="Name a network in `client_cidrs`, or a prefix list in `client_prefix_lists`.",
+        )
     if profile.aws.network:
         return _given_network(profile, profile.aws.network)
     zones = _zones(profile, host)
@@ -185,6 +202,7 @@ def plan_network(profile: Profile, host: Host) -> NetworkPlan:
         vpc_cidr=str(vpc),
         subnets=tuple(SubnetPlan(name=f"private-{zone[-1]}", cidr=str(block), zone=zone) for zone, block in pairs),
         client_cidrs=profile.network.client_cidrs,
+        client_prefix_lists=profile.network.client_prefix_lists,
         gateway_port=GATEWAY_PORT,
         gateway_endpoints=("s3",),
         interface_endpoints=INTERFACE_ENDPOINTS,
@@ -227,6 +245,7 @@ def _given_network(profile: Profile, given: GivenNetworkSection) -> NetworkPlan:
         vpc_cidr="",
         subnets=tuple(SubnetPlan(name=subnet_id, cidr="", zone="") for subnet_id in given.subnet_ids),
         client_cidrs=profile.network.client_cidrs,
+        client_prefix_lists=profile.network.client_prefix_lists,
         gateway_port=GATEWAY_PORT,
         gateway_endpoints=("s3",),
         interface_endpoints=INTERFACE_ENDPOINTS,

@@ -5,6 +5,7 @@ Everything after the planner only carries it out.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
 
 import msgspec
@@ -66,6 +67,9 @@ class EnginePlan(Record, frozen=True, kw_only=True):
     version: str
     args: tuple[str, ...]
     """The complete vLLM command line behind `vllm serve`, of the first replica; others differ by their port."""
+    worker_args: tuple[tuple[str, ...], ...] = ()
+    """The command line of each further node of a replica that spans nodes. `{node-0}` stands for the address of the
+    first one on the private network, which is known when it is there."""
     gpu: str
     gpus: int
     """GPUs of one replica."""
@@ -77,6 +81,11 @@ class EnginePlan(Record, frozen=True, kw_only=True):
     max_num_queued_reqs: int
     rates: Rates
     seed: int = 0
+
+    @property
+    def gpus_per_node(self) -> int:
+        """GPUs that one replica has on each of its nodes."""
+        return self.gpus // (1 + len(self.worker_args))
 
     @property
     def service_names(self) -> tuple[str, ...]:
@@ -116,6 +125,8 @@ class NetworkPlan(Record, frozen=True, kw_only=True):
     vpc_cidr: str
     subnets: tuple[SubnetPlan, ...]
     client_cidrs: tuple[str, ...]
+    client_prefix_lists: tuple[str, ...] = ()
+    """Ids of managed prefix lists, whose entries the account knows."""
     gateway_port: int
     """The only port that clients may reach on a node."""
     gateway_endpoints: tuple[str, ...]
@@ -133,6 +144,24 @@ class StoragePlan(Record, frozen=True, kw_only=True):
     """How long a version is kept that a newer one took the place of, in days."""
     unfinished_uploads_days: int
     """After how many days the parts of an upload that was never finished are deleted."""
+
+
+class LogSource(Record, frozen=True, kw_only=True):
+    """What of a host's records goes to a log group of its own: a file, or entries of the journal."""
+
+    name: str
+    """Last part of the log group's name."""
+    journal: tuple[str, ...] = ()
+    """`FIELD=value`, any of which an entry carries; fields that the journal itself sets, as their `_` says."""
+    file: str = ""
+
+
+class LogsPlan(Record, frozen=True, kw_only=True):
+    """Records that leave the host as they are written."""
+
+    retention_days: int
+    """How long CloudWatch Logs keeps them, and the VPC's flow logs, in days."""
+    sources: tuple[LogSource, ...]
 
 
 class AccountPlan(Record, frozen=True, kw_only=True):
@@ -153,6 +182,32 @@ class PrivateNamePlan(Record, frozen=True, kw_only=True):
     """In the certificate; a private zone of its own."""
     consumer_vpc_ids: tuple[str, ...]
     """Further VPCs of the account and region that know the name."""
+
+
+class PrivateLinkPlan(Record, frozen=True, kw_only=True):
+    """An endpoint service behind a load balancer inside of the network."""
+
+    allowed_principals: tuple[str, ...]
+    """ARNs of those who may ask to connect; each connection is accepted by hand."""
+    balancer_name: str
+    """At most 32 characters, and unique in the account and region."""
+
+
+class JoinedNetworkPlan(Record, frozen=True, kw_only=True):
+    """A network that is joined with the stack's own."""
+
+    kind: Literal["transit-gateway", "peering"]
+    id: str
+    """Of the transit gateway, or of the other VPC."""
+    cidrs: tuple[str, ...]
+    """Private networks that are reached this way."""
+
+
+class ConsumersPlan(Record, frozen=True, kw_only=True):
+    """Ways in, beside the network's own."""
+
+    joined: tuple[JoinedNetworkPlan, ...] = ()
+    private_link: PrivateLinkPlan | None = None
 
 
 class InterfacePlan(Record, frozen=True, kw_only=True):
@@ -245,6 +300,8 @@ class SecretRef(Record, frozen=True, kw_only=True):
 
     name: str
     purpose: str
+    on_hosts: bool = False
+    """Hosts read it from the account's secret store; others stay where they were made."""
 
 
 class RoutePlan(Record, frozen=True, kw_only=True):
@@ -328,6 +385,28 @@ class CostPlan(Record, frozen=True, kw_only=True):
     """From a primary source."""
 
 
+class DeadlinePlan(Record, frozen=True, kw_only=True):
+    """When the stack ends by itself. Moments are in UTC."""
+
+    since: datetime
+    """When it was first asked for."""
+    until: datetime
+    """To the minute."""
+    max_cost_usd: float | None
+    """The limit that the deadline keeps; None where it was named itself."""
+    worst_case_usd: float | None
+    """What the machines cost on AWS until then, at most; None where no price is known."""
+
+
+class AlarmPlan(Record, frozen=True, kw_only=True):
+    """Who is told of costs, by AWS's own reckoning."""
+
+    limit_usd: float
+    at_percent: tuple[float, ...]
+    """Parts of the limit at which mails are sent."""
+    emails: tuple[str, ...]
+
+
 class Plan(Record, frozen=True, kw_only=True):
     """Everything that was decided."""
 
@@ -340,8 +419,10 @@ class Plan(Record, frozen=True, kw_only=True):
     account: AccountPlan
     network: NetworkPlan
     storage: StoragePlan
+    logs: LogsPlan
     private_name: PrivateNamePlan | None
     """None where the certificate holds no name that a zone could be."""
+    consumers: ConsumersPlan = ConsumersPlan()
     nodes: tuple[NodePlan, ...]
     services: tuple[Service, ...]
     gateway: GatewayPlan
@@ -352,6 +433,9 @@ class Plan(Record, frozen=True, kw_only=True):
     upstream: UpstreamPlan | None
     tags: dict[str, str]
     cost: CostPlan
+    deadline: DeadlinePlan | None = None
+    """None for a stack that stays until it is taken down."""
+    alarm: AlarmPlan | None = None
     decisions: tuple[Decision, ...]
 
     @property

@@ -15,6 +15,12 @@ Seconds = Annotated[int, Meta(ge=1)]
 Days = Annotated[int, Meta(ge=1)]
 TagKey = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:/=+@-]{1,128}$")]
 PolicyArn = Annotated[str, Meta(pattern=r"^(arn:aws(-cn|-us-gov)?:iam::(\d{12}|aws):policy/[\w+=,.@/-]{1,512})?$")]
+ConsumerArn = Annotated[
+    str, Meta(pattern=r"^arn:aws(-cn|-us-gov)?:iam::[0-9]{12}:(root|role/[\w+=,.@/-]{1,512}|user/[\w+=,.@/-]{1,512})$")
+]
+LogDays = Literal[
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
+]
 CountryOrGroup = Annotated[str, Meta(pattern=r"^([A-Z]{2}|EEA)$")]
 
 MAX_REPLICAS = 64
@@ -130,8 +136,10 @@ class NetworkSection(Record, frozen=True, kw_only=True):
 
     vpc_cidr: Cidr = "10.42.0.0/16"
     """The VPC's own range, a private one; subnets are cut from it."""
-    client_cidrs: Annotated[tuple[Cidr, ...], Meta(min_length=1)] = ("10.0.0.0/8",)
+    client_cidrs: tuple[Cidr, ...] = ("10.0.0.0/8",)
     """Networks that may reach the gateway's port. An address range of the internet is refused by policy."""
+    client_prefix_lists: tuple[Annotated[str, Meta(pattern=r"^pl-[0-9a-f]{8,17}$")], ...] = ()
+    """Managed prefix lists of such networks, beside or instead of `client_cidrs`; their entries must be private."""
     zones: Annotated[int, Meta(ge=1, le=4)] = 1
     """Availability zones with a private subnet."""
 
@@ -151,6 +159,31 @@ class GivenNetworkSection(Record, frozen=True, kw_only=True):
         tuple[Annotated[str, Meta(pattern=r"^sg-[0-9a-f]{8,17}$")], ...], Meta(min_length=1, max_length=5)
     ]
     """Security groups of these endpoints, to which nodes get a way; the groups must let the subnets in on 443."""
+
+
+class PrivateLinkSection(Record, frozen=True, kw_only=True):
+    """`[aws.private_link]`: an endpoint service, for consumers whose networks are joined in no other way."""
+
+    allowed_principals: Annotated[tuple[ConsumerArn, ...], Meta(min_length=1, max_length=50)]
+    """ARNs of the accounts, roles or users that may ask to connect; each connection is then accepted by hand."""
+
+
+class TransitGatewaySection(Record, frozen=True, kw_only=True):
+    """`[aws.transit_gateway]`: the company's transit gateway, to which the stack's own network is attached."""
+
+    id: Annotated[str, Meta(pattern=r"^tgw-[0-9a-f]{8,17}$")]
+    """The gateway; of this account, or shared with it."""
+    cidrs: Annotated[tuple[Cidr, ...], Meta(min_length=1, max_length=20)]
+    """Private networks that are reached through it."""
+
+
+class PeeringSection(Record, frozen=True, kw_only=True):
+    """`[[aws.peering]]`: a VPC of the account and region that is joined with the stack's own."""
+
+    vpc_id: Annotated[str, Meta(pattern=r"^vpc-[0-9a-f]{8,17}$")]
+    """The other VPC; its routes back to the stack are its owner's."""
+    cidr: Cidr
+    """Its range, or the part of it that is to be reached."""
 
 
 class AwsSection(Record, frozen=True, kw_only=True):
@@ -174,12 +207,20 @@ class AwsSection(Record, frozen=True, kw_only=True):
         tuple[Annotated[str, Meta(pattern=r"^vpc-[0-9a-f]{8,17}$")], ...], Meta(max_length=50)
     ] = ()
     """VPCs of the account and region, besides the nodes', that know the endpoint's name; the way there is theirs."""
+    private_link: PrivateLinkSection | None = None
+    """An endpoint service behind a load balancer."""
+    transit_gateway: TransitGatewaySection | None = None
+    """A transit gateway to attach to."""
+    peering: Annotated[tuple[PeeringSection, ...], Meta(max_length=20)] = ()
+    """VPCs to be joined with."""
     permission_boundary: PolicyArn = ""
     """ARN of the policy that every role is bounded by, where the account demands one."""
     role_name_prefix: Annotated[str, Meta(pattern=r"^[A-Za-z0-9+=,.@_-]{1,32}$")] = "cloister-"
     """Beginning of the name of every role and instance profile, where the account demands one."""
     network: GivenNetworkSection | None = None
     """A company's own network, instead of one that the stack makes."""
+    log_retention_days: LogDays = 90
+    """How long records of hosts and networks are kept, in days: one of the periods that CloudWatch Logs knows."""
     mandatory_tags: tuple[TagKey, ...] = ()
     """Keys that `[tags]` must set, because the account refuses what does not carry them."""
 
@@ -236,6 +277,17 @@ class LimitsSection(Record, frozen=True, kw_only=True):
     """Longest time for a whole request, its stream included, in seconds."""
 
 
+class LifetimeSection(Record, frozen=True, kw_only=True):
+    """`[lifetime]`: when the stack ends by itself. The command line's --ttl, --until and --max-cost come before it."""
+
+    ttl: Annotated[str, Meta(pattern=r"^(?=.)([0-9]{1,6}d)?([0-9]{1,6}h)?([0-9]{1,6}m)?$")] | None = None
+    """How long after `up` it ends, for example `8h`, `2d12h` or `90m`; never when absent."""
+    max_cost_usd: Annotated[float, Meta(gt=0)] | None = None
+    """What its machines may cost, in USD: the deadline follows from their hourly price. No limit when absent."""
+    alarm_emails: Annotated[tuple[Annotated[str, Meta(pattern=r"^[^@\s]+@[^@\s]+$")], ...], Meta(max_length=10)] = ()
+    """Who an AWS budget writes to when half and all of `max_cost_usd` is spent: hours later, and it ends nothing."""
+
+
 class MetricsSection(Record, frozen=True, kw_only=True):
     """`[metrics]`: what Prometheus keeps."""
 
@@ -262,6 +314,7 @@ class Profile(Record, frozen=True, kw_only=True):
     tls: TlsSection = TlsSection()
     identity: IdentitySection = IdentitySection()
     limits: LimitsSection = LimitsSection()
+    lifetime: LifetimeSection = LifetimeSection()
     metrics: MetricsSection = MetricsSection()
     tags: dict[TagKey, str] = {}
     """Tags that every resource carries, beside the toolkit's own."""

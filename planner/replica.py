@@ -8,12 +8,12 @@ import msgspec
 
 from planner.catalogue.rows import Gpu, Host
 from planner.division import choose_parallel
-from planner.engine_args import EngineChoice, Lora
+from planner.engine_args import EngineChoice, Lora, Nodes
 from planner.errors import PlanError
 from planner.lora import LoraAdapters
 from planner.model_choice import ChosenModel
 from planner.parallel import Parallel
-from planner.plan import Decision, ModelPlan
+from planner.plan import Decision
 from planner.profile import DemandSection, Profile
 from planner.remedies import remedies
 from planner.sizing import SizeRequest, Sizing, size
@@ -52,6 +52,8 @@ def fit_replica(profile: Profile, chosen: ChosenModel, gpu: Gpu, host: Host) -> 
         pp=wanted.pipeline_parallel or 0,
         ep=wanted.expert_parallel,
     )
+    if wanted.count > host.gpus:
+        _check_that_it_must_span(profile, chosen, gpu, host)
     request = _request(profile, chosen, parallel)
     sizing = size(chosen.architecture, gpu, request)
     if not sizing.fits:
@@ -71,10 +73,30 @@ def fit_replica(profile: Profile, chosen: ChosenModel, gpu: Gpu, host: Host) -> 
     )
 
 
+def _check_that_it_must_span(profile: Profile, chosen: ChosenModel, gpu: Gpu, host: Host) -> None:
+    """Refuse to spread over nodes what one node holds: what passes between nodes makes every token later.
+
+    Raises:
+        PlanError: one node holds it.
+
+    """
+    try:
+        alone, _ = choose_parallel(chosen.architecture, host.gpus, host.gpus, ep=profile.hardware.expert_parallel)
+    except PlanError:
+        return  # one node cannot be divided so
+    if size(chosen.architecture, gpu, _request(profile, chosen, alone)).fits:
+        raise PlanError(
+            f"{chosen.name} fits one node of {host.gpus} x {gpu.name}, and {profile.hardware.count} GPUs are asked for",
+            hint=f"Set `hardware.count = {host.gpus}`: within a node tokens come sooner. For more throughput run a "
+            "second stack.",
+            code="fits_one_node",
+        )
+
+
 def _request(profile: Profile, chosen: ChosenModel, parallel: Parallel) -> SizeRequest:
     lora, longest = profile.model.lora, chosen.architecture.max_position
     return SizeRequest(
-        gpus=profile.hardware.count,
+        gpus=parallel.gpus,
         tp=parallel.tp,
         pp=parallel.pp,
         ep=parallel.ep,
@@ -186,18 +208,25 @@ def in_flight(profile: Profile) -> int:
 
 
 def engine_choice(
-    profile: Profile, chosen: ChosenModel, fitted: FittedReplica, served: ModelPlan, port: int
+    profile: Profile,
+    chosen: ChosenModel,
+    fitted: FittedReplica,
+    *,
+    served_name: str,
+    port: int,
+    nodes: Nodes | None,
 ) -> EngineChoice:
-    """Gather what the engine's command line says."""
+    """Gather what the engine's command line says; `nodes` where the replica spans several."""
     lora, sizing = profile.model.lora, fitted.sizing
     return EngineChoice(
         model=chosen.source,
         revision=chosen.revision,
-        served_name=served.served_name,
+        served_name=served_name,
         port=port,
         tensor_parallel=fitted.parallel.tp,
         pipeline_parallel=fitted.parallel.pp,
         expert_parallel=fitted.parallel.ep,
+        nodes=nodes,
         dtype=profile.model.dtype,
         quantization=profile.model.quantization,
         kv_cache_dtype=profile.engine.kv_cache_dtype,

@@ -121,7 +121,7 @@ class Services:
             artefact="vllm-sim",
             version=self._version("vllm-sim"),
             args=tuple(str(word) for pair in arguments.items() for word in pair),
-            env={"CUDA_VISIBLE_DEVICES": ",".join(map(str, range(first_gpu, first_gpu + engine.gpus)))},
+            env={"CUDA_VISIBLE_DEVICES": ",".join(map(str, range(first_gpu, first_gpu + engine.gpus_per_node)))},
             secret_env={"VLLM_API_KEY": "engine-api-key"},
             ports=(self._port(name, "http"),),
             health=Health(port="http", path="/health"),

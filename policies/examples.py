@@ -8,10 +8,12 @@ import msgspec
 
 from planner.plan import (
     AccountPlan,
+    ConsumersPlan,
     CostPlan,
     EnginePlan,
     GatewayPlan,
     IdentityPlan,
+    LogsPlan,
     MetricsPlan,
     ModelPlan,
     NetworkPlan,
@@ -45,6 +47,11 @@ def plan(**network: Any) -> Plan:
     return msgspec.structs.replace(_PLAN, network=msgspec.structs.replace(_PLAN.network, **network))
 
 
+def consumers(**named: Any) -> Plan:
+    """Return the plan of the examples with ways in for consumers."""
+    return msgspec.structs.replace(_PLAN, consumers=ConsumersPlan(**named))
+
+
 _PLAN = Plan(
     stack="example",
     profile="example",
@@ -70,6 +77,7 @@ _PLAN = Plan(
         rates=Rates(prefill_tokens_per_s=1000.0, decode_step_s=0.02, decode_step_per_sequence_s=0.001),
     ),
     account=AccountPlan(permission_boundary="", role_name_prefix="cloister-"),
+    logs=LogsPlan(retention_days=90, sources=()),
     storage=StoragePlan(old_versions_days=30, unfinished_uploads_days=7),
     private_name=None,
     network=NetworkPlan(

@@ -10,8 +10,8 @@ import pulumi_aws as aws
 
 from planner.plan import Plan
 from stacks.account import Account
+from stacks.endpoint_policies import bundle_only, interface_policy
 from stacks.naming import child_of, tags_of
-from stacks.storage import bundle_arn
 
 
 class GatewayEndpoints(pulumi.ComponentResource):
@@ -52,6 +52,7 @@ class InterfaceEndpoints(pulumi.ComponentResource):
         plan: Plan,
         account: Account,
         *,
+        key_arn: pulumi.Output[str],
         vpc_id: pulumi.Output[str],
         subnet_ids: Iterable[pulumi.Output[str]],
         security_group_id: pulumi.Output[str],
@@ -66,47 +67,15 @@ class InterfaceEndpoints(pulumi.ComponentResource):
                 subnet_ids=list(subnet_ids),
                 security_group_ids=[security_group_id],
                 private_dns_enabled=True,
-                policy=json.dumps(endpoint_policy(account)),
+                policy=_policy(service, plan, account, key_arn),
                 tags=tags_of(plan, f"{name}-{service}"),
                 opts=child_of(self, one_at_a_time=True, holds=("subnetIds", "securityGroupIds")),
             )
         self.register_outputs({})
 
 
-def bundle_only(plan: Plan, account: Account) -> dict[str, object]:
-    """Let this account's principals read the bundle, so that nothing can be written, and no other bucket be reached."""
-    bundle = bundle_arn(plan, account)
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Sid": "ReadBundle",
-                "Effect": "Allow",
-                "Principal": "*",
-                "Action": ["s3:GetObject", "s3:ListBucket"],
-                "Resource": [bundle, f"{bundle}/*"],
-                "Condition": _own_account(account),
-            }
-        ],
-    }
-
-
-def _own_account(account: Account) -> dict[str, dict[str, str]]:
-    return {"StringEquals": {"aws:PrincipalAccount": account.id, "aws:ResourceAccount": account.id}}
-
-
-def endpoint_policy(account: Account) -> dict[str, object]:
-    """Let this account's principals reach this account's resources, so that nothing is carried to another account."""
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Sid": "OwnAccountOnly",
-                "Effect": "Allow",
-                "Principal": "*",
-                "Action": "*",
-                "Resource": "*",
-                "Condition": _own_account(account),
-            }
-        ],
-    }
+def _policy(service: str, plan: Plan, account: Account, key_arn: pulumi.Output[str]) -> pulumi.Input[str]:
+    """Return an interface endpoint's policy; the key's id is known only when the key is."""
+    if service == "kms":
+        return key_arn.apply(lambda arn: json.dumps(interface_policy(service, plan, account, arn)))
+    return json.dumps(interface_policy(service, plan, account))

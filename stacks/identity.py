@@ -9,8 +9,8 @@ import pulumi_aws as aws
 
 from planner.plan import Plan
 from stacks.account import Account
+from stacks.arns import bundle_arn, host_secrets, log_streams, via_services
 from stacks.naming import child_of, role_name, tags_of
-from stacks.storage import bundle_arn
 
 
 class Identity(pulumi.ComponentResource):
@@ -58,25 +58,35 @@ class Identity(pulumi.ComponentResource):
 
 
 def node_policy(plan: Plan, account: Account, key_arn: str) -> dict[str, object]:
-    """Return the node's permissions: named actions on the stack's own resources."""
-    own, bundle = f"{account.region}:{account.id}", bundle_arn(plan, account)
+    """Return the node's permissions: named actions on the stack's own resources.
+
+    Records can be added to the groups that hosts write, and neither read nor deleted; flow logs are beyond reach. The
+    key opens what the bucket and the secret store hold, through them alone.
+    """
+    bundle = bundle_arn(plan, account)
     return {
         "Version": "2012-10-17",
         "Statement": [
             {
-                "Sid": "OwnLogs",
+                "Sid": "AddRecords",
                 "Effect": "Allow",
                 "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
-                "Resource": f"arn:{account.partition}:logs:{own}:log-group:/cloister/{plan.stack}/*",
+                "Resource": log_streams(plan, account),
             },
             {
                 "Sid": "OwnSecrets",
                 "Effect": "Allow",
                 "Action": ["secretsmanager:GetSecretValue"],
-                "Resource": f"arn:{account.partition}:secretsmanager:{own}:secret:cloister/{plan.stack}/*",
+                "Resource": host_secrets(plan, account),
             },
             {"Sid": "ReadBundle", "Effect": "Allow", "Action": ["s3:GetObject"], "Resource": f"{bundle}/*"},
             {"Sid": "ListBundle", "Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": bundle},
-            {"Sid": "OwnKey", "Effect": "Allow", "Action": ["kms:Decrypt", "kms:GenerateDataKey"], "Resource": key_arn},
+            {
+                "Sid": "OwnKey",
+                "Effect": "Allow",
+                "Action": ["kms:Decrypt"],
+                "Resource": key_arn,
+                "Condition": {"StringEquals": {"kms:ViaService": via_services(account, "s3", "secretsmanager")}},
+            },
         ],
     }

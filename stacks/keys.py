@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import pulumi
 import pulumi_aws as aws
 
 from planner.plan import Plan
 from stacks.account import Account
+from stacks.arns import log_groups, via_services
 from stacks.naming import child_of, tags_of
 
 DELETION_DAYS = 7
@@ -41,30 +43,104 @@ class Keys(pulumi.ComponentResource):
         self.register_outputs({"arn": self.arn})
 
 
+_ADMINISTRATION = (
+    "kms:CancelKeyDeletion",
+    "kms:CreateAlias",
+    "kms:DeleteAlias",
+    "kms:DescribeKey",
+    "kms:DisableKey",
+    "kms:DisableKeyRotation",
+    "kms:EnableKey",
+    "kms:EnableKeyRotation",
+    "kms:GetKeyPolicy",
+    "kms:GetKeyRotationStatus",
+    "kms:ListGrants",
+    "kms:ListKeyPolicies",
+    "kms:ListKeyRotations",
+    "kms:ListResourceTags",
+    "kms:PutKeyPolicy",
+    "kms:RevokeGrant",
+    "kms:RotateKeyOnDemand",
+    "kms:ScheduleKeyDeletion",
+    "kms:TagResource",
+    "kms:UntagResource",
+    "kms:UpdateAlias",
+    "kms:UpdateKeyDescription",
+)
+"""What manages a key and opens nothing: without it nobody could manage the key ever again."""
+
+_USE = (
+    "kms:Decrypt",
+    "kms:Encrypt",
+    "kms:GenerateDataKey",
+    "kms:GenerateDataKeyWithoutPlaintext",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
+)
+
+
 def key_policy(account: Account, plan: Plan) -> dict[str, object]:
     """Return who may do what with the key.
 
-    The account's administrators may manage it (without that statement nobody could ever again), CloudWatch Logs may use
-    it for the stack's own log groups. Use by the node comes from the node's role.
+    What is said of the account's root is a permission to delegate: the account's own IAM policies say to whom. Nobody
+    opens anything with the key itself, only by way of the services that hold what it encrypts.
+    With a deadline, Auto Scaling starts the node and its disk.
     """
-    logs = f"arn:{account.partition}:logs:{account.region}:{account.id}:log-group:/cloister/{plan.stack}/*"
+    root = {"AWS": f"arn:{account.partition}:iam::{account.id}:root"}
+    disks = {"StringEquals": {"kms:ViaService": via_services(account, "ec2")}}
+
+    def allow(sid: str, principal: dict[str, str], actions: Sequence[str], condition: object = None) -> object:
+        statement = {"Sid": sid, "Effect": "Allow", "Principal": principal, "Action": list(actions), "Resource": "*"}
+        return {**statement, "Condition": condition} if condition else statement
+
+    stored = {"StringEquals": {"kms:ViaService": via_services(account, "ec2", "s3", "secretsmanager")}}
+    own_logs = {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": log_groups(plan, account)}}
     return {
         "Version": "2012-10-17",
         "Statement": [
-            {
-                "Sid": "Administration",
-                "Effect": "Allow",
-                "Principal": {"AWS": f"arn:{account.partition}:iam::{account.id}:root"},
-                "Action": "kms:*",
-                "Resource": "*",
-            },
-            {
-                "Sid": "LogsOfThisStack",
-                "Effect": "Allow",
-                "Principal": {"Service": f"logs.{account.region}.amazonaws.com"},
-                "Action": ["kms:Encrypt", "kms:Decrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:GenerateDataKey"],
-                "Resource": "*",
-                "Condition": {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": logs}},
-            },
+            allow("Administration", root, _ADMINISTRATION),
+            allow("DisksBucketAndSecrets", root, _USE, stored),
+            # EC2 keeps using the key for a disk while the machine runs, and asks for no more than that.
+            allow("DisksInUse", root, ["kms:CreateGrant"], {**disks, "Bool": {"kms:GrantIsForAWSResource": "true"}}),
+            allow(
+                "LogsOfThisStack",
+                {"Service": f"logs.{account.region}.{account.dns_suffix}"},
+                ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo"],
+                own_logs,
+            ),
+            *(_auto_scaling(account) if plan.deadline else ()),
         ],
     }
+
+
+def _auto_scaling(account: Account) -> list[dict[str, object]]:
+    """Return what Auto Scaling needs to start machines with encrypted disks.
+
+    From its user guide, "Required AWS KMS key policy for use with encrypted volumes". Its role is named by a condition
+    and not as a principal: KMS refuses a policy that names a role which does not exist yet, and AWS makes this one with
+    the account's first group.
+    """
+    role = (
+        f"arn:{account.partition}:iam::{account.id}:role/aws-service-role/autoscaling.amazonaws.com/"
+        "AWSServiceRoleForAutoScaling"
+    )
+    its_role: dict[str, dict[str, str]] = {
+        "StringEquals": {"kms:CallerAccount": account.id},
+        "ArnEquals": {"aws:PrincipalArn": role},
+    }
+    disks = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
+
+    def allow(sid: str, actions: list[str], condition: dict[str, dict[str, str]]) -> dict[str, object]:
+        return {
+            "Sid": sid,
+            "Effect": "Allow",
+            "Principal": {"AWS": "*"},
+            "Action": actions,
+            "Resource": "*",
+            "Condition": condition,
+        }
+
+    return [
+        allow("DisksOfAutoScaling", disks, its_role),
+        allow("GrantsOfAutoScaling", ["kms:CreateGrant"], {**its_role, "Bool": {"kms:GrantIsForAWSResource": "true"}}),
+    ]

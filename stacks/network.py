@@ -7,11 +7,10 @@ import json
 import pulumi
 import pulumi_aws as aws
 
+from planner.logs import log_group
 from planner.plan import Plan, SubnetPlan
 from stacks.account import Account
 from stacks.naming import child_of, role_name, tags_of
-
-FLOW_LOG_DAYS = 90
 
 
 class Network(pulumi.ComponentResource):
@@ -81,9 +80,9 @@ class Network(pulumi.ComponentResource):
         name, plan = self._name, self._plan
         group = aws.cloudwatch.LogGroup(
             f"{name}-flows",
-            name=f"/cloister/{plan.stack}/flows",
+            name=log_group(plan.stack, "flows"),
             kms_key_id=key_arn,
-            retention_in_days=FLOW_LOG_DAYS,
+            retention_in_days=plan.logs.retention_days,
             tags=tags_of(plan, f"{name}-flows"),
             opts=child_of(self, one_at_a_time=True),
         )

@@ -23,6 +23,8 @@ class SecurityGroups(pulumi.ComponentResource):
     endpoints_id: pulumi.Output[str]
     """Not set where the endpoints are given."""
     entrance_id: pulumi.Output[str]
+    balancer_id: pulumi.Output[str] | None
+    """Of the load balancer behind which the endpoint is offered; none where it is not."""
     peers_id: pulumi.Output[str] | None
     """Of nodes that one replica spans; none where there are none."""
 
@@ -33,8 +35,7 @@ class SecurityGroups(pulumi.ComponentResource):
         self._name, self._plan, self._vpc_id = name, plan, vpc_id
         self.node_id = self._group("node", "GPU nodes")
         self.entrance_id = self._group("entrance", "EC2 Instance Connect Endpoint: SSH for administrators")
-        for number, cidr in enumerate(plan.network.client_cidrs):
-            self._clients(number, cidr)
+        self._clients("client", self.node_id)
         self._between("entrance", self.entrance_id, "node", self.node_id, SSH)
         if plan.network.given:
             for number, group_id in enumerate(plan.network.given.endpoint_group_ids):
@@ -42,6 +43,7 @@ class SecurityGroups(pulumi.ComponentResource):
         else:
             self.endpoints_id = self._group("endpoints", "Endpoints of AWS services")
             self._between("node", self.node_id, "endpoints", self.endpoints_id, HTTPS)
+        self.balancer_id = self._balancer() if plan.consumers.private_link else None
         self._to_s3(s3_prefix_list_id)
         self.peers_id = self._peers() if any(node.placement_group for node in plan.nodes) else None
         self.register_outputs({"node_id": self.node_id})
@@ -82,22 +84,30 @@ class SecurityGroups(pulumi.ComponentResource):
             )
         return group_id
 
-    def _clients(self, number: int, cidr: str) -> None:
-        """Let a named network reach the gateway's port, and nothing else."""
-        name = f"{self._name}-clients-{number}"
-        port = self._plan.network.gateway_port
-        aws.vpc.SecurityGroupIngressRule(
-            name,
-            security_group_id=self.node_id,
-            description="Clients of the endpoint",
-            ip_protocol="tcp",
-            from_port=port,
-            to_port=port,
-            cidr_ipv4=None if ":" in cidr else cidr,
-            cidr_ipv6=cidr if ":" in cidr else None,
-            tags=tags_of(self._plan, name),
-            opts=child_of(self, one_at_a_time=True),
-        )
+    def _clients(self, role: str, group_id: pulumi.Output[str]) -> None:
+        """Let the named networks reach the gateway's port, and nothing else."""
+        network = self._plan.network
+        named: list[tuple[str, dict[str, Any]]] = [
+            *((f"{role}s-{n}", {_family(cidr): cidr}) for n, cidr in enumerate(network.client_cidrs)),
+            *((f"{role}-list-{n}", {"prefix_list_id": one}) for n, one in enumerate(network.client_prefix_lists)),
+        ]
+        for suffix, who in named:
+            name = f"{self._name}-{suffix}"
+            aws.vpc.SecurityGroupIngressRule(
+                name,
+                security_group_id=group_id,
+                tags=tags_of(self._plan, name),
+                opts=child_of(self, one_at_a_time=True),
+                **_port(network.gateway_port, "Clients of the endpoint"),
+                **who,
+            )
+
+    def _balancer(self) -> pulumi.Output[str]:
+        """Let clients reach the load balancer, and it the nodes: what PrivateLink carries is judged like the rest."""
+        group_id = self._group("balancer", "Load balancer of the endpoint service")
+        self._clients("consumer", group_id)
+        self._between("balancer", group_id, "node", self.node_id, self._plan.network.gateway_port)
+        return group_id
 
     def _between(
         self, source: str, source_id: pulumi.Output[str], target: str, target_id: pulumi.Output[str], port: int
@@ -146,3 +156,7 @@ class SecurityGroups(pulumi.ComponentResource):
 
 def _port(port: int, description: str) -> dict[str, Any]:
     return {"ip_protocol": "tcp", "from_port": port, "to_port": port, "description": description}
+
+
+def _family(cidr: str) -> str:
+    return "cidr_ipv6" if ":" in cidr else "cidr_ipv4"

@@ -10,6 +10,7 @@ import pulumi_aws as aws
 
 from planner.plan import Plan
 from stacks.account import Account
+from stacks.arns import bundle_arn, bundle_bucket
 from stacks.naming import tags_of
 
 
@@ -60,16 +61,6 @@ _NOTHING_PUBLIC = {
     "ignore_public_acls": True,
     "restrict_public_buckets": True,
 }
-
-
-def bundle_bucket(plan: Plan, account: Account) -> str:
-    """Return the bucket's name; the account's number makes it this customer's, as names are the whole world's."""
-    return f"cloister-{plan.stack}-{account.id}"
-
-
-def bundle_arn(plan: Plan, account: Account) -> str:
-    """Return the bucket's ARN, which is known before the bucket is."""
-    return f"arn:{account.partition}:s3:::{bundle_bucket(plan, account)}"
 
 
 def _encryption(key_arn: pulumi.Output[str]) -> Any:

@@ -29,7 +29,7 @@ def cost(
         Path | None, typer.Option("--prices", help="A TOML file of your own prices and machines.")
     ] = None,
     currency: Annotated[str, typer.Option("--currency", help="ISO 4217; converted by a dated rate.")] = "USD",
-    accept_licence: AcceptLicence = "",
+    accept_licence: AcceptLicence = False,
     as_json: Json = False,
 ) -> None:
     """Say what a profile's machines cost: per hour, month, 24 months, and per million tokens.

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from cli.options import DEFAULT_STACK, Json, Stack
+
+if TYPE_CHECKING:
+    from lifecycle.teardown_certificate import Leftover
 
 
 def down(stack: Stack = DEFAULT_STACK, as_json: Json = False) -> None:
@@ -30,10 +35,19 @@ def down(stack: Stack = DEFAULT_STACK, as_json: Json = False) -> None:
         emit_json(report)
         raise typer.Exit(0 if report.ok else LeftoversError.exit_code)
     if not report.ok:
-        left = "; ".join(f"{item.kind} {item.id} ({item.where})" for item in report.leftovers)
+        left = "; ".join(told(item) for item in report.leftovers)
+        cost = sum(item.usd_per_month or 0 for item in report.leftovers)
+        bill = f" ({cost:,.2f} USD/month, as far as prices are known)" if cost else ""
         raise LeftoversError(
-            f"something is left of stack {report.stack!r}: {left}",
+            f"something is left of stack {report.stack!r}{bill}: {left}",
             hint=f"`deploy down` again tries again. What was looked for, and how: {report.certificate}",
         )
     rows = [("left", "nothing"), ("certificate", report.certificate)]
     show(card(f"stack {report.stack} is gone ({report.seconds:.1f} s)", rows))
+
+
+def told(item: Leftover) -> str:
+    """Say what is left, where, and why where that is known."""
+    cost = f", {item.usd_per_month:,.2f} USD/month" if item.usd_per_month else ""
+    why = f": {item.why}" if item.why else ""
+    return f"{item.kind} {item.id} ({item.where}{cost}){why}"

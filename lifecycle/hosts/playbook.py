@@ -16,8 +16,8 @@ from typing import IO, Any, Literal, TypeVar
 import msgspec
 
 from lifecycle import files
-from lifecycle.hosts.inventory import Host, Inventory
-from lifecycle.hosts.pins import alias
+from lifecycle.hosts.inventory import Inventory
+from lifecycle.hosts.openssh import CONFIG, write_config
 from lifecycle.hosts.ssh import Login
 from planner.errors import DeployError
 from planner.progress import Progress
@@ -126,7 +126,7 @@ def play(
             *(["--tags", ",".join(parts)] if parts else []),
         ]
         errors = folder / "errors"
-        with errors.open("wb") as error_file, _running(command, folder, error_file) as process:
+        with errors.open("wb") as error_file, _running(command, folder, error_file, login) as process:
             heard = _listen(process, progress)
         said = errors.read_text(encoding="utf-8", errors="replace")
     return _judged(heard, process.returncode, said)
@@ -148,61 +148,26 @@ def _private_folder() -> Iterator[Path]:
 
 
 def _write(folder: Path, inventory: Inventory, login: Login, variables: Mapping[str, Any]) -> None:
-    known, config = [], [_EVERY_HOST.format(folder=folder, key=_key_lines(login))]
-    for host in inventory.host:
-        way = inventory.way_to(host)
-        if key := login.pins.of(way):
-            known.append(f"{alias(way)} {key}\n")
-        config.append(_ssh_lines(host, alias(way)))
+    write_config(folder, inventory, login)
     hosts = {
         host.name: {"ansible_user": host.user, "ansible_python_interpreter": "/usr/bin/python3"}
         for host in inventory.serving
     }
-    files.write(folder / "known_hosts", "".join(known))
-    files.write(folder / "ssh_config", "".join(config))
     files.write(folder / "inventory.json", msgspec.json.encode({"all": {"hosts": hosts}}))
     files.write(folder / "variables.json", msgspec.json.encode(dict(variables)))
 
 
-_EVERY_HOST = """\
-Host *
-    StrictHostKeyChecking yes
-    UserKnownHostsFile {folder}/known_hosts
-    GlobalKnownHostsFile none
-    UpdateHostKeys no
-    BatchMode yes
-    ForwardAgent no
-    ForwardX11 no
-    ConnectTimeout 10
-    ServerAliveInterval 15
-    ServerAliveCountMax 3
-{key}"""
-
-
-def _key_lines(login: Login) -> str:
-    return f'    IdentityFile "{login.key_file}"\n    IdentitiesOnly yes\n' if login.key_file else ""
-
-
-def _ssh_lines(host: Host, key_alias: str) -> str:
-    lines = [
-        f"Host {host.name}",
-        f"    HostName {host.address}",
-        f"    Port {host.port}",
-        f"    User {host.user}",
-        f"    HostKeyAlias {key_alias}",
-        *([f"    ProxyJump {host.jump}"] if host.jump else []),
-    ]
-    return "\n".join(lines) + "\n"
-
-
 @contextlib.contextmanager
-def _running(command: list[str], folder: Path, errors: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+def _running(command: list[str], folder: Path, errors: IO[bytes], login: Login) -> Iterator[subprocess.Popen[bytes]]:
     """Start Ansible in a session of its own; Ctrl-C is passed on, so that it ends in order."""
-    environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ} | {
+    passed_on = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    environment = {
+        **(login.reach.environment if login.reach else {}),
+        **passed_on,
         "ANSIBLE_CONFIG": f"{FOLDER}/ansible.cfg",
         "ANSIBLE_LOCAL_TEMP": f"{folder}/local",
         "ANSIBLE_NOCOLOR": "1",
-        "ANSIBLE_SSH_ARGS": f"-F {folder}/ssh_config -o ControlMaster=auto -o ControlPersist=60s",
+        "ANSIBLE_SSH_ARGS": f"-F {folder}/{CONFIG} -o ControlMaster=auto -o ControlPersist=60s",
         "ANSIBLE_SSH_CONTROL_PATH_DIR": f"{folder}/c",
         "ANSIBLE_STDOUT_CALLBACK": "progress_lines",
     }

@@ -6,8 +6,9 @@ import base64
 import contextlib
 import hashlib
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 import paramiko
@@ -63,13 +64,52 @@ class Ran(msgspec.Struct, frozen=True, kw_only=True):
     stderr: str
 
 
+class Stream(Protocol):
+    """What SSH is spoken over: a socket, or what has these methods of one."""
+
+    def recv(self, size: int, /) -> bytes:
+        """Return some bytes; none at the end."""
+
+    def send(self, data: bytes, /) -> int:
+        """Send the beginning of `data`, and return how much that was."""
+
+    def settimeout(self, seconds: float | None, /) -> None:
+        """Set how long `recv` waits."""
+
+    def close(self) -> None:
+        """End it."""
+
+
+class Reach(Protocol):
+    """Another way to the SSH ports of hosts than a connection from this machine's network."""
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What a proxy command needs of ours, beside what every program gets."""
+
+    def dial(self, host: Host) -> Stream:
+        """Open the stream to a host's SSH port.
+
+        Raises:
+            DeployError: it did not come about.
+
+        """
+
+    def proxy_command(self, host: Host) -> str:
+        """Return what OpenSSH runs to the same end (`ProxyCommand`): a shell's words, with nothing secret in them."""
+
+
 class Login(msgspec.Struct, frozen=True, kw_only=True):
-    """How to log in: which host keys are right, who is asked about new ones, and with which key of ours."""
+    """How to log in: which host keys are right, who is asked about new ones, with which key of ours, and which way."""
 
     pins: Pins
     confirm: Confirm
     key_file: Path | None = None
-    """The user's agent and default files when None."""
+    """The user's agent and default files when neither this nor `key` is given."""
+    key: paramiko.PKey | None = None
+    """A key that is in no file, or in one that only OpenSSH reads."""
+    reach: Reach | None = None
+    """Leads to the first host of a way; this machine's own network when None."""
 
 
 class Connection:
@@ -114,13 +154,33 @@ def connect(way: tuple[Host, ...], login: Login) -> Iterator[Connection]:
     with contextlib.ExitStack() as stack:
         client: paramiko.SSHClient | None = None
         for number, host in enumerate(way):
-            sock = _dial(host, client)
+            sock = _dial(host, client, login.reach)
             stack.callback(sock.close)
             client = _log_in(way[: number + 1], sock, login)
             stack.callback(client.close)
         if client is None:
             raise ValueError("a way has at least one host")
         yield Connection(way[-1], client)
+
+
+def shown_key(host: Host, reach: Reach) -> str:
+    """Return the host key that a host shows, unchecked: kind and base64. Nobody logs in.
+
+    Raises:
+        UnreachableError: nothing there speaks SSH.
+
+    """
+    with contextlib.closing(_dial(host, None, reach)) as stream, _spoken_over(stream) as transport:
+        try:
+            transport.start_client(timeout=LOGIN_TIMEOUT_S)
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            raise _explained(error, host) from None
+        key = transport.get_remote_server_key()
+    return f"{key.get_name()} {key.get_base64()}"
+
+
+def _spoken_over(stream: Stream) -> paramiko.Transport:
+    return paramiko.Transport(stream)  # type: ignore[arg-type]  # as in `_log_in`
 
 
 def fingerprint(key: str) -> str:
@@ -134,12 +194,14 @@ def fingerprint(key: str) -> str:
     return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
 
 
-def _dial(host: Host, through: paramiko.SSHClient | None) -> socket.socket | paramiko.Channel:
+def _dial(host: Host, through: paramiko.SSHClient | None, reach: Reach | None) -> Stream:
     """Open the stream to a host's SSH port: directly, or from the host before it."""
     try:
         if through is None:
+            if reach is not None:
+                return reach.dial(host)
             return socket.create_connection((host.address, host.port), CONNECT_TIMEOUT_S)
-        here, transport = ("127.0.0.1", 0), _transport(through)
+        here, transport = ("127.0.0.1", 0), transport_of(through)
         return transport.open_channel("direct-tcpip", (host.address, host.port), here, timeout=CONNECT_TIMEOUT_S)
     except (OSError, EOFError, paramiko.SSHException) as error:
         from_where = f" from {host.jump}" if through is not None else ""
@@ -150,8 +212,9 @@ def _dial(host: Host, through: paramiko.SSHClient | None) -> socket.socket | par
         ) from None
 
 
-def _log_in(way: tuple[Host, ...], sock: socket.socket | paramiko.Channel, login: Login) -> paramiko.SSHClient:
+def _log_in(way: tuple[Host, ...], sock: Stream, login: Login) -> paramiko.SSHClient:
     host, pinned, key_file = way[-1], login.pins.of(way), login.key_file
+    own_keys = key_file is None and login.key is None
     client = paramiko.SSHClient()
     client.set_missing_host_key_policy(_AskOnce(way, login))
     if pinned:
@@ -163,15 +226,16 @@ def _log_in(way: tuple[Host, ...], sock: socket.socket | paramiko.Channel, login
             host.address,
             host.port,
             host.user,
-            sock=sock,
-            key_filename=str(key_file) if key_file else None,
-            allow_agent=key_file is None,
-            look_for_keys=key_file is None,
+            sock=sock,  # type: ignore[arg-type]  # the stubs name classes; it needs these methods of theirs
+            pkey=login.key,
+            key_filename=str(key_file) if key_file and not login.key else None,
+            allow_agent=own_keys,
+            look_for_keys=own_keys,
             banner_timeout=LOGIN_TIMEOUT_S,
             auth_timeout=LOGIN_TIMEOUT_S,
             timeout=CONNECT_TIMEOUT_S,
         )
-        _transport(client).set_keepalive(KEEPALIVE_S)
+        transport_of(client).set_keepalive(KEEPALIVE_S)
     except (OSError, EOFError, paramiko.SSHException) as error:
         client.close()
         raise _explained(error, host) from None
@@ -181,7 +245,7 @@ def _log_in(way: tuple[Host, ...], sock: socket.socket | paramiko.Channel, login
     return client
 
 
-def _transport(client: paramiko.SSHClient) -> paramiko.Transport:
+def transport_of(client: paramiko.SSHClient) -> paramiko.Transport:
     """Return the encrypted stream of a client.
 
     Raises:

@@ -6,6 +6,8 @@ import socket
 import ssl
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import httpx
 
@@ -15,6 +17,7 @@ from lifecycle.probes.base import TIMEOUT_S, Check, Subject
 def probe(subject: Subject) -> Iterator[Check]:
     """Yield the checks of versions, chain, plain HTTP and HSTS."""
     yield _chain(subject)
+    yield from _consumers(subject)
     yield _old_version_refused(subject)
     yield _plain_http_refused(subject)
     yield _hsts(subject)
@@ -31,11 +34,37 @@ def _chain(subject: Subject) -> Check:
 
 
 def _handshake(subject: Subject, name: str) -> str:
+    with _opened(subject, name) as secure:
+        return secure.version() or "no TLS"
+
+
+@contextmanager
+def _opened(subject: Subject, name: str) -> Iterator[ssl.SSLSocket]:
+    """Connect as a client does that trusts the stack's authority and asks for a name."""
     with (
         socket.create_connection((subject.host, subject.port), TIMEOUT_S) as plain,
         subject.trust().wrap_socket(plain, server_hostname=name) as secure,
     ):
-        return secure.version() or "no TLS"
+        yield secure
+
+
+def _consumers(subject: Subject) -> Iterator[Check]:
+    """Say by which name and certificate consumers see the endpoint, in the networks that know the name."""
+    named = subject.plan.private_name
+    if named is None:
+        return
+    networks = ", ".join(("the nodes' network", *named.consumer_vpc_ids))
+    try:
+        with _opened(subject, named.name) as secure:
+            shown: Any = secure.getpeercert()
+    except (OSError, ssl.SSLError) as error:
+        detail = f"{named.name}, which {networks} know, is not what the certificate is for: {error}"
+        yield Check(id="tls.consumers", ok=False, detail=detail)
+        return
+    issuer = ", ".join(f"{key}={value}" for part in shown["issuer"] for key, value in part)
+    known = f"{named.name}, known in {networks}"
+    detail = f"{known}; certificate until {shown['notAfter']}, issued by {issuer}; clients trust {subject.ca_file}"
+    yield Check(id="tls.consumers", ok=True, detail=detail)
 
 
 def _old_version_refused(subject: Subject) -> Check:

@@ -11,11 +11,7 @@ from planner.assess.figures import Strategy
 from planner.assess.situation import Hardware, Situation
 from planner.catalogue import Catalogue
 from planner.catalogue.rows import Provider
-
-EU = frozenset(
-    "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split()  # noqa: SIM905 - a table
-)
-"""Members of the European Union (ISO 3166-1)."""
+from planner.jurisdiction import countries
 
 Status = Literal["holds", "excluded", "open"]
 
@@ -125,8 +121,8 @@ def _provider(option: Hardware, catalogue: Catalogue) -> Provider | None:
 
 
 def _allowed(situation: Situation) -> frozenset[str]:
-    named = frozenset(situation.residency)
-    return named | EU if "EU" in named else named
+    """Return codes of countries, and of groups of countries, whose names an API's region may bear."""
+    return frozenset(situation.residency) | countries(situation.residency)
 
 
 def _words(situation: Situation) -> str:

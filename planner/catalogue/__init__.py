@@ -24,6 +24,7 @@ from planner.catalogue.rows import (
     Provider,
     PurchasePrice,
     Rate,
+    ResourcePrice,
 )
 from planner.errors import PlanError
 
@@ -32,7 +33,7 @@ __all__ = ["Artefact", "ArtefactSource", "Catalogue", "Engine", "Gpu", "Host", "
 FOLDER = Path(__file__).parent
 
 
-Named = TypeVar("Named", Model, Gpu, Host, Provider, Licence, Engine, Artefact, ApiPrice, Assumption)
+Named = TypeVar("Named", Model, Gpu, Host, Provider, Licence, Engine, Artefact, ApiPrice, Assumption, ResourcePrice)
 AnyRow = TypeVar("AnyRow", bound=msgspec.Struct)
 
 
@@ -48,6 +49,7 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
     artefacts: dict[str, Artefact]
     host_prices: tuple[HostPrice, ...]
     purchases: tuple[PurchasePrice, ...]
+    resource_prices: dict[str, ResourcePrice] = {}
     apis: dict[str, ApiPrice]
     assumptions: dict[str, Assumption]
     rates: tuple[Rate, ...]
@@ -98,6 +100,7 @@ def load_catalogue() -> Catalogue:
         artefacts=_by_name("artefacts", "artefact", Artefact),
         host_prices=_rows("prices", "host_hour", HostPrice),
         purchases=_rows("prices", "purchase", PurchasePrice),
+        resource_prices=_by_name("prices", "resource", ResourcePrice),
         apis=_by_name("prices", "api", ApiPrice),
         assumptions=_by_name("assumptions", "assumption", Assumption),
         rates=_rows("prices", "rate", Rate),

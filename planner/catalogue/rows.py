@@ -184,6 +184,15 @@ class HostPrice(Row, frozen=True, kw_only=True):
     currency: Currency = "USD"
 
 
+class ResourcePrice(Row, frozen=True, kw_only=True):
+    """What one of something costs in a cloud account while it exists, used or not; net of requests and traffic."""
+
+    name: str
+    """For example `kms-key`, or `ebs-gp3-gib` for a GiB."""
+    usd: Positive
+    per: Literal["hour", "month"]
+
+
 class PurchasePrice(Row, frozen=True, kw_only=True):
     """What a machine costs to buy: a range."""
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from policies.rule import Rule
 from policies.rules import (
+    deadline_switch,
     encrypted_at_rest,
     instance_metadata_v2,
     judged_types_only,
     least_privilege,
+    named_consumers,
     no_internet_path,
     only_named_networks,
     private_buckets,
@@ -16,9 +18,11 @@ from policies.rules import (
 RULES: tuple[Rule, ...] = (
     no_internet_path.RULE,
     only_named_networks.RULE,
+    named_consumers.RULE,
     instance_metadata_v2.RULE,
     encrypted_at_rest.RULE,
     private_buckets.RULE,
     least_privilege.RULE,
+    deadline_switch.RULE,
     judged_types_only.RULE,
 )

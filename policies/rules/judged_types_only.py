@@ -13,6 +13,8 @@ OWN = ("cloister:", "pulumi:pulumi:Stack", "pulumi:providers:aws")
 """Beginnings of types that are not resources of a cloud: our components, the stack itself, the provider."""
 
 JUDGED = {
+    "aws:autoscaling/group:Group": "deadline-switch",
+    "aws:autoscaling/schedule:Schedule": "deadline-switch",
     "aws:cloudwatch/logGroup:LogGroup": "encrypted-at-rest",
     "aws:ebs/volume:Volume": "encrypted-at-rest",
     "aws:ec2/defaultRouteTable:DefaultRouteTable": "no-internet-path",
@@ -26,16 +28,19 @@ JUDGED = {
     ),
     "aws:ec2/mainRouteTableAssociation:MainRouteTableAssociation": "no-internet-path",
     "aws:ec2/networkInterface:NetworkInterface": "no-internet-path, only-named-networks",
-    "aws:ec2/route:Route": "no-internet-path",
-    "aws:ec2/routeTable:RouteTable": "no-internet-path",
+    "aws:ec2/route:Route": "no-internet-path, named-consumers",
+    "aws:ec2/routeTable:RouteTable": "no-internet-path, named-consumers",
     "aws:ec2/routeTableAssociation:RouteTableAssociation": "no-internet-path",
     "aws:ec2/securityGroup:SecurityGroup": "only-named-networks",
     "aws:ec2/securityGroupRule:SecurityGroupRule": "only-named-networks",
     "aws:ec2/subnet:Subnet": "no-internet-path",
     "aws:ec2/vpc:Vpc": "no-internet-path",
     "aws:ec2/vpcEndpoint:VpcEndpoint": "no-internet-path, only-named-networks, least-privilege",
+    "aws:ec2/vpcEndpointService:VpcEndpointService": "named-consumers",
+    "aws:ec2/vpcPeeringConnection:VpcPeeringConnection": "named-consumers",
     "aws:ec2/vpcEndpointPolicy:VpcEndpointPolicy": "least-privilege",
     "aws:ec2transitgateway/instanceConnectEndpoint:InstanceConnectEndpoint": "only-named-networks",
+    "aws:ec2transitgateway/vpcAttachment:VpcAttachment": "named-consumers",
     "aws:iam/instanceProfile:InstanceProfile": "least-privilege",
     "aws:iam/policy:Policy": "least-privilege",
     "aws:iam/role:Role": "least-privilege",
@@ -43,6 +48,10 @@ JUDGED = {
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": "least-privilege",
     "aws:kms/key:Key": "encrypted-at-rest, least-privilege",
     "aws:kms/keyPolicy:KeyPolicy": "least-privilege",
+    "aws:lb/listener:Listener": "named-consumers",
+    "aws:lb/loadBalancer:LoadBalancer": "named-consumers",
+    "aws:lb/targetGroup:TargetGroup": "named-consumers",
+    "aws:lb/targetGroupAttachment:TargetGroupAttachment": "named-consumers",
     "aws:route53/record:Record": "only-named-networks",
     "aws:route53/zone:Zone": "only-named-networks",
     "aws:s3/bucket:Bucket": "private-buckets, encrypted-at-rest",
@@ -60,6 +69,7 @@ JUDGED = {
 """Types that rules judge, and which rules."""
 
 HARMLESS = {
+    "aws:budgets/budget:Budget": "tells of costs, to those whom the profile names",
     "aws:ec2/capacityReservation:CapacityReservation": "holds machines, and holds no data",
     "aws:ec2/placementGroup:PlacementGroup": "says where nodes stand",
     "aws:kms/alias:Alias": "is a name of a key",

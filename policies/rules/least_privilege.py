@@ -159,6 +159,11 @@ def _statement(statement: Statement, kind: str, path: str) -> Iterator[Answer]:
 
 def _identity(statement: Statement) -> Iterator[Answer]:
     yield from _actions(statement)
+    yield from _objects(statement)
+
+
+def _objects(statement: Statement) -> Iterator[Answer]:
+    """Judge what the actions are allowed on."""
     if _compared(statement, NARROWING):
         return
     if all(action in NEEDS_ANY_RESOURCE for action in statement.actions):
@@ -196,6 +201,8 @@ def _resource(statement: Statement) -> Iterator[Answer]:
 def _endpoint(statement: Statement) -> Iterator[Answer]:
     if statement.actions == ("s3:GetObject",) and _only_aws_buckets(statement.resources):
         return
+    yield from _actions(statement)
+    yield from _objects(statement)
     limited = _limited_to_accounts(statement, ENDPOINT_KEYS)
     if limited is UNKNOWN:
         yield NotKnown("Condition")
@@ -314,10 +321,10 @@ def _role_policy(action: str | list[str], resource: str) -> tuple[Resource, ...]
 
 
 def _endpoint_with(**statement: Any) -> tuple[Resource, ...]:
-    everything = {"Principal": "*", "Action": "*", "Resource": "*"}
+    bundle = {"Principal": "*", "Action": "s3:GetObject", "Resource": _BUNDLE}
     return (
         examples.resource(
-            ENDPOINT, "s3", serviceName="com.amazonaws.us-east-2.s3", policy=_policy({**everything, **statement})
+            ENDPOINT, "s3", serviceName="com.amazonaws.us-east-2.s3", policy=_policy({**bundle, **statement})
         ),
     )
 
@@ -330,6 +337,7 @@ _LOGS = {
 }
 _LOG_GROUP = "arn:aws:logs:us-east-2:123456789012:log-group:/cloister/example"
 _BUNDLE = "arn:aws:s3:::example-bundle/*"
+_OWN = {"StringEquals": {"aws:PrincipalAccount": "123456789012"}}
 
 RULE = Rule(
     id="least-privilege",
@@ -386,8 +394,8 @@ RULE = Rule(
             ),
         ),
         Example(
-            "an endpoint that serves the own account",
-            _endpoint_with(Condition={"StringEquals": {"aws:PrincipalAccount": "123456789012"}}),
+            "an endpoint through which the own account reads one bundle",
+            _endpoint_with(Condition=_OWN),
         ),
     ),
     bad=(
@@ -412,6 +420,8 @@ RULE = Rule(
         Example(
             "an endpoint with no policy", (examples.resource(ENDPOINT, "s3", serviceName="com.amazonaws.us-east-2.s3"),)
         ),
+        Example("an endpoint that serves the own account for everything", _endpoint_with(Action="*", Condition=_OWN)),
+        Example("an endpoint to every bucket of the account", _endpoint_with(Resource="*", Condition=_OWN)),
         Example(
             "an endpoint whose limit limits nothing",
             _endpoint_with(Condition={"StringEquals": {"aws:ResourceAccount": "${aws:PrincipalAccount}"}}),

@@ -39,7 +39,7 @@ class Traffic:
     first_port: Any
     last_port: Any
     cidrs: tuple[tuple[str, Any], ...]
-    prefix_lists: bool
+    prefix_lists: tuple[Any, ...]
 
 
 def on_resource(resource: Resource) -> Iterator[Answer]:
@@ -67,7 +67,7 @@ def on_stack(stack: Stack) -> Iterator[Answer]:
         yield from _known_to(stack, zone)
     for resource in stack.of_type(*RULE_TYPES):
         for traffic in _traffic(resource):
-            if traffic.inbound and traffic.cidrs:
+            if traffic.inbound and (traffic.cidrs or traffic.prefix_lists):
                 yield from _only_clients(traffic, stack.plan, resource)
 
 
@@ -96,26 +96,31 @@ def _only_private(traffic: Traffic) -> Iterator[Answer]:
         yield NotKnown(f"{traffic.path}type")
     for path, cidr in traffic.cidrs:
         yield from require(cidr, is_private, path, f"traffic may pass {way} {cidr}, which is not a private network")
-    if traffic.prefix_lists and traffic.inbound:
-        yield Violated("traffic may come in from a prefix list, whose networks cannot be judged")
 
 
 def _only_clients(traffic: Traffic, plan: Plan | None, resource: Resource) -> Iterator[Answer]:
     if plan is None:
         yield NotKnown("the plan, which names the clients' networks", resource)
         return
-    clients = tuple(network for network in map(parse, plan.network.client_cidrs) if network is not None)
-    for path, cidr in traffic.cidrs:
-        if cidr is UNKNOWN:
+    for path, name, named in _sources(traffic, plan):
+        if name is UNKNOWN:
             yield NotKnown(path, resource)
-        elif not within(cidr, clients):
-            yield Violated(f"{cidr} may come in, but is not within `network.client_cidrs`", resource)
+        elif not named:
+            yield Violated(f"{name} may come in, but is not among `network.client_cidrs` or their lists", resource)
     port = plan.network.gateway_port
     opening = (traffic.protocol, traffic.first_port, traffic.last_port)
     if UNKNOWN in opening:
         yield NotKnown(f"{traffic.path}fromPort", resource)
     elif opening not in {("tcp", port, port), ("6", port, port)}:
         yield Violated(f"networks may reach more than the gateway's port {port}/tcp: {_opening(*opening)}", resource)
+
+
+def _sources(traffic: Traffic, plan: Plan) -> Iterator[tuple[str, Any, bool]]:
+    """Yield (path, network or prefix list, whether the plan names it). `up` checks what is in a list."""
+    clients = tuple(network for network in map(parse, plan.network.client_cidrs) if network is not None)
+    yield from ((path, cidr, within(cidr, clients)) for path, cidr in traffic.cidrs)
+    named = plan.network.client_prefix_lists
+    yield from ((f"{traffic.path}prefixListId", one, one in named) for one in traffic.prefix_lists)
 
 
 def _opening(protocol: Any, first: Any, last: Any) -> str:
@@ -156,14 +161,14 @@ def _traffic(resource: Resource) -> Iterator[Traffic]:
             first_port=at(inputs, "fromPort"),
             last_port=at(inputs, "toPort"),
             cidrs=tuple((name, at(inputs, name)) for name in ("cidrIpv4", "cidrIpv6") if is_set(at(inputs, name))),
-            prefix_lists=is_set(at(inputs, "prefixListId")),
+            prefix_lists=(at(inputs, "prefixListId"),) if is_set(at(inputs, "prefixListId")) else (),
         )
 
 
 def _block(path: str, rule: Any, *, inbound: bool | None) -> Traffic:
     if rule is UNKNOWN:
         unknown = ((path.rstrip("."), UNKNOWN),)
-        return Traffic(path, inbound, UNKNOWN, UNKNOWN, UNKNOWN, cidrs=unknown, prefix_lists=False)
+        return Traffic(path, inbound, UNKNOWN, UNKNOWN, UNKNOWN, cidrs=unknown, prefix_lists=())
     cidrs = (item for name in ("cidrBlocks", "ipv6CidrBlocks") for item in each(rule, name))
     return Traffic(
         path=path,
@@ -172,7 +177,7 @@ def _block(path: str, rule: Any, *, inbound: bool | None) -> Traffic:
         first_port=at(rule, "fromPort"),
         last_port=at(rule, "toPort"),
         cidrs=tuple((path + name, cidr) for name, cidr in cidrs),
-        prefix_lists=is_set(at(rule, "prefixListIds")),
+        prefix_lists=tuple(list_id for _, list_id in each(rule, "prefixListIds")),
     )
 
 
@@ -219,6 +224,11 @@ RULE = Rule(
                 ),
             ),
         ),
+        Example(
+            "a prefix list that the profile names",
+            (_ingress("gateway", fromPort=8443, toPort=8443, prefixListId="pl-0123456789abcdef0"),),
+            plan=examples.plan(client_prefix_lists=("pl-0123456789abcdef0",), gateway_port=8443),
+        ),
         Example("unique local addresses as clients", plan=examples.plan(client_cidrs=("fd12:3456:789a::/48",))),
     ),
     bad=(
@@ -245,6 +255,11 @@ RULE = Rule(
             "the gateway's port, from a private network that is not a client's",
             (_ingress("gateway", fromPort=8443, toPort=8443, cidrIpv4="192.168.0.0/16"),),
             plan=examples.plan(),
+        ),
+        Example(
+            "a prefix list that nobody named",
+            (_ingress("gateway", fromPort=8443, toPort=8443, prefixListId="pl-0123456789abcdef0"),),
+            plan=examples.plan(gateway_port=8443),
         ),
         Example(
             "clients on the internet, in the plan", plan=examples.plan(client_cidrs=("10.0.0.0/8", "203.0.113.0/24"))

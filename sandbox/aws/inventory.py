@@ -46,8 +46,12 @@ def _moto_ids(region: Region) -> Iterator[tuple[str, str]]:
         "security-group-rule": chain.from_iterable(chain(one.ingress_rules, one.egress_rules) for one in groups),
         "network-interface": ec2.enis.values(),
         "vpc-endpoint": ec2.vpc_end_points.values(),
+        "vpc-endpoint-service": ec2.configurations.values(),
         "vpc-flow-log": ec2.flow_logs.values(),
-        "vpc-peering-connection": ec2.vpc_pcxs.values(),
+        "vpc-peering-connection": [one for one in ec2.vpc_pcxs.values() if one.status["Code"] != "deleted"],
+        "transit-gateway-attachment": [
+            one for one in ec2.transit_gateway_attachments.values() if one.state != "deleted"
+        ],
         "instance": ec2.all_instances(),
         "volume": ec2.volumes.values(),
         "snapshot": ec2.snapshots.values(),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from moto.core.resource_tagging import iter_taggable_backends, make_tag_matcher, match_resource_type
+from moto.elbv2.models import elbv2_backends
 
 from sandbox.aws.call import Call, Operation
 from sandbox.aws.environment import ACCOUNT_ID
@@ -83,6 +84,16 @@ def _all(region: Region) -> Iterator[_Tagged]:
         if backend.SERVICE_NAMESPACE != "ec2":
             for resource in backend.iter_tagged_resources():
                 yield _Tagged(resource.arn, resource.resource_type, resource.tags)
+    yield from _listeners(region)
+
+
+def _listeners(region: Region) -> Iterator[_Tagged]:
+    """Return the listeners of load balancers, which moto leaves out."""
+    elb = elbv2_backends[ACCOUNT_ID][region.name]
+    for balancer in elb.load_balancers.values():
+        for listener in balancer.listeners.values():
+            tags = elb.tagging_service.get_tag_dict_for_resource(listener.arn)
+            yield _Tagged(listener.arn, "elasticloadbalancing:listener", tags)
 
 
 def _wanted(region: Region, asked: dict[str, Any]) -> list[_Tagged]:

@@ -23,12 +23,16 @@ from moto.core.utils import get_service_model
 from moto.ec2.responses import EC2Response
 
 SERVICES = {
+    "autoscaling": "autoscaling",
+    "budgets": "budgets",
     "ec2": "ec2",
+    "elasticloadbalancing": "elbv2",
     "iam": "iam",
     "kms": "kms",
     "logs": "logs",
     "route53": "route53",
     "s3": "s3",
+    "scheduler": "scheduler",
     "secretsmanager": "secretsmanager",
     "servicequotas": "service-quotas",
     "ssm": "ssm",

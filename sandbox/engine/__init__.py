@@ -1,7 +1,7 @@
 """An in-process engine for an ordinary Pulumi program: preview, create, change, resume, delete."""
 
-from sandbox.engine.changes import Change, Event, Preview, Result
+from sandbox.engine.changes import Change, Drift, Event, Preview, Result
 from sandbox.engine.engine import Engine
 from sandbox.engine.state import StateFile
 
-__all__ = ["Change", "Engine", "Event", "Preview", "Result", "StateFile"]
+__all__ = ["Change", "Drift", "Engine", "Event", "Preview", "Result", "StateFile"]

@@ -22,6 +22,25 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     """Input properties that differ."""
 
 
+class Drift(msgspec.Struct, frozen=True, kw_only=True):
+    """A resource that somebody changed or deleted behind the engine's back.
+
+    Attributes:
+        op: `update` for changed, `delete` for gone.
+        was: properties as the state has them, those that were changed.
+        now: the same properties as the account has them.
+
+    """
+
+    op: Operation
+    type: str
+    name: str
+    urn: str
+    id: str
+    was: dict[str, Any] = {}
+    now: dict[str, Any] = {}
+
+
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """Something that happens while the engine works."""
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from planner.errors import DeployError
 from planner.resources import Resource
-from sandbox.engine.changes import Change, Event, Preview, Result
+from sandbox.engine.changes import Change, Drift, Event, Preview, Result
 from sandbox.engine.deleting import Deleting
 from sandbox.engine.failures import explain
 from sandbox.engine.ordering import PARALLEL
-from sandbox.engine.refreshing import refreshed
+from sandbox.engine.refreshing import drift_of, refreshed
 from sandbox.engine.state import StateFile
 from sandbox.handlers.base import Clients, Registry
 
@@ -109,6 +109,14 @@ class Engine:
                 if op != "same":
                     changes.append(Change(op=op, type=record.type, name=record.name, urn=record.urn))
         return tuple(changes)
+
+    def drift(self) -> tuple[Drift, ...]:
+        """Look at everything; return what was changed or deleted behind our back, and write nothing."""
+        account = self._account()
+        records = [record for record in self.state.records().values() if record.id]
+        with ThreadPoolExecutor(PARALLEL) as pool:
+            found = pool.map(lambda record: drift_of(record, self.registry, account), records)
+        return tuple(one for one in found if one is not None)
 
     def destroy(self) -> Result:
         """Delete everything the state knows, dependents first; no program is needed.

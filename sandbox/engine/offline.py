@@ -14,6 +14,8 @@ DECIDED_AT_APPLY = "decided-at-apply"
 
 _ONLY_THE_ACCOUNT_KNOWS = (
     "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings",
+    "aws:ec2/getInstances:getInstances",
+    "aws:ec2/getManagedPrefixList:getManagedPrefixList",
     "aws:ec2/getRouteTable:getRouteTable",
     "aws:ec2/getSubnet:getSubnet",
     "aws:ec2/getVpc:getVpc",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sandbox.engine.changes import Operation
+from sandbox.engine.changes import Drift, Operation
 from sandbox.engine.state import Record
 from sandbox.handlers.base import Clients, Properties, Registry
 
@@ -19,6 +19,23 @@ def drifted(now: Properties, *, inputs: Properties, outputs: Properties) -> Prop
 
     """
     return {key: value for key, value in now.items() if key in inputs and key in outputs and value != outputs[key]}
+
+
+def drift_of(record: Record, registry: Registry, account: Clients) -> Drift | None:
+    """Return what somebody did to a resource; None when it is as it was left."""
+    now = registry[record.type].read(account, record.id, record.inputs)
+    by_hand = drifted(now, inputs=record.inputs, outputs=record.outputs) if now is not None else {}
+    if now is not None and not by_hand:
+        return None
+    return Drift(
+        op="delete" if now is None else "update",
+        type=record.type,
+        name=record.name,
+        urn=record.urn,
+        id=record.id,
+        was={key: record.outputs[key] for key in by_hand},
+        now=by_hand,
+    )
 
 
 def refreshed(record: Record, registry: Registry, account: Clients) -> tuple[Operation, Record | None]:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from planner.partitions import partition_of
-from sandbox.handlers import network_invokes
+from sandbox.handlers import instance_invokes, network_invokes
 from sandbox.handlers.base import Clients, Properties
 from sandbox.handlers.names import to_api
+from sandbox.handlers.resource import tag_outputs
 
 Invoke = Callable[[Clients, Properties], Properties]
 """Answers a data source: arguments in, results out, both under the provider's names."""
@@ -130,8 +131,32 @@ def _prefix_list(clients: Clients, arguments: Properties) -> Properties:
     }
 
 
+def _managed_prefix_list(clients: Clients, arguments: Properties) -> Properties:
+    ec2, list_id = clients.client("ec2"), arguments["id"]
+    found = ec2.describe_managed_prefix_lists(PrefixListIds=[list_id])["PrefixLists"]
+    if len(found) != 1:
+        raise LookupError(f"{len(found)} managed prefix lists match {arguments}; one must")
+    pages = ec2.get_paginator("get_managed_prefix_list_entries").paginate(PrefixListId=list_id)
+    entries = [entry for page in pages for entry in page["Entries"]]
+    return {
+        "id": list_id,
+        "arn": found[0]["PrefixListArn"],
+        "addressFamily": found[0].get("AddressFamily", ""),
+        "entries": [{"cidr": entry["Cidr"], "description": entry.get("Description", "")} for entry in entries],
+        "maxEntries": found[0].get("MaxEntries", 0),
+        "name": found[0]["PrefixListName"],
+        "ownerId": found[0].get("OwnerId", ""),
+        "region": clients.region,
+        "tags": tag_outputs(found[0].get("Tags"))["tags"],
+        "version": found[0].get("Version", 0),
+    }
+
+
 INVOKES: Mapping[str, Invoke] = {
+    "aws:ec2/getInstance:getInstance": instance_invokes.instance,
     "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings": _instance_type_offerings,
+    "aws:ec2/getInstances:getInstances": instance_invokes.instances,
+    "aws:ec2/getManagedPrefixList:getManagedPrefixList": _managed_prefix_list,
     "aws:ec2/getPrefixList:getPrefixList": _prefix_list,
     "aws:ec2/getRouteTable:getRouteTable": network_invokes.route_table,
     "aws:ec2/getSubnet:getSubnet": network_invokes.subnet,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from cli.main import run
 from tests.sandbox.aws.account import REGION, Account, account
 
 __all__ = ["account"]
+
+pytestmark = pytest.mark.slow  # an emulated account
 
 TWO_DAYS_ON = (datetime.now(UTC) + timedelta(days=2)).strftime("%Y-%m-%d")
 
@@ -34,10 +37,23 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, account: Account) -> P
 
 
 @pytest.fixture
-def reservations(account: Account) -> Any:
-    """Return a function that counts the account's reservations."""
+def listed(account: Account) -> Callable[[], list[dict[str, Any]]]:
+    """Return a function that lists the account's reservations, whichever test made them."""
     ec2 = account.clients(REGION).client("ec2")
-    return lambda: len(ec2.describe_capacity_reservations()["CapacityReservations"])
+    return lambda: ec2.describe_capacity_reservations()["CapacityReservations"]
+
+
+@pytest.fixture
+def reservations(listed: Callable[[], list[dict[str, Any]]]) -> Callable[[], int]:
+    """Return a function that counts the account's reservations."""
+    return lambda: len(listed())
+
+
+@pytest.fixture
+def offering(capsys: pytest.CaptureFixture[str], home: Path, listed: Callable[[], list[dict[str, Any]]]) -> Any:
+    """Return an offering that no test has bought."""
+    bought = {tag["Value"] for one in listed() for tag in one.get("Tags", [])}
+    return next(one for one in find(capsys) if one["id"] not in bought)
 
 
 class Terminal(io.StringIO):
@@ -79,14 +95,14 @@ def test_find_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     assert "deploy capacity buy cbo-" in out
 
 
-def test_a_blocks_life(capsys: pytest.CaptureFixture[str], reservations: Any) -> None:
-    found, before = find(capsys), reservations()
-    code, bought = call(capsys, "capacity", "buy", found[0]["id"], "--yes", "--max-price", "2000")
+def test_a_blocks_life(capsys: pytest.CaptureFixture[str], reservations: Any, offering: dict[str, Any]) -> None:
+    before = reservations()
+    code, bought = call(capsys, "capacity", "buy", offering["id"], "--yes", "--max-price", "2000")
     assert (code, reservations() - before) == (0, 1)
     held = bought["reservation"]
-    assert (held["kind"], held["state"], held["end"]) == ("capacity-block", "scheduled", found[0]["end"])
+    assert (held["kind"], held["state"], held["end"]) == ("capacity-block", "scheduled", offering["end"])
 
-    code, again = call(capsys, "capacity", "buy", found[0]["id"], "--yes", "--max-price", "2000")
+    code, again = call(capsys, "capacity", "buy", offering["id"], "--yes", "--max-price", "2000")
     assert (code, again["error"]["code"], reservations() - before) == (1, "already_bought", 1)
 
     extend = ("capacity", "extend", held["id"], "--profile", "2xh200", "--hours", "24")
@@ -96,7 +112,7 @@ def test_a_blocks_life(capsys: pytest.CaptureFixture[str], reservations: Any) ->
     assert (code, extended["payment"]) == (0, "payment-succeeded")
 
     code, shown = call(capsys, "capacity", "show", held["id"], "--profile", "2xh200")
-    end = datetime.fromisoformat(found[0]["end"]) + timedelta(hours=24)
+    end = datetime.fromisoformat(offering["end"]) + timedelta(hours=24)
     assert (code, datetime.fromisoformat(shown["reservation"]["end"])) == (0, end)
     assert datetime.fromisoformat(shown["drain"]["reclaim_at"]) == end - timedelta(minutes=30)
     assert run(["capacity", "show", held["id"], "-p", "2xh200"]) == 0
@@ -115,30 +131,35 @@ def test_a_blocks_life(capsys: pytest.CaptureFixture[str], reservations: Any) ->
     ],
 )
 def test_nothing_is_bought_without_consent(
-    capsys: pytest.CaptureFixture[str], reservations: Any, arguments: list[str], code: int, error: str
+    capsys: pytest.CaptureFixture[str],
+    reservations: Any,
+    offering: dict[str, Any],
+    *,
+    arguments: list[str],
+    code: int,
+    error: str,
 ) -> None:
-    offering, before = find(capsys)[1]["id"], reservations()
-    got, refused = call(capsys, "capacity", "buy", offering, *arguments)
+    before = reservations()
+    got, refused = call(capsys, "capacity", "buy", offering["id"], *arguments)
     assert (got, refused["error"]["code"], reservations()) == (code, error, before)
     assert refused["error"]["hint"]
 
 
 @pytest.mark.parametrize(
-    ("typed", "number", "bought"),
-    [("1997.28", 2, True), ("1997.28 USD", 3, True), ("1997", 4, False), ("yes", 4, False), ("", 4, False)],
+    ("typed", "bought"), [("1997.28", True), ("1997.28 USD", True), ("1997", False), ("yes", False), ("", False)]
 )
 def test_the_fee_is_typed(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     reservations: Any,
+    offering: dict[str, Any],
     *,
     typed: str,
-    number: int,
     bought: bool,
 ) -> None:
-    offering, before = find(capsys)[number]["id"], reservations()
+    before = reservations()
     monkeypatch.setattr("sys.stdin", Terminal(f"{typed}\n"))
-    assert run(["capacity", "buy", offering]) == (0 if bought else 1)
+    assert run(["capacity", "buy", offering["id"]]) == (0 if bought else 1)
     captured = capsys.readouterr()
     assert reservations() - before == bought
     assert "neither cancelled nor given back" in captured.err

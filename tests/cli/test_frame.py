@@ -13,10 +13,11 @@ from cli.main import run
 from planner.errors import EXIT_CODE_MEANINGS, ExitCode
 
 COMMANDS = [
-    "up", "plan", "size", "cost", "models", "compare", "assess", "status", "verify", "token issue", "token list",
-    "token revoke", "token rotate", "logs", "open", "list", "down", "doctor", "hosts check", "capacity find",
-    "capacity buy", "capacity extend", "capacity show", "profiles",
-    "profiles show", "ca", "backup", "restore", "version", "repair",
+    "up", "plan", "size", "cost", "models", "compare", "assess", "status", "verify", "token issue",
+    "token list", "token revoke", "token rotate", "logs", "open", "ssh", "connect", "tunnel", "list", "down",
+    "doctor", "hosts check", "capacity find", "drift", "sweep", "capacity buy", "capacity extend",
+    "capacity show", "profiles", "profiles show", "ca", "backup", "restore", "version", "repair", "extend",
+    "reap", "exposure", "iam-policy", "rehearse",
 ]  # fmt: skip
 
 
@@ -71,6 +72,9 @@ def test_help_names_every_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
         (["status"], 1, "no_such_stack", "deploy up"),
         (["verify", "--stack", "nowhere"], 1, "no_such_stack", "deploy up"),
         (["down", "--stack", "nowhere"], 1, "no_such_stack", "deploy up"),
+        (["drift", "--stack", "nowhere"], 1, "no_such_stack", "deploy up"),
+        (["sweep", "--yes"], 2, "usage", "--delete"),
+        (["sweep", "--stack", "Bad Name"], 2, "bad_stack_name", "lower-case"),
         (["token", "issue", "--client", "me"], 1, "no_such_stack", "deploy up"),
         (["nonsense"], 2, "usage", "--help"),
         (["up", "--nonsense"], 2, "usage", "deploy up --help"),

@@ -47,7 +47,13 @@ def faults_of_lock(text: str) -> list[str]:
 
 def foreign_words(text: str) -> list[str]:
     """Return paths of a developer's machine and hosts of package registries; put together here, so as not to be one."""
-    forbidden = (r"/wo" + r"rk/", r"/home/[a-z]+/", r"/ro" + r"ot/", r"py" + r"pi\.org", r"file" + r"s\.pythonhosted")
+    forbidden = (
+        r"/wo" + r"rk/",
+        r"(?<!\w)/home/[a-z]+/",
+        r"/ro" + r"ot/",
+        r"py" + r"pi\.org",
+        r"file" + r"s\.pythonhosted",
+    )
     return re.findall("|".join(forbidden), text)
 
 

@@ -10,11 +10,11 @@ import pytest
 from lifecycle.cost import cost_report
 from lifecycle.profiles import shipped_names
 from planner.cost import TARGETS, CostReport
-from planner.errors import DeployError, UsageError
+from planner.errors import DeployError, PlanError, UsageError
 
 
 def cost(profile: str, target: str = "aws", **more: Any) -> CostReport:
-    asked = {"demand": {}, "prices": None, "currency": "USD", "accept_licence": "", **more}
+    asked = {"demand": {}, "prices": None, "currency": "USD", "accept_licence": False, **more}
     return cost_report(profile, target, asked.pop("demand"), **asked)
 
 
@@ -103,3 +103,14 @@ def test_refused(profile: str, asked: dict[str, Any], message: str) -> None:
         cost(profile, **asked)
     assert message in refused.value.message
     assert isinstance(refused.value, UsageError)
+
+
+def test_a_licence_is_accepted_by_saying_so(tmp_path: Path) -> None:
+    profile = tmp_path / "research.toml"
+    profile.write_text(
+        'description = "x"\nmodel.name = "mistral-large-2407"\nhardware.gpu = "h200"\nhardware.count = 4\n'
+    )
+    with pytest.raises(PlanError) as refused:
+        cost(str(profile), "aws")
+    assert refused.value.code == "licence_not_accepted"
+    assert cost(str(profile), "aws", accept_licence=True).ways

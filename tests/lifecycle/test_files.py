@@ -54,3 +54,19 @@ def test_private_folder_is_closed(tmp_path: Path) -> None:
     files.make_private_folder(tmp_path / "d")
     files.make_private_folder(tmp_path / "e")
     assert {(tmp_path / name).stat().st_mode & 0o777 for name in "de"} == {0o700}
+
+
+def test_a_text_is_read_up_to_its_limit_whatever_bears_the_name(tmp_path: Path) -> None:
+    path = tmp_path / "text"
+    path.write_bytes(b"\xef\xbb\xbf" + b"x" * 97)
+    assert files.read_text(path, 100) == "x" * 97
+    for endless, limit in ((path, 99), (Path("/dev/zero"), 4096)):
+        with pytest.raises(OSError, match="larger than"):
+            files.read_text(endless, limit)
+
+
+def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "text"
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(OSError, match="no UTF-8 text"):
+        files.read_text(path, 100)

@@ -144,8 +144,8 @@ def test_a_research_licence_is_refused() -> None:
     assert error.code == "licence_not_accepted"
     assert error.exit_code == ExitCode.USAGE
     assert "forbids commercial use" in error.message
-    assert "--accept-licence MRL-0.1" in error.hint
-    assert "model.accept_licence" in error.hint
+    assert "`--accept-licence`" in error.hint
+    assert 'model.accept_licence = "MRL-0.1"' in error.hint
 
 
 def test_another_licence_accepted_is_not_this_one() -> None:

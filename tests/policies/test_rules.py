@@ -119,7 +119,8 @@ UNDECIDED: list[tuple[str, Resource, Plan | None]] = [
             policy={
                 "Statement": {
                     "Effect": "Allow",
-                    "Action": "*",
+                    "Action": "kms:Decrypt",
+                    "Resource": UNKNOWN,
                     "Condition": {"StringEquals": {"aws:PrincipalAccount": UNKNOWN}},
                 }
             },

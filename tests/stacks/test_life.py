@@ -25,6 +25,8 @@ from policies.run import evaluate, refusals
 from sandbox.handlers.clients import Boto3Clients
 from tests.sandbox.aws.account import Account
 
+OTHER_IMAGE = "/aws/service/deeplearning/ami/x86_64/base-oss-nvidia-driver-gpu-amazon-linux-2023/latest/ami-id"
+
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning:pulumi_aws")]
 
 
@@ -114,6 +116,32 @@ def test_nodes_that_a_replica_spans_come_up_with_their_cards(
         assert {instance["Placement"]["GroupName"] for instance in instances} == {"cloister-spanned"}
         assert [len(instance["NetworkInterfaces"]) for instance in instances] == [17, 17]
     assert sweep.tagged(clients, "spanned") == ()
+
+
+def test_a_nodes_image_is_resolved_once_and_kept(account: Account, clients: Boto3Clients, tmp_path: Path) -> None:
+    made = provisioner(load_profile("2xh200"), "kept", account, tmp_path)
+    with up(made) as outputs:
+        (node,) = outputs.nodes
+        assert node.image_id.startswith("ami-")
+        (planned,) = made.plan.nodes
+        newer = msgspec.structs.replace(planned, ami_parameter=OTHER_IMAGE, root_volume_gib=300)
+        made.plan = msgspec.structs.replace(made.plan, nodes=(newer,))
+        assert clients.client("ssm").get_parameter(Name=OTHER_IMAGE)["Parameter"]["Value"] != node.image_id
+        (after,) = made.up()[0].nodes
+        assert after.image_id == node.image_id
+        found = clients.client("ec2").describe_instances(InstanceIds=[after.instance_id])["Reservations"]
+        (instance,) = found[0]["Instances"]
+        assert instance["ImageId"] == node.image_id
+        assert "KeyName" not in instance
+        assert "PublicIpAddress" not in instance
+        assert instance["Monitoring"]["State"] == "enabled"
+        options = instance["MetadataOptions"]
+        assert (options["HttpTokens"], options["HttpPutResponseHopLimit"]) == ("required", 1)
+        (volume,) = clients.client("ec2").describe_volumes(
+            Filters=[{"Name": "attachment.instance-id", "Values": [after.instance_id]}]
+        )["Volumes"]
+        assert (volume["Encrypted"], volume["KmsKeyId"]) == (True, outputs.kms_key_arn)
+        assert not [r for r in made.resources() if r.type == "aws:ec2/keyPair:KeyPair"]
 
 
 def test_the_endpoints_name_is_known_in_the_vpcs_that_use_it(

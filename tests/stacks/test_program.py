@@ -17,7 +17,7 @@ from planner.catalogue import load_catalogue
 from planner.make_plan import Site, make_plan
 from planner.plan import Plan
 from planner.profile import AwsSection
-from planner.resources import Resource
+from planner.resources import UNKNOWN, Resource
 from policies.run import evaluate, refusals
 from sandbox.engine import Engine, StateFile
 from sandbox.engine.offline import EMULATED_ACCOUNT, offline_answers
@@ -150,14 +150,52 @@ def test_nodes_that_a_replica_spans_are_joined_to_each_other_alone(host: str, ca
     assert refusals(evaluate(plan, resources.values())) == ()
 
 
-def test_policies_of_endpoints_hold_for_the_own_account_only(tmp_path: Path) -> None:
-    resources = registered(plan_of("2xh200"), tmp_path)
-    endpoints = [resource for resource in resources.values() if resource.type == "aws:ec2/vpcEndpoint:VpcEndpoint"]
-    assert len(endpoints) == 5
-    for endpoint in endpoints:
-        (statement,) = json.loads(endpoint.inputs["policy"])["Statement"]
-        condition = statement["Condition"]["StringEquals"]
-        assert set(condition) == {"aws:PrincipalAccount", "aws:ResourceAccount"}
+def test_policies_of_endpoints_hold_for_the_own_account_and_the_stacks_own_things(tmp_path: Path) -> None:
+    from stacks.account import Account
+    from stacks.endpoint_policies import interface_policy
+
+    plan = plan_of("2xh200")
+    resources = registered(plan, tmp_path)
+    endpoints = {r.name.rpartition("-")[2]: r for r in resources.values() if "vpcEndpoint:VpcEndpoint" in r.type}
+    assert endpoints.keys() == {*plan.network.gateway_endpoints, *plan.network.interface_endpoints}
+    assert endpoints["kms"].inputs["policy"] is UNKNOWN  # it names the key, which has no id yet
+    account = Account(id="123456789012", partition="aws", dns_suffix="amazonaws.com", region="us-east-2")
+    key = "arn:aws:kms:us-east-2:123456789012:key/1"
+    policies = {name: json.loads(one.inputs["policy"]) for name, one in endpoints.items() if name != "kms"}
+    policies["kms"] = interface_policy("kms", plan, account, key)
+    for name, policy in policies.items():
+        (statement,) = policy["Statement"]
+        assert statement["Condition"]["StringEquals"]["aws:PrincipalAccount"] == "123456789012"
+        assert not [action for action in statement["Action"] if "*" in action]
+        if name != "sts":
+            assert statement["Condition"]["StringEquals"]["aws:ResourceAccount"] == "123456789012"
+            assert all("tested" in resource or resource == key for resource in statement["Resource"])
+
+
+def test_nobody_opens_anything_with_the_key_itself(tmp_path: Path) -> None:
+    policy = json.loads(registered(plan_of("2xh200"), tmp_path)["keys-key"].inputs["policy"])
+    opening = {"kms:Decrypt", "kms:ReEncryptFrom", "kms:CreateGrant"}
+    for statement in policy["Statement"]:
+        conditions = {key for keys in statement.get("Condition", {}).values() for key in keys}
+        if opening & set(statement["Action"]):
+            assert conditions & {"kms:ViaService", "kms:EncryptionContext:aws:logs:arn"}, statement["Sid"]
+        assert not [action for action in statement["Action"] if "*" in action]
+    (logs,) = (one for one in policy["Statement"] if "Service" in one["Principal"])
+    pattern = logs["Condition"]["ArnLike"]["kms:EncryptionContext:aws:logs:arn"]
+    assert pattern == "arn:aws:logs:us-east-2:123456789012:log-group:/cloister/tested/*"
+
+
+def test_hosts_have_a_place_for_their_records_and_secrets_and_no_more(tmp_path: Path) -> None:
+    plan = plan_of("2xh200")
+    resources = registered(plan, tmp_path).values()
+    groups = {r.inputs["name"]: r.inputs for r in resources if "logGroup:LogGroup" in r.type}
+    assert groups.keys() == {f"/cloister/tested/{one}" for one in ("admin", "audit", "flows", "gateway", "sshd")}
+    assert {group["retentionInDays"] for group in groups.values()} == {90}
+    assert all("kmsKeyId" in group for group in groups.values())
+    entries = [r.inputs for r in resources if "secret:Secret" in r.type]
+    assert {one["name"] for one in entries} == {"cloister/tested/engine-api-key", "cloister/tested/tls-key"}
+    assert all(one["recoveryWindowInDays"] == 0 and "kmsKeyId" in one for one in entries)
+    assert not [r for r in resources if "secretVersion" in r.type]
 
 
 def test_nodes_reach_the_bundle_alone_and_can_only_read_it(tmp_path: Path) -> None:
@@ -192,8 +230,19 @@ def test_arns_are_those_of_the_regions_partition(region: str, tmp_path: Path) ->
     texts = "".join(str(resource.inputs) for resource in resources.values())
     arns = set(re.findall(r"arn:([a-z-]*):", texts))
     assert arns == {partition}
+    policy = json.loads(resources["keys-key"].inputs["policy"])
+    (logs,) = (one["Principal"]["Service"] for one in policy["Statement"] if "Service" in one["Principal"])
+    suffix = {"aws-cn": "amazonaws.com.cn", "aws-us-gov": "amazonaws.com"}[partition]
+    assert logs == f"logs.{region}.{suffix}"
+    via = {service for one in policy["Statement"] for service in _via(one)}
+    assert via == {f"{service}.{region}.{suffix}" for service in ("ec2", "s3", "secretsmanager")}
     principal = json.loads(resources["identity-role"].inputs["assumeRolePolicy"])["Statement"][0]["Principal"]
     assert principal["Service"] == {"aws-cn": "ec2.amazonaws.com.cn", "aws-us-gov": "ec2.amazonaws.com"}[partition]
+
+
+def _via(statement: Any) -> list[str]:
+    named: list[str] = statement.get("Condition", {}).get("StringEquals", {}).get("kms:ViaService", [])
+    return named
 
 
 def test_what_the_node_may_do_is_spelled_out() -> None:
@@ -201,12 +250,22 @@ def test_what_the_node_may_do_is_spelled_out() -> None:
     from stacks.identity import node_policy
 
     account = Account(id="123456789012", partition="aws-cn", dns_suffix="amazonaws.com.cn", region="cn-north-1")
-    statements: Any = node_policy(plan_of("2xh200"), account, "arn:aws-cn:kms:cn-north-1:123456789012:key/1")
+    key = "arn:aws-cn:kms:cn-north-1:123456789012:key/1"
+    statements: Any = node_policy(plan_of("2xh200"), account, key)
     granted = {action: one["Resource"] for one in statements["Statement"] for action in one["Action"]}
     assert granted["s3:GetObject"] == "arn:aws-cn:s3:::cloister-tested-123456789012/*"
     assert granted["s3:ListBucket"] == "arn:aws-cn:s3:::cloister-tested-123456789012"
     assert not [action for action in granted if action.startswith("s3:") and action[3:6] not in ("Get", "Lis")]
-    assert all(resource.startswith("arn:aws-cn:") for resource in granted.values())
+    logs = "arn:aws-cn:logs:cn-north-1:123456789012:log-group:/cloister/tested"
+    assert granted["logs:PutLogEvents"] == [
+        f"{logs}/{name}:log-stream:*" for name in ("audit", "sshd", "gateway", "admin")
+    ]
+    secrets = "arn:aws-cn:secretsmanager:cn-north-1:123456789012:secret:cloister/tested"
+    assert granted["secretsmanager:GetSecretValue"] == [f"{secrets}/engine-api-key-??????", f"{secrets}/tls-key-??????"]
+    assert granted["kms:Decrypt"] == key
+    (use,) = (one for one in statements["Statement"] if "kms:Decrypt" in one["Action"])
+    via = use["Condition"]["StringEquals"]["kms:ViaService"]
+    assert via == ["s3.cn-north-1.amazonaws.com.cn", "secretsmanager.cn-north-1.amazonaws.com.cn"]
 
 
 def test_the_program_itself_refuses_another_account(tmp_path: Path) -> None:

@@ -200,6 +200,32 @@ def _template(world: World) -> Properties:
     }
 
 
+def _group(world: World) -> Properties:
+    vpc_id = world.vpc()
+    template = world.make("aws:ec2/launchTemplate:LaunchTemplate", "template", **_template(world))
+    return {
+        "name": world.name("group"),
+        "launchTemplate": {"id": template["id"], "version": "1"},
+        "minSize": 0,
+        "maxSize": 1,
+        "vpcZoneIdentifiers": [world.subnet(vpc_id)],
+        "suspendedProcesses": ["HealthCheck"],
+        "tags": [{"key": key, "value": value, "propagateAtLaunch": False} for key, value in world.tags("it").items()],
+    }
+
+
+def _schedule(world: World) -> Properties:
+    group = world.make("aws:autoscaling/group:Group", "group", tagged=False, **_group(world))
+    return {
+        "autoscalingGroupName": group["name"],
+        "scheduledActionName": world.name("deadline"),
+        "startTime": "2096-01-01T00:00:00Z",
+        "minSize": 0,
+        "maxSize": 0,
+        "desiredCapacity": 0,
+    }
+
+
 def _instance(world: World) -> Properties:
     vpc_id = world.vpc()
     return {
@@ -261,6 +287,74 @@ def _record(world: World) -> Properties:
     return {"name": name, "type": "A", "ttl": 60, "records": ["10.0.0.4"], "zoneId": zone["id"]}
 
 
+def _balancer(world: World) -> Properties:
+    vpc_id = world.vpc()
+    subnet_id = world.subnet(vpc_id)
+    return {
+        "name": world.name("nlb")[:32],
+        "internal": True,
+        "loadBalancerType": "network",
+        "subnets": [subnet_id],
+        "securityGroups": [world.group(vpc_id)],
+        "enableCrossZoneLoadBalancing": True,
+    }
+
+
+def _target_group(world: World) -> Properties:
+    return {
+        "name": world.name("nodes")[:32],
+        "port": 443,
+        "protocol": "TCP",
+        "targetType": "instance",
+        "vpcId": world.vpc(),
+        "preserveClientIp": "false",
+        "deregistrationDelay": 60,
+        "healthCheck": {"protocol": "TCP", "port": "traffic-port", "interval": 10, "healthyThreshold": 2},
+    }
+
+
+def _listener(world: World) -> Properties:
+    balancer = world.make("aws:lb/loadBalancer:LoadBalancer", "nlb", **_balancer(world))
+    group = world.make("aws:lb/targetGroup:TargetGroup", "nodes", **_target_group(world))
+    return {
+        "loadBalancerArn": balancer["id"],
+        "port": 443,
+        "protocol": "TCP",
+        "defaultActions": [{"type": "forward", "targetGroupArn": group["id"]}],
+    }
+
+
+def _target(world: World) -> Properties:
+    group = world.make("aws:lb/targetGroup:TargetGroup", "nodes", **_target_group(world))
+    return {"targetGroupArn": group["id"], "targetId": "i-0123456789abcdef0", "port": 443}
+
+
+def _endpoint_service(world: World) -> Properties:
+    balancer = world.make("aws:lb/loadBalancer:LoadBalancer", "nlb", **_balancer(world))
+    return {
+        "acceptanceRequired": True,
+        "allowedPrincipals": ["arn:aws:iam::210987654321:root"],
+        "networkLoadBalancerArns": [balancer["id"]],
+    }
+
+
+def _peering(world: World) -> Properties:
+    peer = world.make("aws:ec2/vpc:Vpc", "peer", cidrBlock="10.77.0.0/16")
+    return {"vpcId": world.vpc(), "peerVpcId": peer["id"], "autoAccept": True}
+
+
+def _attachment(world: World) -> Properties:
+    vpc_id, ec2 = world.vpc(), world.clients.client("ec2")
+    gateway = ec2.create_transit_gateway(Description=world.stack)["TransitGateway"]["TransitGatewayId"]
+    return {
+        "transitGatewayId": gateway,
+        "vpcId": vpc_id,
+        "subnetIds": [world.subnet(vpc_id)],
+        "dnsSupport": "enable",
+        "ipv6Support": "disable",
+    }
+
+
 def _bucket_part(**inputs: Any) -> Callable[[World], Properties]:
     def make(world: World) -> Properties:
         return {"bucket": world.make("aws:s3/bucket:Bucket", "bucket", bucket=world.name("bucket"))["id"], **inputs}
@@ -286,6 +380,55 @@ def _kept(days: int) -> list[Properties]:
 
 
 CASES = (
+    Case(
+        "aws:lb/loadBalancer:LoadBalancer",
+        _balancer,
+        outputs=("arn", "dnsName", "vpcId", "zoneId"),
+        change=lambda _: {"enableCrossZoneLoadBalancing": False},
+        replaces=("internal", False),
+    ),
+    Case(
+        "aws:lb/targetGroup:TargetGroup",
+        _target_group,
+        outputs=("arn", "port", "vpcId"),
+        change=lambda _: {"deregistrationDelay": 30},
+        replaces=("port", 444),
+    ),
+    Case(
+        "aws:lb/listener:Listener",
+        _listener,
+        outputs=("arn",),
+        change=lambda _: {"port": 444},
+        replaces=("loadBalancerArn", "arn:aws:elasticloadbalancing:other"),
+    ),
+    Case(
+        "aws:lb/targetGroupAttachment:TargetGroupAttachment",
+        _target,
+        outputs=("targetId", "targetGroupArn"),
+        tagged=False,
+        replaces=("targetId", "i-0"),
+    ),
+    Case(
+        "aws:ec2/vpcEndpointService:VpcEndpointService",
+        _endpoint_service,
+        outputs=("arn", "serviceName", "serviceType", "state", "allowedPrincipals"),
+        change=lambda _: {
+            "acceptanceRequired": False,
+            "allowedPrincipals": ["arn:aws:iam::310987654321:root", "arn:aws:iam::410987654321:root"],
+        },
+    ),
+    Case(
+        "aws:ec2/vpcPeeringConnection:VpcPeeringConnection",
+        _peering,
+        outputs=("acceptStatus", "peerOwnerId"),
+        replaces=("peerVpcId", "vpc-0"),
+    ),
+    Case(
+        "aws:ec2transitgateway/vpcAttachment:VpcAttachment",
+        _attachment,
+        outputs=("arn", "vpcOwnerId"),
+        replaces=("vpcId", "vpc-0"),
+    ),
     Case(
         "aws:ec2/vpc:Vpc",
         lambda _: {"cidrBlock": "10.9.0.0/16", "enableDnsHostnames": True},
@@ -407,6 +550,40 @@ CASES = (
         change=lambda _: {"instanceType": "p5e.48xlarge", "updateDefaultVersion": True},
         shows={"latestVersion": 2, "defaultVersion": 2},
         replaces=("name", "other"),
+    ),
+    Case(
+        "aws:autoscaling/group:Group",
+        _group,
+        outputs=("arn",),
+        tagged=False,
+        change=lambda _: {
+            "maxSize": 2,
+            "suspendedProcesses": ["AZRebalance"],
+            "tags": [{"key": "colour", "value": "blue", "propagateAtLaunch": True}],
+        },
+        replaces=("name", "other"),
+    ),
+    Case(
+        "aws:autoscaling/schedule:Schedule",
+        _schedule,
+        outputs=("arn",),
+        tagged=False,
+        change=lambda _: {"startTime": "2096-01-02T00:00:00Z"},
+        replaces=("scheduledActionName", "other"),
+    ),
+    Case(
+        "aws:budgets/budget:Budget",
+        lambda world: {
+            "name": world.name("budget"),
+            "budgetType": "COST",
+            "limitAmount": "300.00",
+            "limitUnit": "USD",
+            "timeUnit": "ANNUALLY",
+            "costFilters": [{"name": "TagKeyValue", "values": [f"user:cloister:stack${world.stack}"]}],
+        },
+        outputs=("arn", "accountId", "limitAmount", "costFilters"),
+        tagged=False,
+        replaces=("limitAmount", "400.00"),
     ),
     Case(
         "aws:ec2/instance:Instance",

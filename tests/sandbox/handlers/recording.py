@@ -18,13 +18,29 @@ ANSWERS: dict[str, Any] = {
     "create_capacity_reservation": {"CapacityReservation": {"CapacityReservationId": "cr-1"}},
     "create_flow_logs": {"FlowLogIds": ["fl-1"]},
     "create_instance_connect_endpoint": {"InstanceConnectEndpoint": {"InstanceConnectEndpointId": "eice-1"}},
+    "create_listener": {"Listeners": [{"ListenerArn": "listener-1"}]},
+    "create_load_balancer": {"LoadBalancers": [{"LoadBalancerArn": "balancer-1"}]},
+    "create_target_group": {"TargetGroups": [{"TargetGroupArn": "group-1"}]},
+    "create_transit_gateway_vpc_attachment": {
+        "TransitGatewayVpcAttachment": {"TransitGatewayAttachmentId": "tgw-attach-1"}
+    },
     "create_key": {"KeyMetadata": {"KeyId": "key-1"}},
     "create_launch_template": {"LaunchTemplate": {"LaunchTemplateId": "lt-1"}},
     "create_secret": {"ARN": "arn:aws:secretsmanager:us-east-2:123456789012:secret:one-AbCdEf"},
     "create_security_group": {"GroupId": "sg-1"},
     "create_subnet": {"Subnet": {"SubnetId": "subnet-1"}},
+    "create_vpc_endpoint_service_configuration": {"ServiceConfiguration": {"ServiceId": "vpce-svc-1"}},
+    "create_vpc_peering_connection": {"VpcPeeringConnection": {"VpcPeeringConnectionId": "pcx-1"}},
+    "describe_vpc_endpoint_connections": {
+        "VpcEndpointConnections": [
+            {"VpcEndpointId": "vpce-1", "VpcEndpointState": "available"},
+            {"VpcEndpointId": "vpce-2", "VpcEndpointState": "pendingAcceptance"},
+            {"VpcEndpointId": "vpce-3", "VpcEndpointState": "rejected"},
+        ]
+    },
     "create_vpc_endpoint": {"VpcEndpoint": {"VpcEndpointId": "vpce-1"}},
     "describe_images": {"Images": [{"RootDeviceName": "/dev/sda1"}]},
+    "get_caller_identity": {"Account": "123456789012"},
     "run_instances": {"Instances": [{"InstanceId": "i-1"}]},
 }
 """What the few calls are answered whose answer matters."""

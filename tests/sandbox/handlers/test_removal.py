@@ -10,8 +10,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sandbox.handlers import waiting
+from sandbox.handlers.endpoint_service import VpcEndpointService
+from sandbox.handlers.resource import Target
 from sandbox.handlers.waiting import remove_when_free, wait_until
 from tests.sandbox.handlers.cases import World
+from tests.sandbox.handlers.recording import RecordingClients
 
 
 def _error(code: str) -> ClientError:
@@ -120,3 +123,15 @@ def test_a_protected_instance_goes_only_by_force(world: World) -> None:
     with pytest.raises(ClientError, match="OperationNotPermitted"):
         handler.delete(world.clients, made.id, inputs)
     assert handler.read(world.clients, made.id, inputs) is not None
+
+
+def test_consumers_are_turned_away_before_their_service_goes() -> None:
+    clients = RecordingClients()
+    with pytest.raises(KeyError):  # the recording has no more to say than who is connected
+        VpcEndpointService().remove(Target(clients, "vpce-svc-1", {}))
+    wanted = {"ServiceId": "vpce-svc-1", "VpcEndpointIds": ["vpce-1", "vpce-2"]}
+    assert clients.calls[1:] == [
+        ("reject_vpc_endpoint_connections", wanted),
+        ("delete_vpc_endpoint_service_configurations", {"ServiceIds": ["vpce-svc-1"]}),
+        ("describe_vpc_endpoint_service_configurations", {"ServiceIds": ["vpce-svc-1"]}),
+    ]
