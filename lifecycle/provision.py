@@ -97,11 +97,11 @@ class Provisioner:
         """Delete everything the state knows, in reverse order; nodes that have a switch end before it goes."""
         self._settled.unlink(missing_ok=True)
         engine = self._engine(connected=True)
-        if isinstance(self.progress, Counting):
-            self.progress.expect(sum(bool(resource.id) for resource in engine.resources()))
         with telling_what_exists(self.plan, engine, "down"):
             if self.plan.deadline:
                 switches.empty(self.clients(), self.plan.stack)
+            if isinstance(self.progress, Counting):
+                self.progress.expect(sum(bool(resource.id) for resource in engine.resources()))
             return engine.destroy().changes
 
     def resources(self) -> tuple[Resource, ...]:
