@@ -77,8 +77,10 @@ def test_killed_at_every_call_of_up_and_of_down_nothing_is_left() -> None:
     for verb, calls in (("up", report.up_calls), ("down", report.down_calls)):
         before = [run for run in report.runs if run.fault == "killed-before" and run.during == verb]
         assert len(before) == calls
-        # Calls come from several threads: how many there are differs a little from run to run.
-        assert len([run for run in before if run.outcome == "killed"]) >= 0.95 * calls
+        # What is waited for is asked for as often as it takes, which differs from run to run; changes do not.
+        assert len([run for run in before if run.outcome == "killed"]) >= 0.9 * calls
+        after = [run for run in report.runs if run.fault == "killed-after" and run.during == verb]
+        assert [run for run in after if run.outcome != "killed" and "ec2:DeleteVpcEndpoints" not in run.at] == []
 
 
 @pytest.mark.slow
