@@ -32,7 +32,8 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         number: its place in the report.
         fault: name of a fault, `PLAIN`, `KILL_BEFORE` or `KILL_AFTER`.
-        at: the call that is hit: `service:Operation` or a number; empty for all that the fault fits.
+        at: the call that is hit: `service:Operation` or a number, empty for all that the fault fits; for kills
+            `service:Operation#N`, the N-th call of the operation.
         during: the verb that is hit.
 
     """
@@ -49,7 +50,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         fault: what went wrong.
         during: the verb that it hit.
-        at: the call that it hit: its number, its name, or both; empty when several were.
+        at: the call that it hit: its number, its name, or both, empty when several were; for kills
+            `service:Operation#N`.
         outcome: how the run went.
         message: what the verb said, where it stopped; what did not hold, where the run failed.
         leftovers: what was still in the account at the end.

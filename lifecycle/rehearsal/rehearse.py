@@ -7,6 +7,7 @@ import os
 import signal
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import TracebackType
@@ -181,11 +182,14 @@ class _Rehearsal:
 
     def kill_each_call(self, verb: Verb, calls: tuple[str, ...]) -> None:
         """Kill the process at every call: before it is carried out, and after, where that makes a difference."""
-        moments = [(KILL_BEFORE, number) for number in range(1, len(calls) + 1)]
-        moments += [(KILL_AFTER, number) for number, call in enumerate(calls, 1) if changes(call)]
+        seen: Counter[str] = Counter()
+        moments: list[tuple[str, str]] = []
+        for call in calls:
+            seen[call] += 1
+            at = f"{call}#{seen[call]}"
+            moments += [(KILL_BEFORE, at), (KILL_AFTER, at)] if changes(call) else [(KILL_BEFORE, at)]
         series = [
-            Assignment(number=number, fault=fault, at=str(at), during=verb)
-            for number, (fault, at) in enumerate(sorted(moments, key=lambda moment: moment[1]))
+            Assignment(number=number, fault=fault, at=at, during=verb) for number, (fault, at) in enumerate(moments)
         ]
         self._series(f"the process is killed at each of {len(calls)} calls of {verb}", series)
 

@@ -114,17 +114,17 @@ class OneRun:
         self.lived.calls["down"] = tuple(self.account.injector.calls)
 
     def _killed(self) -> None:
-        at, after = int(self.assignment.at), self.assignment.fault == KILL_AFTER
+        call, _, nth = self.assignment.at.partition("#")
         if self.assignment.during == "down":
             self._up()
         work = self.life.up if self.assignment.during == "up" else self.life.down
         injector = self.account.injector
-        injector.set(None, kill=Kill(at, after=after, end=self.account.kill))
+        after = self.assignment.fault == KILL_AFTER
+        injector.set(None, kill=Kill(call, int(nth), after=after, end=self.account.kill))
         try:
             self.account.run(work)
         except KilledError:
             self.lived.outcome = "killed"
-            self.lived.at = f"{at} {injector.calls[at - 1]}"
         else:
             self.lived.outcome = "not reached"
         self._down()

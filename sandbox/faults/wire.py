@@ -36,11 +36,15 @@ class ConnectionCutError(ConnectionError):
 
 
 class Kill:
-    """The moment at which a process ends: at its N-th call, before or after the account has carried it out."""
+    """The moment at which a process ends: at a call, before or after the account has carried it out.
 
-    def __init__(self, at: int, *, after: bool, end: Callable[[], None]) -> None:
-        """Take the moment, and what ends the process (for example a SIGKILL)."""
-        self.at = at
+    Several threads call: of one operation's calls the N-th is the same in every run, of all calls it is not.
+    """
+
+    def __init__(self, call: str, nth: int, *, after: bool, end: Callable[[], None]) -> None:
+        """Take the call (`service:Operation`), which of them, and what ends the process (for example a SIGKILL)."""
+        self.call = call
+        self.nth = nth
         self.after = after
         self.end = end
 
@@ -105,9 +109,10 @@ class Injector:
             if self._dead:
                 raise ConnectionCutError("the process that called has ended")
             self.calls.append(call)
-            if self._kill is not None and len(self.calls) == self._kill.at:
+            kill = self._kill
+            if kill is not None and call == kill.call and self.calls.count(call) == kill.nth:
                 self._dead = True
-                return None, self._kill
+                return None, kill
             fault = self._fault
             if fault is None or fault.does == "by hand" or not self._is_hit(fault, call):
                 return None, None

@@ -179,13 +179,13 @@ def test_a_down_that_stops_is_run_again(site: Site) -> None:
 
 def test_a_killed_process_is_followed_by_down_alone(site: Site) -> None:
     site.account.broken = [site.killed()]
-    run = site.run(fault=KILL_AFTER, at="1")
-    assert (run.ok, run.outcome, run.at) == (True, "killed", "1 ec2:CreateVpc")
+    run = site.run(fault=KILL_AFTER, at="ec2:CreateVpc#1")
+    assert (run.ok, run.outcome, run.at) == (True, "killed", "ec2:CreateVpc#1")
     assert site.life.done == ["down"]
 
 
 def test_a_process_that_ends_before_its_call_is_no_failure(site: Site) -> None:
-    run = site.run(fault=KILL_AFTER, at="999")
+    run = site.run(fault=KILL_AFTER, at="ec2:CreateVpc#999")
     assert (run.ok, run.outcome, site.life.done) == (True, "not reached", ["up", "down"])
 
 

@@ -147,7 +147,9 @@ def test_a_process_ends_at_its_call_and_nothing_it_asks_later_is_carried_out(
     from sandbox.faults.wire import Kill
 
     ended: list[int] = []
-    site.injector.set(None, kill=Kill(2, after=after, end=lambda: ended.append(site.account.reached)))
+    site.injector.set(
+        None, kill=Kill("ec2:DescribeVpcs", 2, after=after, end=lambda: ended.append(site.account.reached))
+    )
     assert outcomes(site, *["describe_vpcs"] * 4) == [True, False, False, False]
     assert (ended, site.account.reached) == ([reached], reached)
     assert site.injector.calls == ["ec2:DescribeVpcs"] * 2
