@@ -9,28 +9,6 @@ if TYPE_CHECKING:
     from planner.bill import Bill
 
 
-def parse_usd(text: str, option: str) -> float | None:
-    """Read an amount of USD; None for no limit.
-
-    Raises:
-        UsageError: it is none, or not positive.
-
-    """
-    import math
-
-    from planner.errors import UsageError
-
-    if not text:
-        return None
-    try:
-        amount = float(text)
-    except ValueError:
-        amount = -1.0
-    if not math.isfinite(amount) or amount <= 0:
-        raise UsageError(f"{option} {text!r} is no amount", hint="Write USD as 500 or 499.50.")
-    return amount
-
-
 def agree_to_bill(report: PlanReport, *, yes: bool, max_cost: float | None) -> bool:
     """Show whose account it is and what it costs, and have the stack's name typed, or compare with what may be paid.
 
@@ -38,7 +16,7 @@ def agree_to_bill(report: PlanReport, *, yes: bool, max_cost: float | None) -> b
 
     Args:
         report: what is to be made.
-        yes: do not ask; a limit must be given then.
+        yes: do not ask; a limit must be given then, unless nothing more is to be paid.
         max_cost: most that is agreed to for the worst case that is shown, in USD; None for no limit.
 
     Returns:
@@ -62,7 +40,7 @@ def agree_to_bill(report: PlanReport, *, yes: bool, max_cost: float | None) -> b
         return True
     if max_cost is not None:
         check_bill(report.bill, max_cost)
-    if yes and max_cost is not None:
+    if yes and (max_cost is not None or report.bill.worst_usd == 0):
         return True
     if yes or not sys.stdin.isatty():
         raise UsageError(

@@ -15,13 +15,18 @@ from cli.commands import (
     doctor,
     down,
     drift,
+    exposure,
+    extend,
     hosts,
+    iam_policy,
     listing,
     logs,
     models,
     open_,
     plan,
     profiles,
+    reap,
+    rehearse,
     repair,
     restore,
     size,
@@ -56,6 +61,7 @@ app.command("compare")(compare.compare)
 app.command("assess")(assess.assess)
 app.command("status")(status.status)
 app.command("verify")(verify.verify)
+app.command("exposure")(exposure.exposure)
 app.add_typer(token.app, name="token")
 app.command("logs")(logs.logs)
 app.command("open")(open_.open_)
@@ -63,11 +69,15 @@ app.command("ssh")(ssh.ssh)
 app.command("connect")(connect.connect)
 app.command("tunnel")(tunnel.tunnel)
 app.command("list")(listing.list_)
+app.command("extend")(extend.extend)
+app.command("reap")(reap.reap)
 app.command("down")(down.down)
+app.command("rehearse")(rehearse.rehearse)
 app.command("drift")(drift.drift)
 app.command("sweep")(sweep.sweep)
 app.command("repair")(repair.repair)
 app.command("doctor")(doctor.doctor)
+app.command("iam-policy")(iam_policy.iam_policy)
 app.add_typer(hosts.app, name="hosts")
 app.add_typer(capacity.app, name="capacity")
 app.add_typer(profiles.app, name="profiles")

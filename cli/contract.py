@@ -14,10 +14,14 @@ from lifecycle.connecting import ConnectReport
 from lifecycle.doctor import DoctorFinding
 from lifecycle.down import DownReport
 from lifecycle.drift import DriftReport
+from lifecycle.extend import Extended
 from lifecycle.hosts.check import HostsReport
 from lifecycle.models import ModelsReport
+from lifecycle.operator_policy.document import IamPolicyReport
 from lifecycle.planning import PlanReport
+from lifecycle.reap import ReapReport
 from lifecycle.register import Issued
+from lifecycle.rehearsal.records import RehearsalReport
 from lifecycle.repair import RepairReport
 from lifecycle.shell import SshReport
 from lifecycle.sizing import SizeReport
@@ -29,6 +33,7 @@ from lifecycle.verify import VerifyReport
 from planner.assess.report import Assessment
 from planner.cost import CostReport
 from planner.profile import Profile
+from policies.exposure.exposure import Exposure
 
 
 class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,6 +149,7 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "assess": Assessment,
     "status": StatusReport,
     "verify": VerifyReport,
+    "exposure": Exposure,
     "token issue": Token,
     "token list": Tokens,
     "token revoke": Revoked,
@@ -154,11 +160,15 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "connect": ConnectReport,
     "tunnel": TunnelReport,
     "list": Stacks,
+    "extend": Extended,
+    "reap": ReapReport,
     "down": DownReport,
+    "rehearse": RehearsalReport,
     "drift": DriftReport,
     "sweep": SweepReport,
     "repair": RepairReport,
     "doctor": Doctor,
+    "iam-policy": IamPolicyReport,
     "hosts check": HostsReport,
     "capacity find": FindReport,
     "capacity buy": BuyReport,

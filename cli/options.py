@@ -35,6 +35,21 @@ UpstreamKeyEnv = Annotated[
     str,
     typer.Option("--upstream-key-env", metavar="NAME", help="Environment variable that holds the upstream's key."),
 ]
+Ttl = Annotated[
+    str, typer.Option("--ttl", metavar="DURATION", help="How long it lives from now on, for example 8h, 2d12h or 90m.")
+]
+Until = Annotated[
+    str, typer.Option("--until", metavar="TIME", help="When it ends: 2026-12-01T18:00, in UTC, or with its zone.")
+]
+MaxCost = Annotated[
+    float | None,
+    typer.Option(
+        "--max-cost",
+        metavar="USD",
+        help="What its machines may cost on AWS: the deadline follows from their hourly price, and ends them. (An AWS "
+        "budget is no limit: it tells of costs hours later, and not of all.)",
+    ),
+]
 Count = Annotated[int, typer.Option("--count", min=1, max=1024, help="GPUs of one replica.")]
 Target = Annotated[
     str,

@@ -16,6 +16,15 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.tree import Tree
 
+    from planner.progress import Phase
+
+
+SLOW_S = 5.0
+"""A part that takes longer is named."""
+LINE_EVERY_S = 10.0
+"""How often a count is written where nothing can be redrawn."""
+MOST_NAMED = 3
+
 
 @dataclass
 class Step:
@@ -28,6 +37,25 @@ class Step:
     failed: bool = False
     inside: list[Step | tuple[str, str]] = field(default_factory=list)
     """Steps below this one, and remarks (style, text), in order of appearance."""
+    total: int = 0
+    """Parts that it has; 0 where nobody knows."""
+    done: int = 0
+    failed_parts: int = 0
+    under_way: dict[str, float] = field(default_factory=dict)
+    """Part -> when it began."""
+    shown: float = 0.0
+    """When its count was last written as a line."""
+
+    def count(self) -> str:
+        """Say how far it is, and what takes long."""
+        if not (self.done or self.failed_parts or self.under_way):
+            return ""
+        now = time.monotonic()
+        told = f"{self.done}/{max(self.total, self.done)}" if self.total else str(self.done)
+        if self.failed_parts:
+            told += f", {self.failed_parts} failed"
+        slow = [f"{name} ({now - begun:.0f} s)" for name, begun in self.under_way.items() if now - begun >= SLOW_S]
+        return f"{told}, waiting for {', '.join(slow[:MOST_NAMED])}" if slow else told
 
 
 _current: ContextVar[Step | None] = ContextVar("current step", default=None)
@@ -67,6 +95,22 @@ class _Steps:
         """Say something that a person should act on."""
         self._remark("yellow", f"warning: {text}")
 
+    def expect(self, total: int) -> None:
+        """Say how many parts the current step has."""
+        (_current.get() or self.root).total = total
+
+    def part(self, name: str, phase: Phase) -> None:
+        """Say that a part of the current step has begun, is done, or has failed."""
+        step = _current.get() or self.root
+        with self._lock:
+            if phase == "started":
+                step.under_way[name] = time.monotonic()
+            else:
+                step.under_way.pop(name, None)
+                step.done += phase == "done"
+                step.failed_parts += phase == "failed"
+        self._counted(step)
+
     def _remark(self, style: str, text: str) -> None:
         step = _current.get() or self.root
         with self._lock:
@@ -78,6 +122,8 @@ class _Steps:
     def _ended(self, step: Step) -> None: ...
 
     def _remarked(self, step: Step, text: str) -> None: ...
+
+    def _counted(self, step: Step) -> None: ...
 
 
 class LineView(_Steps):
@@ -91,6 +137,11 @@ class LineView(_Steps):
     def _ended(self, step: Step) -> None:
         mark = "FAILED" if step.failed else "ok"
         self._line(f"{'  ' * step.depth}{step.title} ... {mark} ({step.seconds:.1f} s)")
+
+    def _counted(self, step: Step) -> None:
+        if time.monotonic() - max(step.started, step.shown) >= LINE_EVERY_S:
+            step.shown = time.monotonic()
+            self._line(f"{'  ' * (step.depth + 1)}{step.title}: {step.count()}")
 
     def _remarked(self, step: Step, text: str) -> None:
         self._line(f"{'  ' * (step.depth + 1)}{text}")
@@ -142,7 +193,8 @@ class TreeView(_Steps):
                 mark, seconds = "[cyan]…[/]", time.monotonic() - child.started
             else:
                 mark, seconds = ("[red]✗[/]" if child.failed else "[green]✓[/]"), child.seconds
-            self._draw(child, branch.add(f"{mark} {escape(child.title)} [dim]{seconds:.1f} s[/]"))
+            counted = f" {escape(child.count())}" if child.seconds is None else ""
+            self._draw(child, branch.add(f"{mark} {escape(child.title)}{counted} [dim]{seconds:.1f} s[/]"))
 
 
 @contextmanager

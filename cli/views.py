@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lifecycle.planning import PlanReport
     from lifecycle.stack import Stack
     from lifecycle.up_report import UpReport
-    from planner.plan import CostPlan
+    from planner.plan import CostPlan, DeadlinePlan
 
 
 def price(cost: CostPlan) -> str:
@@ -24,12 +24,23 @@ def price(cost: CostPlan) -> str:
     return f"{cost.usd_per_hour_on_aws:.2f} USD/h: {cost.basis} of {cost.as_of}{sure}"
 
 
+def at_most(deadline: DeadlinePlan | None) -> list[str]:
+    """Say when the stack ends, and what its machines can have cost by then; nothing where it stays."""
+    from planner.capacity import moment
+
+    if deadline is None:
+        return []
+    most = "nobody knows what" if deadline.worst_case_usd is None else f"at most {deadline.worst_case_usd:.2f} USD"
+    return [f"Worst case: until {moment(deadline.until)} the machines cost {most} on AWS."]
+
+
 def plan_summary(report: PlanReport) -> str:
     """Say in one line what the plan comes to."""
     work = ", ".join(f"{count} to {op}" for op, count in report.changes.items() if op != "same") or "nothing to change"
     cost = report.cost.usd_per_hour
     here = "price unknown" if cost is None else f"{cost:,.2f} USD per hour" if cost else "here at no cost"
-    return f"{len(report.resources)} resources ({work}), {len(report.plan.services)} services, {here}"
+    summary = f"{len(report.resources)} resources ({work}), {len(report.plan.services)} services, {here}"
+    return "\n".join([summary, *at_most(report.plan.deadline)])
 
 
 def flags(stack: str) -> str:
@@ -78,7 +89,7 @@ def plan_page(report: PlanReport) -> list[RenderableType]:
     else:
         page.append("Policies: every rule holds.")
     if plan.target == "sandbox":
-        return [*page, f"Cost: nothing in the sandbox. On AWS: {price(plan.cost)}"]
+        return [*page, f"Cost: nothing in the sandbox. On AWS: {price(plan.cost)}", *at_most(plan.deadline)]
     return [*page, card("On AWS", [*told(report), *_room(report.room), ("price", price(plan.cost))], style="yellow")]
 
 

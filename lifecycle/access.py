@@ -12,6 +12,7 @@ import msgspec
 from lifecycle.aws.account import check_account
 from lifecycle.aws.session import AwsSession
 from lifecycle.hosts.inventory import Host, Inventory
+from lifecycle.hosts.openssh import own_config
 from lifecycle.hosts.pins import Pins, alias
 from lifecycle.hosts.ssh import HostKeyChangedError, Login, fingerprint, shown_key
 from lifecycle.stack import Stack
@@ -31,18 +32,18 @@ class TunnelReport(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         user: who logs in.
-        host_key_alias: name of the host key in `known_hosts`.
         known_hosts: file of the host keys that consoles showed.
-        proxy_command: opens a tunnel on standard input and output; `--public-key FILE` lets a key in before.
+        proxy_command: opens a tunnel on standard input and output.
+        ssh_config: lines for the node that know all of it: `ssh -F FILE NODE`.
 
     """
 
     stack: str
     node: str
     user: str
-    host_key_alias: str
     known_hosts: str
     proxy_command: str
+    ssh_config: str
 
 
 class NodeAccess:
@@ -132,21 +133,26 @@ class NodeAccess:
         self._pins.pin(way, key)
         return key
 
-    def described(self, host: Host) -> TunnelReport:
+    def described(self, host: Host, public_key_file: Path | None = None) -> TunnelReport:
         """Return what OpenSSH needs to know of a node, whose host key is pinned first.
+
+        Args:
+            host: the node.
+            public_key_file: let in at each connection, where given.
 
         Raises:
             DeployError: the host key is not known.
 
         """
         self.pin(host)
+        reach = self.reach(public_key_file=public_key_file)
         return TunnelReport(
             stack=self._entrance.stack,
             node=host.name,
             user=host.user,
-            host_key_alias=alias((host,)),
             known_hosts=str(self._pins.path),
-            proxy_command=self.reach().proxy_command(host),
+            proxy_command=reach.proxy_command(host),
+            ssh_config=own_config(host, alias((host,)), reach, self._pins.path),
         )
 
     @contextlib.contextmanager

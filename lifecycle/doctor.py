@@ -14,7 +14,8 @@ import psutil
 from lifecycle import ports
 from lifecycle.home import Home
 from lifecycle.parts import absence
-from lifecycle.pulumi_version import find_cli
+from lifecycle.pulumi_install import Release, releases
+from lifecycle.pulumi_version import OLDEST, find_cli, plugin_path, plugin_version, searched
 from planner.catalogue import load_catalogue
 from planner.errors import DeployError
 from planner.services import DEFAULT_PORTS
@@ -62,18 +63,28 @@ def _findings(home: Home) -> Iterator[DoctorFinding]:
         needed=False,
         detail=f"in use: {', '.join(busy)}; `up` chooses others" if busy else "free",
     )
-    yield _pulumi()
+    yield from _pulumi(home)
 
 
-def _pulumi() -> DoctorFinding:
-    """Look for Pulumi's own engine; the sandbox needs none."""
+def _pulumi(home: Home) -> Iterator[DoctorFinding]:
+    """Look for Pulumi's own engine and its plugin; the sandbox needs neither."""
     try:
-        path, version = find_cli(os.environ)
+        path, version = find_cli(searched(os.environ, home.pulumi))
+        same = "the pinned one" if version == OLDEST else f"the pinned one is {OLDEST}"
+        yield DoctorFinding(what="Pulumi CLI", ok=True, needed=False, detail=f"{version} at {path}; {same}")
     except DeployError as error:
-        return DoctorFinding(
-            what="Pulumi CLI", ok=False, needed=False, detail=f"{error.message}; the sandbox needs none"
-        )
-    return DoctorFinding(what="Pulumi CLI", ok=True, needed=False, detail=f"{version} at {path}")
+        detail = f"{error.message}; {OLDEST} is pinned, the sandbox needs none"
+        yield DoctorFinding(what="Pulumi CLI", ok=False, needed=False, detail=detail)
+    there = plugin_path(home.pulumi)
+    found = there.is_file()
+    detail = f"{plugin_version()} at {there}" if found else f"{plugin_version()} is not at {there}; AWS needs it"
+    yield DoctorFinding(what="Pulumi plugin aws", ok=found, needed=False, detail=detail)
+
+
+def missing(home: Home) -> tuple[Release, ...]:
+    """Return what of Pulumi is not there, as it would be installed."""
+    lacking = {finding.what for finding in _pulumi(home) if not finding.ok}
+    return tuple(release for release in releases(home.pulumi) if release.what.rpartition(" ")[0] in lacking)
 
 
 def _disk(home: Home) -> DoctorFinding:

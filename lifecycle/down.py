@@ -23,7 +23,7 @@ from lifecycle.sweep import patience_of, place_of_stack
 from lifecycle.sweeping import baseline
 from lifecycle.sweeping.swept import Known, Swept, ids_of, machine_ids, sweep
 from lifecycle.teardown_certificate import Certificate, Leftover, Removed
-from planner.errors import DeployError
+from planner.errors import DeployError, LockedError
 from planner.progress import Progress
 
 DESTROY, SWEEP = "resources", "sweep by tag"
@@ -117,6 +117,8 @@ class _Down:
         try:
             with self.progress.step(title), self.journal.step(title):
                 work()
+        except LockedError:
+            raise  # whoever works on the stack makes what a sweep would not see yet, or needs what it would delete
         except Exception as error:  # noqa: BLE001 - whatever fails here, the steps after it still have work to do
             self.remarks.append(f"{title}: {type(error).__name__}: {error}")
             self.progress.warn(f"{title}: {error}")

@@ -14,14 +14,14 @@ from lifecycle.home import StackHome
 from lifecycle.journal import Journal
 from lifecycle.marked import SERVICE_MARK, STACK_MARK
 from lifecycle.pulumi_place import StateChoice, engine_folder, known_choice
-from lifecycle.pulumi_version import find_cli, plugin
+from lifecycle.pulumi_version import find_cli, plugin, searched
 from lifecycle.refusals import refuse_resource
 from planner.plan import Plan, Target, to_json
 from planner.progress import Progress
 from planner.resources import Resource
-from sandbox.engine import Change, Drift, Engine, Preview, Result, StateFile
+from sandbox.engine import Change, Drift, Engine, Event, Preview, Result, StateFile
 from sandbox.engine.failures import short
-from sandbox.engine.offline import offline_answers
+from sandbox.engine.offline import EMULATED_ACCOUNT, offline_answers
 from sandbox.handlers.base import Clients
 from sandbox.handlers.invokes import INVOKES
 from sandbox.handlers.registry import Boto3Clients, default_registry
@@ -90,15 +90,20 @@ def emulated_clients(plan: Plan) -> Boto3Clients:
 
 
 def in_process(plan: Plan, home: StackHome, progress: Progress, *, connected: bool) -> ResourceEngine:  # noqa: ARG001 it tells nothing
-    """Return the engine of this process, on the emulated account."""
+    """Return the engine of this process, on the stack's emulated account."""
+    return in_process_on(emulated_clients(plan) if connected else None, plan, home)
+
+
+def in_process_on(clients: Clients | None, plan: Plan, home: StackHome) -> Engine:
+    """Return the engine of this process on any account; None for previews."""
     return Engine(
         project=PROJECT,
         stack=plan.stack,
         state=StateFile(home.resources, files.write),
         registry=default_registry(),
         invokes=INVOKES,
-        offline=offline_answers(plan.network.region),
-        clients=emulated_clients(plan) if connected else None,
+        offline=offline_answers(plan.network.region, plan.account.number or EMULATED_ACCOUNT),
+        clients=clients,
         gate=refuse_resource,
     )
 
@@ -124,7 +129,7 @@ def real_on_aws(plan: Plan, home: StackHome, progress: Progress, *, connected: b
     choice = known_choice(home)
     if not connected and not choice.backend and not engine_folder(home).exists():
         return in_process(plan, home, progress, connected=False)
-    find_cli(os.environ)
+    find_cli(searched(os.environ, home.home.pulumi))
     plugin(home.home.pulumi)
     session = AwsSession(plan.network.region)
     configuration = {
@@ -151,13 +156,19 @@ def _real(
 ) -> RealEngine:
     """Return Pulumi's own engine for a stack."""
     # Pulumi's Automation API and its generated messages: a quarter of a second that only this engine pays for.
-    from lifecycle.pulumi_events import noting  # noqa: PLC0415  see above
+    from lifecycle.pulumi_events import noting, recording  # noqa: PLC0415  see above
     from lifecycle.real_engine import Place, RealEngine  # noqa: PLC0415  see above
 
     registry = default_registry()
 
     def find(token: str, inputs: Mapping[str, Any]) -> str | None:
         return registry[token].find(clients, dict(inputs)) if token in registry else None
+
+    tell, record = noting(progress), recording(home.events)
+
+    def listen(event: Event) -> None:
+        record(event)
+        tell(event)
 
     place = Place(
         folder=engine_folder(home),
@@ -178,7 +189,7 @@ def _real(
         configuration={f"{PROJECT}:plan": to_json(plan), **(configuration or {})},
         find=find,
         policy_packs=(POLICIES,),
-        listener=noting(progress),
+        listener=listen,
         told_of_mending=lambda mended: _keep_mended(home, progress, mended),
     )
 

@@ -122,6 +122,11 @@ class StackHome:
         return self.folder / "journal.jsonl"
 
     @property
+    def events(self) -> Path:
+        """Every operation of Pulumi's engine as it begins and ends, one JSON line each."""
+        return self.folder / "logs" / "pulumi-events.jsonl"
+
+    @property
     def lock(self) -> Path:
         """The lock; beside the folder, so that it outlives it."""
         return self.home.root / "locks" / f"{self.name}.lock"

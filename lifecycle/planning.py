@@ -14,12 +14,14 @@ from lifecycle.aws.account import check_account
 from lifecycle.aws.preflight import Room, room_for
 from lifecycle.aws.session import AwsSession
 from lifecycle.home import StackHome
+from lifecycle.lifetime import asked_lifetime
 from lifecycle.model_config import config_of
 from lifecycle.profiles import load_profile
 from lifecycle.provision import Provisioner
 from lifecycle.pulumi_place import StateChoice
 from planner.bill import Bill, bill
 from planner.catalogue import load_catalogue
+from planner.deadline import Lifetime, hours_of
 from planner.errors import UsageError
 from planner.make_plan import Site, make_plan
 from planner.plan import CostPlan, Decision, Plan, Target, UpstreamPlan, to_json
@@ -40,6 +42,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         accept_licence: the model's licence may forbid commercial use, and somebody says that theirs is allowed.
         target: where nodes come from; empty for the stack's own, or the sandbox.
         state: where Pulumi keeps the state of a stack on AWS; None for the stack's own choice.
+        ttl: how long a new stack lives, for example `8h`; empty for what the profile says.
+        until: when it ends; empty for what the profile says.
+        max_cost: what its machines may cost, in USD; None for what the profile says.
 
     """
 
@@ -49,6 +54,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     upstream_url: str = ""
     upstream_key_env: str = ""
     accept_licence: bool = False
+    ttl: str = ""
+    until: str = ""
+    max_cost: float | None = None
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +69,8 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     target: Target = "sandbox"
     account: str = ""
     """Number of the AWS account that the stack was begun in."""
+    lifetime: Lifetime | None = None
+    """Settled when the stack is first made; `extend` moves it."""
 
 
 class NamedResource(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,18 +124,18 @@ def plan_with_ports(home: StackHome, kept: Kept, numbers: dict[str, int]) -> Pla
         upstream=kept.upstream,
         model_config=kept.model_config,
         account=kept.account,
+        lifetime=kept.lifetime,
     )
     return make_plan(kept.profile, load_catalogue(), site)
 
 
-def judge(plan: Plan, home: StackHome, progress: Progress, *, hours: float | None = None) -> PlanReport:
+def judge(plan: Plan, home: StackHome, progress: Progress) -> PlanReport:
     """Run the program without an account, and every policy over what it registers; nothing is asked of it.
 
     Args:
         plan: as decided.
         home: what the stack has already.
         progress: told about each step.
-        hours: until something stops the machines; None where nothing does.
 
     """
     with progress.step("resources, previewed"):
@@ -142,7 +152,7 @@ def judge(plan: Plan, home: StackHome, progress: Progress, *, hours: float | Non
         changes=changes,
         findings=findings,
         cost=plan.cost,
-        bill=bill(plan.cost, hours),
+        bill=bill(plan.cost, hours_of(plan.deadline)),
         launched=tuple(change.name for change in preview.changes if change.type == INSTANCE and change.op == "same"),
     )
 
@@ -188,13 +198,16 @@ def upstream_key(kept: Kept) -> str | None:
 
 
 def _kept(home: StackHome, request: Request) -> Kept:
-    """Take what is asked for, or what the stack was made from."""
+    """Take what is asked for, or what the stack was made from.
+
+    A stack keeps the deadline that it was made with, so that the same command can be run again.
+    """
     upstream = None
     if request.upstream_url:
         upstream = UpstreamPlan(url=_checked_url(request.upstream_url), key_env=request.upstream_key_env)
     elif request.upstream_key_env:
         raise UsageError("--upstream-key-env goes with --upstream", hint="Name the server as well.")
-    before = _kept_before(home)
+    before = kept_of(home)
     if before and request.target and request.target != before.target:
         raise UsageError(
             f"the stack {home.name!r} is of the target {before.target}",
@@ -212,6 +225,7 @@ def _kept(home: StackHome, request: Request) -> Kept:
             model_config=config_of(profile.model),
             target=before.target if before else request.target or "sandbox",
             account=before.account if before else "",
+            lifetime=_lifetime(before, request, profile),
         )
     if before is None:
         raise UsageError(
@@ -219,6 +233,7 @@ def _kept(home: StackHome, request: Request) -> Kept:
             hint="`deploy profiles` lists them; `deploy up --profile 2xh200` is the usual first one.",
             code="no_profile",
         )
+    _lifetime(before, request, before.profile)
     return msgspec.structs.replace(before, upstream=upstream) if upstream else before
 
 
@@ -237,12 +252,32 @@ def _check_region(home: StackHome, before: Kept | None, profile: Profile) -> Non
         )
 
 
-def _kept_before(home: StackHome) -> Kept | None:
+def kept_of(home: StackHome) -> Kept | None:
     """Return what the stack was made from; None where there is no stack, or its record cannot be read."""
     try:
         return msgspec.json.decode((home.folder / "request.json").read_bytes(), type=Kept)
     except (OSError, msgspec.MsgspecError):
         return None
+
+
+def _lifetime(kept: Kept | None, request: Request, profile: Profile) -> Lifetime | None:
+    """Return the lifetime of a stack that exists, else what is asked for.
+
+    Raises:
+        UsageError: a stack without a deadline is to get one, for which its nodes would have to be made anew.
+
+    """
+    if kept is None:
+        return asked_lifetime(
+            profile.lifetime, ttl=request.ttl, until=request.until, max_cost=request.max_cost, now=datetime.now(UTC)
+        )
+    if kept.lifetime is None and (request.ttl or request.until):
+        raise UsageError(
+            "the stack was made without a deadline, and its nodes would have to be made anew",
+            hint="Take it down first, or use another name: --stack NAME.",
+            code="no_deadline",
+        )
+    return kept.lifetime
 
 
 def accepting(profile: Profile) -> Profile:

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lifecycle import files
+from lifecycle import files, switches
 from lifecycle.aws.session import AwsSession
 from lifecycle.engines import ENGINES, Engines, Repairable, ResourceEngine, emulated_clients, emulated_endpoint
+from lifecycle.failing import telling_what_exists
 from lifecycle.home import StackHome
 from planner.errors import DeployError
 from planner.outputs import Outputs
 from planner.plan import Plan, to_json
-from planner.progress import Progress
+from planner.progress import Counting, Progress
 from planner.resources import Resource
 from sandbox.engine import Change, Drift, Preview
 from sandbox.handlers.base import Clients
@@ -69,25 +70,39 @@ class Provisioner:
         """
         from stacks.deploy import parse_outputs  # noqa: PLC0415 - loads Pulumi and its AWS resources: a sixth of a second
 
-        drifted = () if refreshed else self.refresh()
-        if not drifted and self._is_settled():
-            return msgspec.json.decode(self.home.outputs.read_bytes(), type=Outputs), self.preview().changes
         engine = self._engine(connected=True)
-        self._settled.unlink(missing_ok=True)
-        result = engine.up(self._program)
-        outputs = parse_outputs(result.outputs)
+        with telling_what_exists(self.plan, engine, "up"):
+            drifted = () if refreshed else self.refresh()
+            if not drifted and self._is_settled() and not switches.missing(self.clients(), self.plan):
+                return msgspec.json.decode(self.home.outputs.read_bytes(), type=Outputs), self.preview().changes
+            self._settled.unlink(missing_ok=True)
+            result = engine.up(self._program)
+            changes, outputs = result.changes, parse_outputs(result.outputs)
+            if self.plan.deadline and len(outputs.nodes) < len(self.plan.nodes):
+                # The switches stand now, so nodes can be started; what needs their addresses follows.
+                with self.progress.step("nodes, after their switches"):
+                    switches.start(self.clients(), self.plan, self.progress)
+                result = engine.up(self._program)
+                changes = (*changes, *(change for change in result.changes if change.op != "same"))
+                outputs = parse_outputs(result.outputs)
         files.write(self.home.outputs, msgspec.json.encode(outputs))
         files.write(self._settled, self._fingerprint())
-        return outputs, result.changes
+        return outputs, changes
 
     def drift(self) -> tuple[Drift, ...]:
         """Return what was changed or deleted behind our back; nothing is written."""
         return self._engine(connected=True).drift()
 
     def destroy(self) -> tuple[Change, ...]:
-        """Delete everything the state knows, in reverse order."""
+        """Delete everything the state knows, in reverse order; nodes that have a switch end before it goes."""
         self._settled.unlink(missing_ok=True)
-        return self._engine(connected=True).destroy().changes
+        engine = self._engine(connected=True)
+        if isinstance(self.progress, Counting):
+            self.progress.expect(sum(bool(resource.id) for resource in engine.resources()))
+        with telling_what_exists(self.plan, engine, "down"):
+            if self.plan.deadline:
+                switches.empty(self.clients(), self.plan.stack)
+            return engine.destroy().changes
 
     def resources(self) -> tuple[Resource, ...]:
         """Return the resources as the state has them."""

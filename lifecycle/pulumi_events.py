@@ -7,12 +7,14 @@ import re
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from lifecycle.pulumi_state import is_ours
-from planner.progress import Progress
+from planner.progress import Counting, Progress
 from sandbox.engine.changes import Change, Event, Operation
 
 SLOW_S = 5.0
@@ -110,14 +112,31 @@ def _name(urn: str) -> str:
 
 
 def noting(progress: Progress) -> Callable[[Event], None]:
-    """Return a listener that tells a person what fails, and what took long, under the step that is current now."""
+    """Return a listener that tells a person how far it is, what fails, and what took long.
+
+    All of it is told under the step that is current now.
+    """
     here = contextvars.copy_context()
 
     def listen(event: Event) -> None:
         place = f"{event.type} {event.name!r}"
+        if isinstance(progress, Counting):
+            here.copy().run(progress.part, f"{event.op} {event.name}", event.phase)
         if event.phase == "failed":
             here.copy().run(progress.warn, f"{event.op} of {place} failed after {event.seconds:.0f} s")
         elif event.phase == "done" and event.seconds >= SLOW_S:
             here.copy().run(progress.note, f"{event.op} of {place}: {event.seconds:.0f} s")
+
+    return listen
+
+
+def recording(path: Path) -> Callable[[Event], None]:
+    """Return a listener that appends every event to a file, as one line of JSON with its moment."""
+    lock = threading.Lock()
+
+    def listen(event: Event) -> None:
+        line = {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), **msgspec.structs.asdict(event)}
+        with lock, path.open("ab") as file:
+            file.write(msgspec.json.encode(line) + b"\n")
 
     return listen

@@ -47,6 +47,18 @@ def resources_of(states: Iterable[Mapping[str, Any]]) -> tuple[Resource, ...]:
     return tuple(_resource(state) for state in states if is_ours(state["type"]) and not state.get("delete"))
 
 
+def foreseen(step: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the state that a preview's step leads to.
+
+    What stays, changed or not, keeps its id, but is told without it: what names it would seem to name a stranger.
+    """
+    new = dict(step["newState"])
+    if step["op"] in {"same", "update"} and "oldState" in step:
+        old = step["oldState"]
+        new = {**new, "id": new.get("id") or old.get("id", ""), "outputs": new.get("outputs") or old.get("outputs", {})}
+    return new
+
+
 def is_ours(token: str) -> bool:
     """Tell whether a type is the program's; the stack and the providers are the engine's."""
     return not token.startswith(_OF_THE_ENGINE)

@@ -19,6 +19,16 @@ PLUGIN = "pulumi-resource-aws"
 """Executable of the plugin that asks AWS."""
 
 
+def cli_folder(home: Path) -> Path:
+    """Return where the CLI is, or would be, that this toolkit installs; it is looked for there before PATH."""
+    return home / "cli" / str(OLDEST)
+
+
+def searched(environment: Mapping[str, str], home: Path) -> dict[str, str]:
+    """Return an environment whose PATH begins with the CLI that this toolkit installed."""
+    return {**environment, "PATH": f"{cli_folder(home)}:{environment.get('PATH', '')}"}
+
+
 def find_cli(environment: Mapping[str, str]) -> tuple[str, VersionInfo]:
     """Return the path of the CLI and its version.
 
@@ -32,7 +42,8 @@ def find_cli(environment: Mapping[str, str]) -> tuple[str, VersionInfo]:
     path = shutil.which("pulumi", path=environment.get("PATH", ""))
     install = f"Install Pulumi {OLDEST} or a later {OLDEST.major}.x from {INSTALL} and put it on PATH."
     if path is None:
-        raise DeployError("the Pulumi CLI is not on PATH", hint=install, code="pulumi_missing")
+        hint = f"`deploy doctor --install` installs Pulumi {OLDEST}; or: {install}"
+        raise DeployError("the Pulumi CLI is not on PATH", hint=hint, code="pulumi_missing")
     said = _version_of(path, environment)
     try:
         version = VersionInfo.parse(said.removeprefix("v"))

@@ -20,7 +20,8 @@ from lifecycle.pulumi_cli import Cli, environment_of
 from lifecycle.pulumi_events import Told
 from lifecycle.pulumi_packs import staged
 from lifecycle.pulumi_place import StateChoice
-from lifecycle.pulumi_state import Finder, Mended, mend, resources_of, wait_for_engine
+from lifecycle.pulumi_state import Finder, Mended, foreseen, mend, resources_of, wait_for_engine
+from lifecycle.pulumi_version import cli_folder
 from planner.errors import DeployError, LockedError, PolicyRefusedError
 from planner.resources import Resource
 from sandbox.engine.changes import Change, Drift, Event, Preview, Result
@@ -88,7 +89,7 @@ class Place:
             home=self.home,
             backend=self.backend,
             passphrase=self.passphrase,
-            path=[self.folder / "bin"] if self.executables else [],
+            path=[*([self.folder / "bin"] if self.executables else []), cli_folder(self.home)],
             plugins_of_path=bool(self.executables),
         )
         return {**environment, **self.environment}
@@ -144,11 +145,11 @@ class RealEngine:
 
         """
         stack = self._stack(program)
-        with self._telling() as told:
+        with self._telling(lambda _: None) as told:  # what is only foreseen neither begins nor ends
             answer = stack.preview(json=True, on_event=told, policy_packs=self._packs(), parallel=PARALLEL)
         steps = json.loads(answer.stdout)["steps"]
         return Preview(
-            resources=resources_of(step["newState"] for step in steps if "newState" in step),
+            resources=resources_of(foreseen(step) for step in steps if "newState" in step),
             changes=tuple(told.changes),
         )
 
@@ -224,7 +225,8 @@ class RealEngine:
         """
         stack = self._stack()
         if break_lock and self.place.choice.backend:
-            stack.cancel()
+            with self._telling():
+                stack.cancel()
             self._told(Mended(released=True))
         mended = self._mend(stack)
         return msgspec.structs.replace(mended, released=mended.released or break_lock)
@@ -272,17 +274,18 @@ class RealEngine:
 
     def _mend(self, stack: automation.Stack) -> Mended:
         """Settle what a run that was killed left behind; nothing to do is the usual case, and costs one look."""
-        released = wait_for_engine(self.place.locks, self.place.backend)
-        if released:
-            stack.cancel()
-        exported = stack.export_stack()
-        if not (exported.deployment or {}).get("pending_operations"):
-            return self._told(Mended(released=released))
-        self._refresh(stack)  # before anything is taken over: it would no longer be known as unfinished
-        exported = stack.export_stack()
-        deployment = dict(exported.deployment or {})
-        mended = mend(deployment, self.find)
-        stack.import_stack(automation.Deployment(version=exported.version, deployment=deployment))
+        with self._telling():
+            released = wait_for_engine(self.place.locks, self.place.backend)
+            if released:
+                stack.cancel()
+            exported = stack.export_stack()
+            if not (exported.deployment or {}).get("pending_operations"):
+                return self._told(Mended(released=released))
+            self._refresh(stack)  # before anything is taken over: it would no longer be known as unfinished
+            exported = stack.export_stack()
+            deployment = dict(exported.deployment or {})
+            mended = mend(deployment, self.find)
+            stack.import_stack(automation.Deployment(version=exported.version, deployment=deployment))
         return self._told(msgspec.structs.replace(mended, released=released))
 
     def _told(self, mended: Mended) -> Mended:
@@ -296,8 +299,8 @@ class RealEngine:
         return tuple(change for change in told.changes if change.op != "same")
 
     @contextmanager
-    def _telling(self) -> Iterator[Told]:
-        told = Told(self.listener)
+    def _telling(self, listener: Callable[[Event], None] | None = None) -> Iterator[Told]:
+        told = Told(listener or self.listener)
         try:
             yield told
         except CommandError as error:

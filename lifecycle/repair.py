@@ -9,6 +9,7 @@ from lifecycle.aws.session import AwsSession
 from lifecycle.home import StackHome
 from lifecycle.journal import Journal
 from lifecycle.lock import hold
+from lifecycle.pulumi_place import known_choice
 from lifecycle.stack import Stack
 from planner.progress import Progress
 from sandbox.engine.failures import short
@@ -18,6 +19,7 @@ class RepairReport(msgspec.Struct, frozen=True, kw_only=True):
     """What was found, and what became of it. Resources as the engine names them, in short.
 
     Attributes:
+        backend: URL of the bucket that the state is in; empty for the stack's folder.
         engine: `pulumi`, which keeps locks and unfinished operations; `in-process`, which settles them in every run.
         lock_released: a lock was left that nobody held.
         adopted: were made in the account, and the state did not know; the next `up` finishes them.
@@ -27,6 +29,7 @@ class RepairReport(msgspec.Struct, frozen=True, kw_only=True):
 
     stack: str
     engine: str
+    backend: str = ""
     lock_released: bool = False
     adopted: tuple[str, ...] = ()
     forgotten: tuple[str, ...] = ()
@@ -57,6 +60,7 @@ def repair(home: StackHome, progress: Progress, *, break_lock: bool = False) -> 
     return RepairReport(
         stack=home.name,
         engine="pulumi",
+        backend=known_choice(home).backend,
         lock_released=mended.released,
         adopted=tuple(short(urn) for urn in mended.adopted),
         forgotten=tuple(short(urn) for urn in mended.forgotten),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import msgspec
 
 from lifecycle.aws.account import check_account
@@ -57,6 +59,8 @@ class StatusReport(msgspec.Struct, frozen=True, kw_only=True):
     region: str = ""
     nodes: tuple[Node, ...] = ()
     usd_per_hour: float | None = 0.0
+    until: datetime | None = None
+    """Deadline; None for a stack that stays until it is taken down."""
 
 
 class ListedStack(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +91,7 @@ def status(home: StackHome) -> StatusReport:
         state=_state(stack, services),
         endpoint=Endpoint(url=stack.url, ca_file=stack.ca_file, models=(stack.plan.model.served_name,)),
         services=services,
+        until=stack.plan.deadline.until if stack.plan.deadline else None,
     )
 
 

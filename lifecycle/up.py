@@ -16,6 +16,7 @@ import httpx
 from lifecycle import files, ports
 from lifecycle.home import StackHome
 from lifecycle.journal import Journal
+from lifecycle.lifetime import refuse_expired
 from lifecycle.lock import hold
 from lifecycle.own_token import own_token
 from lifecycle.parts import obtain
@@ -61,6 +62,7 @@ def up(
     """
     started = time.monotonic()
     plan, kept = decide(home, request)  # whatever is wrong with the request is said before a folder is made
+    refuse_expired(plan, datetime.now(UTC))
     with hold(home, "up"):
         home.create()
         with Journal(home.journal, "up").step("up", request.profile):

@@ -18,7 +18,7 @@ from lifecycle.sweeping.records import Place
 from lifecycle.up_report import UpReport
 from planner.errors import DeployError
 from planner.plan import Plan
-from planner.progress import Progress
+from planner.progress import Progress, expect
 
 
 class UpAws:
@@ -71,6 +71,7 @@ class UpAws:
             baseline.ensure(self.home.baseline, place)
         begun = time.monotonic()
         with self.progress.step("resources"), self.journal.step("resources", f"account {plan.account.number}"):
+            expect(self.progress, sum(count for op, count in report.changes.items() if op != "same"))
             outputs, changes = provisioner.up(refreshed=made)
         resources_s = round(time.monotonic() - begun, 2)
         with self.progress.step("services on the nodes"), self.journal.step("services on the nodes"):

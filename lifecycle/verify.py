@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
+from lifecycle.exposure.verb import exposure_of_account
 from lifecycle.journal import Journal
 from lifecycle.own_token import own_token
 from lifecycle.probes import auth, inference, observe, ports, replicas, routes, stored, tls
 from lifecycle.probes.base import Check, Subject
 from lifecycle.stack import Stack
-from planner.progress import Progress
+from planner.progress import Progress, Silent
 from policies.run import evaluate, refusals
 
 VERIFY_TOKEN_S = 300
@@ -62,6 +63,7 @@ def _themes(stack: Stack, subject: Subject) -> Iterator[tuple[str, Callable[[], 
     yield "secrets", lambda: stored.probe(subject)
     yield "metrics", lambda: observe.probe(subject, runs=stack.runs("prometheus"))
     yield "policies", lambda: [_policies(stack)]
+    yield "exposure", lambda: [_exposure(stack)]
 
 
 def _services(stack: Stack) -> Iterator[Check]:
@@ -76,6 +78,14 @@ def _policies(stack: Stack) -> Check:
     refused = refusals(evaluate(stack.plan, stack.provisioner().resources()), settled=True)
     detail = "; ".join(f"{finding.rule}: {finding.message}" for finding in refused) or "every mandatory rule holds"
     return Check(id="policies.hold", ok=not refused, detail=detail)
+
+
+def _exposure(stack: Stack) -> Check:
+    """Prove that nobody but the named networks can come in, over what the account says of its network."""
+    proof = exposure_of_account(stack.plan, stack.home, Silent())
+    missing = [f"{breach.resource}: {breach.why}" for breach in proof.breaches] + list(proof.unknown)
+    closed = sum(not path.open for path in proof.paths)
+    return Check(id="exposure.proven", ok=proof.ok, detail="; ".join(missing) or f"{closed} paths closed")
 
 
 def _token_source(stack: Stack, given: str | None) -> Callable[[], str | None]:

@@ -12,6 +12,7 @@ from planner.capacity import capacity_decision
 from planner.catalogue import Catalogue, Gpu
 from planner.consumers import consumer_decisions, plan_consumers
 from planner.cost import hourly_cost
+from planner.deadline import Lifetime, alarm_decisions, deadline_decisions, plan_alarm, plan_deadline
 from planner.division import nodes_of
 from planner.engine_args import Nodes, engine_arguments
 from planner.errors import PlanError
@@ -68,6 +69,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
         upstream: an OpenAI-compatible server in the engine's place.
         model_config: content of the file that `model.config` of the profile names.
         account: number of the AWS account that the nodes are in; empty in the sandbox.
+        lifetime: how long it may live; None for as long as it is wanted.
 
     """
 
@@ -77,6 +79,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     upstream: UpstreamPlan | None = None
     model_config: Mapping[str, Any] | None = None
     account: str = ""
+    lifetime: Lifetime | None = None
 
 
 def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
@@ -129,6 +132,9 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
     )
     consumers = plan_consumers(profile, site.stack)
     identity, tls = _identity(profile, site.stack), _tls(profile.tls, site.stack)
+    cost = hourly_cost(profile.aws, host, catalogue, nodes=placed.nodes, target=site.target)
+    deadline = plan_deadline(site.lifetime, cost, profile.aws.capacity)
+    alarm = plan_alarm(profile.lifetime, deadline)
     return Plan(
         stack=site.stack,
         profile=profile.name,
@@ -150,7 +156,9 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         secrets=_secrets(identity, tls, site.upstream),
         upstream=site.upstream,
         tags={"cloister:profile": profile.name, "cloister:stack": site.stack, **profile.tags},
-        cost=hourly_cost(profile.aws, host, catalogue, nodes=placed.nodes, target=site.target),
+        cost=cost,
+        deadline=deadline,
+        alarm=alarm,
         decisions=(
             Decision(what="model", choice=f"{chosen.name}, {fitted.sizing.precision} weights", why=chosen.why),
             *_model_notes(chosen),
@@ -159,6 +167,8 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
             *fitted.decisions,
             Decision(what="instance type", choice=host.name, why=host_reason),
             capacity_decision(profile.aws),
+            *deadline_decisions(deadline, profile.aws.capacity),
+            *alarm_decisions(alarm),
             *placed.decisions,
             *engine_decisions,
             *_network_decisions(network),

@@ -31,7 +31,8 @@ class TunnelScope(msgspec.Struct, frozen=True, kw_only=True):
         instance_ids: the nodes.
         node_networks: where their private addresses lie: the subnets, or single addresses as /32.
         user: the system user that keys are let in for.
-        require_mfa: only those who signed in with a second factor.
+        require_mfa: only those who signed in with a second factor. Sessions of IAM Identity Center and of other
+            federations carry no word of it, although they asked for one: for those, name networks instead.
         from_networks: only those who come from these public networks; from anywhere when empty.
         duration_s: longest time that a tunnel may be open, in seconds.
 

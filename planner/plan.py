@@ -5,6 +5,7 @@ Everything after the planner only carries it out.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
 
 import msgspec
@@ -384,6 +385,28 @@ class CostPlan(Record, frozen=True, kw_only=True):
     """From a primary source."""
 
 
+class DeadlinePlan(Record, frozen=True, kw_only=True):
+    """When the stack ends by itself. Moments are in UTC."""
+
+    since: datetime
+    """When it was first asked for."""
+    until: datetime
+    """To the minute."""
+    max_cost_usd: float | None
+    """The limit that the deadline keeps; None where it was named itself."""
+    worst_case_usd: float | None
+    """What the machines cost on AWS until then, at most; None where no price is known."""
+
+
+class AlarmPlan(Record, frozen=True, kw_only=True):
+    """Who is told of costs, by AWS's own reckoning."""
+
+    limit_usd: float
+    at_percent: tuple[float, ...]
+    """Parts of the limit at which mails are sent."""
+    emails: tuple[str, ...]
+
+
 class Plan(Record, frozen=True, kw_only=True):
     """Everything that was decided."""
 
@@ -410,6 +433,9 @@ class Plan(Record, frozen=True, kw_only=True):
     upstream: UpstreamPlan | None
     tags: dict[str, str]
     cost: CostPlan
+    deadline: DeadlinePlan | None = None
+    """None for a stack that stays until it is taken down."""
+    alarm: AlarmPlan | None = None
     decisions: tuple[Decision, ...]
 
     @property

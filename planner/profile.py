@@ -277,6 +277,17 @@ class LimitsSection(Record, frozen=True, kw_only=True):
     """Longest time for a whole request, its stream included, in seconds."""
 
 
+class LifetimeSection(Record, frozen=True, kw_only=True):
+    """`[lifetime]`: when the stack ends by itself. The command line's --ttl, --until and --max-cost come before it."""
+
+    ttl: Annotated[str, Meta(pattern=r"^(?=.)([0-9]{1,6}d)?([0-9]{1,6}h)?([0-9]{1,6}m)?$")] | None = None
+    """How long after `up` it ends, for example `8h`, `2d12h` or `90m`; never when absent."""
+    max_cost_usd: Annotated[float, Meta(gt=0)] | None = None
+    """What its machines may cost, in USD: the deadline follows from their hourly price. No limit when absent."""
+    alarm_emails: Annotated[tuple[Annotated[str, Meta(pattern=r"^[^@\s]+@[^@\s]+$")], ...], Meta(max_length=10)] = ()
+    """Who an AWS budget writes to when half and all of `max_cost_usd` is spent: hours later, and it ends nothing."""
+
+
 class MetricsSection(Record, frozen=True, kw_only=True):
     """`[metrics]`: what Prometheus keeps."""
 
@@ -303,6 +314,7 @@ class Profile(Record, frozen=True, kw_only=True):
     tls: TlsSection = TlsSection()
     identity: IdentitySection = IdentitySection()
     limits: LimitsSection = LimitsSection()
+    lifetime: LifetimeSection = LifetimeSection()
     metrics: MetricsSection = MetricsSection()
     tags: dict[TagKey, str] = {}
     """Tags that every resource carries, beside the toolkit's own."""

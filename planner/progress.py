@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Protocol
+from typing import Literal, Protocol, runtime_checkable
+
+Phase = Literal["started", "done", "failed"]
 
 
 class Progress(Protocol):
@@ -17,6 +19,23 @@ class Progress(Protocol):
 
     def warn(self, text: str) -> None:
         """Say something that a person should act on."""
+
+
+@runtime_checkable
+class Counting(Protocol):
+    """A `Progress` that also shows how far the current step is, part by part."""
+
+    def expect(self, total: int) -> None:
+        """Say how many parts the current step has, as far as that is known."""
+
+    def part(self, name: str, phase: Phase) -> None:
+        """Say that a part of the current step has begun, is done, or has failed. May come from several threads."""
+
+
+def expect(progress: Progress, total: int) -> None:
+    """Say how many parts the current step has, to whoever counts them."""
+    if isinstance(progress, Counting):
+        progress.expect(total)
 
 
 class Silent:

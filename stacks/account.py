@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import pulumi
 import pulumi_aws as aws
+
+from planner.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -19,12 +22,16 @@ class Account:
     region: str
 
 
-def current_account(region: str) -> Account:
-    """Ask the account who it is."""
-    partition = aws.get_partition()
+def current_account(plan: Plan) -> Account:
+    """Ask the account who it is.
+
+    Raises:
+        RunError: it is another one than the plan names, whoever runs the program.
+
+    """
+    partition, number = aws.get_partition(), aws.get_caller_identity().account_id
+    if plan.account.number and number != plan.account.number:
+        raise pulumi.RunError(f"these credentials are of account {number}, the plan names {plan.account.number}")
     return Account(
-        id=aws.get_caller_identity().account_id,
-        partition=partition.partition,
-        dns_suffix=partition.dns_suffix,
-        region=region,
+        id=number, partition=partition.partition, dns_suffix=partition.dns_suffix, region=plan.network.region
     )

@@ -13,6 +13,7 @@ from planner.plan import GivenNetworkPlan, Plan
 from stacks.access import Access
 from stacks.account import Account, current_account
 from stacks.client_lists import read_client_lists
+from stacks.cost_alarm import CostAlarm
 from stacks.endpoints import GatewayEndpoints, InterfaceEndpoints
 from stacks.given_network import GivenNetwork
 from stacks.identity import Identity
@@ -30,8 +31,10 @@ from stacks.storage import Storage
 
 def deploy(plan: Plan) -> None:
     """Register everything that the plan names, and export `planner.outputs.Outputs`."""
-    account = current_account(plan.network.region)
+    account = current_account(plan)
     read_client_lists(plan)
+    if plan.alarm:
+        CostAlarm("cost-alarm", plan, plan.alarm)
     keys = Keys("keys", plan, account)
     storage = Storage("storage", plan, account, keys.arn)
     given = plan.network.given
@@ -56,9 +59,9 @@ def deploy(plan: Plan) -> None:
         )
         for node in plan.nodes
     ]
-    if plan.private_name:
-        # What clients reach runs on the first node; others only compute.
-        addresses = [node.private_ip for node in nodes[:1]]
+    # What clients reach runs on the first node; others only compute.
+    addresses = [node.machine.private_ip for node in nodes[:1] if node.machine]
+    if plan.private_name and addresses:
         PrivateName("private-name", plan, plan.private_name, vpc_id=network.vpc_id, addresses=addresses)
     link = _private_link(plan, network, groups, nodes)
     pulumi.export("vpc_id", network.vpc_id)
@@ -73,12 +76,13 @@ def deploy(plan: Plan) -> None:
         [
             {
                 "name": planned.name,
-                "instance_id": node.instance_id,
-                "private_ip": node.private_ip,
-                "availability_zone": node.availability_zone,
-                "image_id": node.image_id,
+                "instance_id": node.machine.instance_id,
+                "private_ip": node.machine.private_ip,
+                "availability_zone": node.machine.availability_zone,
+                "image_id": node.machine.image_id,
             }
             for planned, node in zip(plan.nodes, nodes, strict=True)
+            if node.machine
         ],
     )
 
@@ -96,7 +100,7 @@ def _private_link(
         subnet_ids=[*network.subnet_ids.values()],
         security_group_id=groups.balancer_id,
         # What clients reach runs on the first node.
-        instance_ids=[node.instance_id for node in nodes[:1]],
+        instance_ids=[node.machine.instance_id for node in nodes[:1] if node.machine],
     )
 
 

@@ -84,6 +84,7 @@ def key_policy(account: Account, plan: Plan) -> dict[str, object]:
 
     What is said of the account's root is a permission to delegate: the account's own IAM policies say to whom. Nobody
     opens anything with the key itself, only by way of the services that hold what it encrypts.
+    With a deadline, Auto Scaling starts the node and its disk.
     """
     root = {"AWS": f"arn:{account.partition}:iam::{account.id}:root"}
     disks = {"StringEquals": {"kms:ViaService": via_services(account, "ec2")}}
@@ -107,5 +108,39 @@ def key_policy(account: Account, plan: Plan) -> dict[str, object]:
                 ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo"],
                 own_logs,
             ),
+            *(_auto_scaling(account) if plan.deadline else ()),
         ],
     }
+
+
+def _auto_scaling(account: Account) -> list[dict[str, object]]:
+    """Return what Auto Scaling needs to start machines with encrypted disks.
+
+    From its user guide, "Required AWS KMS key policy for use with encrypted volumes". Its role is named by a condition
+    and not as a principal: KMS refuses a policy that names a role which does not exist yet, and AWS makes this one with
+    the account's first group.
+    """
+    role = (
+        f"arn:{account.partition}:iam::{account.id}:role/aws-service-role/autoscaling.amazonaws.com/"
+        "AWSServiceRoleForAutoScaling"
+    )
+    its_role: dict[str, dict[str, str]] = {
+        "StringEquals": {"kms:CallerAccount": account.id},
+        "ArnEquals": {"aws:PrincipalArn": role},
+    }
+    disks = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
+
+    def allow(sid: str, actions: list[str], condition: dict[str, dict[str, str]]) -> dict[str, object]:
+        return {
+            "Sid": sid,
+            "Effect": "Allow",
+            "Principal": {"AWS": "*"},
+            "Action": actions,
+            "Resource": "*",
+            "Condition": condition,
+        }
+
+    return [
+        allow("DisksOfAutoScaling", disks, its_role),
+        allow("GrantsOfAutoScaling", ["kms:CreateGrant"], {**its_role, "Bool": {"kms:GrantIsForAWSResource": "true"}}),
+    ]

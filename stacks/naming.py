@@ -6,11 +6,18 @@ from collections.abc import Sequence
 
 import pulumi
 
+from planner.deadline import UNTIL_TAG, written
 from planner.plan import Plan
 
 
 def tags_of(plan: Plan, name: str) -> dict[str, str]:
-    """Return the tags of one resource: the plan's, its name, and which resource of the program it is."""
+    """Return the tags of one resource: the plan's, its name, which resource of the program it is, and its deadline."""
+    until = {UNTIL_TAG: written(plan.deadline.until)} if plan.deadline else {}
+    return {**lasting_tags(plan, name), **until}
+
+
+def lasting_tags(plan: Plan, name: str) -> dict[str, str]:
+    """Return the same without the deadline, which can be moved: for what would be made anew by a change of its tags."""
     return {**plan.tags, "Name": f"{plan.stack}-{name}", "cloister:resource": name}
 
 

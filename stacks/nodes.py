@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+import base64
+from dataclasses import dataclass
 from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
 from planner.plan import NodePlan, Plan
-from stacks.naming import child_of, tags_of
+from stacks.deadline import SwitchedGroup
+from stacks.naming import child_of, lasting_tags, tags_of
+from stacks.shutdown_timer import shutdown_timer
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What runs."""
+
+    instance_id: pulumi.Input[str]
+    private_ip: pulumi.Input[str]
+    availability_zone: pulumi.Input[str]
+    image_id: pulumi.Input[str]
 
 
 class Node(pulumi.ComponentResource):
-    """One GPU node: no public address, no key pair, tokens for its metadata, an encrypted disk."""
+    """One GPU node: no public address, no key pair, tokens for its metadata, an encrypted disk.
 
-    instance_id: pulumi.Output[str]
-    private_ip: pulumi.Output[str]
-    availability_zone: pulumi.Output[str]
-    image_id: pulumi.Output[str]
+    With a deadline it comes from an Auto Scaling group, which is filled only after its switch stands: until then there
+    is no machine.
+    """
+
+    machine: Machine | None
 
     def __init__(
         self,
@@ -41,15 +56,21 @@ class Node(pulumi.ComponentResource):
             image_id=image.value,
             instance_type=node.instance_type,
             iam_instance_profile={"name": instance_profile_name},
-            metadata_options=_metadata_options(),
+            metadata_options=_metadata_options(plan),
             block_device_mappings=[_root_volume(node, key_arn)],
-            network_interfaces=_interfaces(node, subnet_id, security_group_id, peers_group_id),
+            network_interfaces=_interfaces(
+                # A group says itself in which subnet its machines are.
+                node,
+                None if plan.deadline else subnet_id,
+                security_group_id,
+                peers_group_id,
+            ),
             placement={"group_name": placement_group} if placement_group else None,
             monitoring={"enabled": True},
             update_default_version=True,
             tags=tags_of(plan, f"{name}-template"),
             tag_specifications=[
-                {"resource_type": kind, "tags": tags_of(plan, name)}
+                {"resource_type": kind, "tags": lasting_tags(plan, name)}
                 for kind in ("instance", "volume", "network-interface")
             ],
             opts=pulumi.ResourceOptions.merge(
@@ -57,18 +78,23 @@ class Node(pulumi.ComponentResource):
                 pulumi.ResourceOptions(ignore_changes=["imageId"]),
             ),
             **_capacity(node),
+            **_switch_on_host(plan),
         )
+        if plan.deadline:
+            SwitchedGroup(name, plan, node, plan.deadline, template=template, subnet_id=subnet_id, parent=self)
+            self.machine = _machine_of(plan, name)
+            self.register_outputs({})
+            return
         instance = aws.ec2.Instance(
             name,
             launch_template={"id": template.id, "version": template.latest_version.apply(str)},
             tags=tags_of(plan, name),
             opts=child_of(self, one_at_a_time=True),
         )
-        self.instance_id = instance.id
-        self.private_ip = instance.private_ip
-        self.availability_zone = instance.availability_zone
-        self.image_id = template.image_id.apply(str)
-        self.register_outputs({"instance_id": self.instance_id})
+        self.machine = Machine(
+            instance.id, instance.private_ip, instance.availability_zone, template.image_id.apply(str)
+        )
+        self.register_outputs({"instance_id": instance.id})
 
 
 class Neighbours(pulumi.ComponentResource):
@@ -89,9 +115,35 @@ class Neighbours(pulumi.ComponentResource):
         self.register_outputs({"placement_group": self.placement_group})
 
 
-def _metadata_options() -> Any:
-    """Ask for a token, and let it travel no further than the machine itself: a proxied request cannot fetch one."""
-    return {"http_endpoint": "enabled", "http_tokens": "required", "http_put_response_hop_limit": 1}
+def _machine_of(plan: Plan, name: str) -> Machine | None:
+    """Find what the node's group has started; nothing before that, and nothing where nobody can be asked."""
+    mine = {"tag:cloister:stack": plan.stack, "tag:cloister:resource": name}
+    filters: Any = [{"name": tag, "values": [value]} for tag, value in mine.items()]
+    found = aws.ec2.get_instances(filters=filters, instance_state_names=["pending", "running"]).ids
+    if not found:
+        return None
+    one = aws.ec2.get_instance(instance_id=found[0])
+    return Machine(one.id, one.private_ip, one.availability_zone, one.ami)
+
+
+def _switch_on_host(plan: Plan) -> dict[str, Any]:
+    """Have a machine with a deadline end itself, and be gone when it shuts down."""
+    if plan.deadline is None:
+        return {}
+    script = f"#!/bin/sh\nset -e\n{shutdown_timer()}"
+    return {
+        "instance_initiated_shutdown_behavior": "terminate",
+        "user_data": base64.b64encode(script.encode()).decode(),
+    }
+
+
+def _metadata_options(plan: Plan) -> Any:
+    """Ask for a token, and let it travel no further than the machine itself: a proxied request cannot fetch one.
+
+    A machine with a deadline reads it from its tags.
+    """
+    tags = {"instance_metadata_tags": "enabled"} if plan.deadline else {}
+    return {"http_endpoint": "enabled", "http_tokens": "required", "http_put_response_hop_limit": 1, **tags}
 
 
 def _root_volume(node: NodePlan, key_arn: pulumi.Output[str]) -> Any:
@@ -109,7 +161,7 @@ def _root_volume(node: NodePlan, key_arn: pulumi.Output[str]) -> Any:
 
 def _interfaces(
     node: NodePlan,
-    subnet_id: pulumi.Output[str],
+    subnet_id: pulumi.Output[str] | None,
     security_group_id: pulumi.Output[str],
     peers_group_id: pulumi.Output[str] | None,
 ) -> Any:
@@ -125,7 +177,7 @@ def _interfaces(
             "device_index": interface.device_index,
             "network_card_index": interface.network_card_index,
             "interface_type": interface.kind,
-            "subnet_id": subnet_id,
+            **({"subnet_id": subnet_id} if subnet_id else {}),
             "security_groups": peers if interface.kind == "efa-only" else [security_group_id, *peers],
             **only,
             "delete_on_termination": "true",

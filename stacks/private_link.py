@@ -33,7 +33,7 @@ class PrivateLink(pulumi.ComponentResource):
         vpc_id: pulumi.Output[str],
         subnet_ids: Sequence[pulumi.Output[str]],
         security_group_id: pulumi.Output[str],
-        instance_ids: Sequence[pulumi.Output[str]],
+        instance_ids: Sequence[pulumi.Input[str]],
     ) -> None:
         super().__init__("cloister:aws:PrivateLink", name)
         port = plan.network.gateway_port

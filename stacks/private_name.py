@@ -24,7 +24,7 @@ class PrivateName(pulumi.ComponentResource):
         named: PrivateNamePlan,
         *,
         vpc_id: pulumi.Output[str],
-        addresses: Sequence[pulumi.Output[str]],
+        addresses: Sequence[pulumi.Input[str]],
     ) -> None:
         super().__init__("cloister:aws:PrivateName", name)
         zone = aws.route53.Zone(

@@ -6,9 +6,12 @@ from cli.options import (
     DEFAULT_STACK,
     AcceptLicence,
     Json,
+    MaxCost,
     ProfileName,
     Stack,
     Target,
+    Ttl,
+    Until,
     UpstreamKeyEnv,
     UpstreamUrl,
     target_of,
@@ -22,6 +25,9 @@ def plan(
     upstream: UpstreamUrl = "",
     upstream_key_env: UpstreamKeyEnv = "",
     accept_licence: AcceptLicence = False,
+    ttl: Ttl = "",
+    until: Until = "",
+    max_cost: MaxCost = None,
     as_json: Json = False,
 ) -> None:
     """Show what `up` would do, and why: decisions, resources, services, policy verdicts, cost. Nothing is created.
@@ -34,6 +40,7 @@ def plan(
       deploy plan --profile 2xh200
       deploy plan --profile 2xh200 --target aws
       deploy plan --profile ./mine.toml --json
+      deploy plan --profile poc --ttl 8h
     """
     from cli.progress_view import progress_view
     from cli.show import emit_json, show
@@ -50,6 +57,9 @@ def plan(
         upstream_url=upstream,
         upstream_key_env=upstream_key_env,
         accept_licence=accept_licence,
+        ttl=ttl,
+        until=until,
+        max_cost=max_cost,
     )
     decided, _ = decide(home, request)
     with progress_view() as progress:

@@ -41,8 +41,9 @@ def repair(stack: Stack = DEFAULT_STACK, break_lock: BreakLock = False, as_json:
     if report.engine == "in-process":
         show("The sandbox's engine keeps no locks, and settles what was interrupted in every run.")
         return
+    unseen = "a bucket's are left alone; --break-lock releases one" if report.backend else "none was left"
     rows = [
-        ("lock", "released: nobody held it" if report.lock_released else "none was left"),
+        ("lock", "released" if report.lock_released else unseen),
         ("taken over", ", ".join(report.adopted) or "nothing"),
         ("forgotten", ", ".join(report.forgotten) or "nothing"),
         ("next", "deploy up goes on, deploy down takes the stack away"),

@@ -12,7 +12,7 @@ from cli.options import DEFAULT_STACK, Json, Stack
 def ssh(
     node: Annotated[str, typer.Argument(help="Name of the node; the first one when absent.")] = "",
     command: Annotated[
-        list[str] | None, typer.Argument(metavar="[-- COMMAND...]", help="What to run there; a shell when absent.")
+        list[str] | None, typer.Argument(metavar="COMMAND", help="Behind `--`: what to run there; a shell when absent.")
     ] = None,
     stack: Stack = DEFAULT_STACK,
     as_json: Json = False,

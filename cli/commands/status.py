@@ -21,6 +21,7 @@ def status(stack: Stack = DEFAULT_STACK, as_json: Json = False) -> None:
     from cli.show import emit_json, show, table
     from lifecycle.home import Home
     from lifecycle.status import status as look
+    from planner.capacity import moment
 
     report = look(Home.of_user().stack(stack))
     if as_json:
@@ -33,6 +34,7 @@ def status(stack: Stack = DEFAULT_STACK, as_json: Json = False) -> None:
     show(
         f"stack [bold]{report.stack}[/] is [bold]{report.state}[/] (profile {report.profile}, target {report.target})",
         f"endpoint {report.endpoint.url}/v1" if report.endpoint else "no endpoint",
+        *([f"until {moment(report.until)}"] if report.until else []),
         table(["service", "state", "pid", "url"], rows),
     )
 

@@ -20,13 +20,13 @@ def tunnel(
 ) -> None:
     """Carry standard input and output to a node's SSH port: a `ProxyCommand` for OpenSSH, Ansible, rsync.
 
-    `deploy ssh` and the playbooks use it by themselves. --json opens nothing, and prints what an OpenSSH configuration
-    of your own needs: the user, the proxy command, and where the host key stands that the node's console showed.
+    `deploy ssh` and the playbooks use it by themselves. --json opens nothing, and prints an OpenSSH configuration for
+    the node: user, proxy command, and the host key that the node's console showed, which is asked for strictly.
 
     \b
     Examples:
-      ssh -o ProxyCommand='deploy tunnel node-0 --public-key ~/.ssh/id_ed25519.pub' ubuntu@node-0
-      deploy tunnel node-0 --json
+      deploy tunnel node-0 --public-key ~/.ssh/id_ed25519.pub --json | jq -r .ssh_config > node-0.conf
+      rsync -e 'ssh -F node-0.conf' ./notes node-0:
     """
     from cli.progress_view import LineView
     from cli.show import emit_json
@@ -39,6 +39,6 @@ def tunnel(
     key = read_public_key(public_key) if public_key else ""
     access = NodeAccess.of(made, LineView())
     if as_json:
-        emit_json(access.described(access.node(node)))
+        emit_json(access.described(access.node(node), public_key and public_key.absolute()))
     else:
         run(access, node, key)

@@ -10,9 +10,12 @@ from cli.options import (
     DEFAULT_STACK,
     AcceptLicence,
     Json,
+    MaxCost,
     ProfileName,
     Stack,
     Target,
+    Ttl,
+    Until,
     UpstreamKeyEnv,
     UpstreamUrl,
     Yes,
@@ -22,15 +25,6 @@ from cli.options import (
 if TYPE_CHECKING:
     from lifecycle.planning import PlanReport
 
-MaxCost = Annotated[
-    str,
-    typer.Option(
-        "--max-cost",
-        metavar="USD",
-        help="Most that you agree to pay in the worst case that is shown; with --yes, AWS needs it.",
-        show_default=False,
-    ),
-]
 Backend = Annotated[
     str,
     typer.Option(
@@ -58,7 +52,9 @@ def up(
     upstream: UpstreamUrl = "",
     upstream_key_env: UpstreamKeyEnv = "",
     accept_licence: AcceptLicence = False,
-    max_cost: MaxCost = "",
+    ttl: Ttl = "",
+    until: Until = "",
+    max_cost: MaxCost = None,
     backend: Backend = "",
     secrets_provider: SecretsProvider = "",
     yes: Yes = False,
@@ -73,15 +69,19 @@ def up(
     and stores none. The stack stays in the account and region that it was begun in. What it costs is shown, and agreed
     to by typing the stack's name, or with --yes and --max-cost together.
 
+    With --ttl, --until or --max-cost, the account is told to end the machines before the first of them is started;
+    `deploy extend` moves that deadline, `deploy reap` takes away the rest after it.
+
     \b
     Examples:
       deploy up --profile 2xh200
+      deploy up --profile poc --ttl 8h
       deploy up --profile ./mine.toml --stack team-a
       deploy up --profile poc --upstream http://127.0.0.1:11434
       deploy up --profile 2xh200 --target aws
       deploy up --profile 2xh200 --target aws --yes --max-cost 50000
     """
-    from cli.agreement import agree_to_bill, parse_usd
+    from cli.agreement import agree_to_bill
     from cli.progress_view import progress_view
     from cli.show import card, emit_json, show
     from cli.views import next_steps, plan_summary
@@ -90,13 +90,15 @@ def up(
     from lifecycle.pulumi_place import state_choice
     from lifecycle.up import up as run
 
-    limit = parse_usd(max_cost, "--max-cost")
     request = Request(
         profile=profile,
         target=target_of(target),
         upstream_url=upstream,
         upstream_key_env=upstream_key_env,
         accept_licence=accept_licence,
+        ttl=ttl,
+        until=until,
+        max_cost=max_cost,
         state=state_choice(backend, secrets_provider),
     )
     with progress_view() as progress:
@@ -106,7 +108,7 @@ def up(
             if report.plan.target == "sandbox":
                 return True
             with progress.paused():
-                return agree_to_bill(report, yes=yes, max_cost=limit)
+                return agree_to_bill(report, yes=yes, max_cost=max_cost)
 
         report = run(Home.of_user().stack(stack), request, progress, agree=agree)
     if as_json:

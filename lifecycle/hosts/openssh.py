@@ -30,6 +30,12 @@ def write_config(folder: Path, inventory: Inventory, login: Login) -> Path:
     return folder / CONFIG
 
 
+def own_config(host: Host, key_alias: str, reach: Reach, known_hosts: Path) -> str:
+    """Return the lines for one host that fit into a person's own configuration, with the key that it must show."""
+    strict = ["StrictHostKeyChecking yes", f'UserKnownHostsFile "{known_hosts}"', "ForwardAgent no"]
+    return _host_lines(host, key_alias, reach) + "".join(f"    {line}\n" for line in strict)
+
+
 _EVERY_HOST = """\
 Host *
     StrictHostKeyChecking yes

@@ -105,7 +105,7 @@ class NodeReach:
 
     def proxy_command(self, host: Host) -> str:
         """Return what OpenSSH runs to reach a node: this program's own `tunnel`, which does what `dial` does."""
-        words = ["env", f"PYTHONPATH={ROOT}", sys.executable, "-m", "cli", "tunnel", host.name]
+        words = ["env", f"PYTHONPATH={ROOT}", sys.executable, "-P", "-m", "cli", "tunnel", host.name]
         words += ["--stack", self._entrance.stack]
         if self._public_key_file:
             words += ["--public-key", str(self._public_key_file)]

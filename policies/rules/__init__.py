@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from policies.rule import Rule
 from policies.rules import (
+    deadline_switch,
     encrypted_at_rest,
     instance_metadata_v2,
     judged_types_only,
@@ -22,5 +23,6 @@ RULES: tuple[Rule, ...] = (
     encrypted_at_rest.RULE,
     private_buckets.RULE,
     least_privilege.RULE,
+    deadline_switch.RULE,
     judged_types_only.RULE,
 )

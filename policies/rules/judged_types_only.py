@@ -13,6 +13,8 @@ OWN = ("cloister:", "pulumi:pulumi:Stack", "pulumi:providers:aws")
 """Beginnings of types that are not resources of a cloud: our components, the stack itself, the provider."""
 
 JUDGED = {
+    "aws:autoscaling/group:Group": "deadline-switch",
+    "aws:autoscaling/schedule:Schedule": "deadline-switch",
     "aws:cloudwatch/logGroup:LogGroup": "encrypted-at-rest",
     "aws:ebs/volume:Volume": "encrypted-at-rest",
     "aws:ec2/defaultRouteTable:DefaultRouteTable": "no-internet-path",
@@ -67,6 +69,7 @@ JUDGED = {
 """Types that rules judge, and which rules."""
 
 HARMLESS = {
+    "aws:budgets/budget:Budget": "tells of costs, to those whom the profile names",
     "aws:ec2/capacityReservation:CapacityReservation": "holds machines, and holds no data",
     "aws:ec2/placementGroup:PlacementGroup": "says where nodes stand",
     "aws:kms/alias:Alias": "is a name of a key",

@@ -8,6 +8,7 @@ take a while.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -184,6 +185,56 @@ def _plain(nic: launch.Parameters) -> launch.Parameters:
     return {key: value for key, value in nic.items() if key not in {"NetworkCardIndex", "InterfaceType"}}
 
 
+def start(region: Region, asked: launch.Parameters) -> Instance:
+    """Launch one instance for a service of AWS's own, with no request of EC2's API; return it.
+
+    Args:
+        region: where.
+        asked: the request that it comes to, its launch template read.
+
+    """
+    nics, capacity = _check(region, asked)
+    tags = {
+        one["ResourceType"]: {tag["Key"]: tag["Value"] for tag in one["Tags"]} for one in asked["TagSpecifications"]
+    }
+    profile = asked.get("IamInstanceProfile", {})
+    reservation = region.ec2.run_instances(
+        asked["ImageId"],
+        1,
+        asked.get("UserData"),
+        [],
+        instance_type=asked["InstanceType"],
+        is_instance_type_default=False,
+        region_name=region.name,
+        placement=None,
+        nics=[_plain(nics[0])],
+        tags=tags,
+        instance_initiated_shutdown_behavior=asked.get("InstanceInitiatedShutdownBehavior"),
+        iam_instance_profile_name=profile.get("Name"),
+        iam_instance_profile_arn=profile.get("Arn"),
+        monitoring_state="enabled" if asked.get("Monitoring", {}).get("Enabled") else "disabled",
+        metadata_options=asked.get("MetadataOptions", {}),
+        block_device_mappings=_mappings(region, asked),
+    )
+    instance: Instance = reservation.instances[0]
+    _complete(region, instance, asked, nics, capacity)
+    if profile:
+        region.ec2.associate_iam_instance_profile(
+            instance_id=instance.id,
+            iam_instance_profile_name=profile.get("Name"),
+            iam_instance_profile_arn=profile.get("Arn"),
+        )
+    return instance
+
+
+def end(region: Region, leaving: Iterable[Instance]) -> None:
+    """Begin to terminate instances; those that are on their way already go on."""
+    for instance in leaving:
+        if instance.state not in {"shutting-down", "terminated"}:
+            _set_state(instance, "shutting-down")
+            region.part(Transitions).by_id[instance.id] = ("terminated", region.now())
+
+
 def _terminate(call: Call) -> object:
     region = call.region
     instances = region.ec2.get_multi_instances_by_id(call.parameters["InstanceIds"])
@@ -194,15 +245,18 @@ def _terminate(call: Call) -> object:
                 f"The instance '{instance.id}' may not be terminated. Modify its 'disableApiTermination' instance "
                 "attribute and try again.",
             )
-    changes = []
-    for instance in instances:
-        before = {"Name": instance.state, "Code": instance.state_code}
-        if instance.state not in {"shutting-down", "terminated"}:
-            _set_state(instance, "shutting-down")
-            region.part(Transitions).by_id[instance.id] = ("terminated", region.now())
-        now = {"Name": instance.state, "Code": instance.state_code}
-        changes.append({"InstanceId": instance.id, "PreviousState": before, "CurrentState": now})
-    return {"TerminatingInstances": changes}
+    before = [{"Name": instance.state, "Code": instance.state_code} for instance in instances]
+    end(region, instances)
+    return {
+        "TerminatingInstances": [
+            {
+                "InstanceId": instance.id,
+                "PreviousState": state,
+                "CurrentState": {"Name": instance.state, "Code": instance.state_code},
+            }
+            for instance, state in zip(instances, before, strict=True)
+        ]
+    }
 
 
 def _modify_attribute(call: Call) -> object:

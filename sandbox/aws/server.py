@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import time
+from typing import Any
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
@@ -15,13 +16,24 @@ from sandbox.aws.warm import warm
 _log = logging.getLogger("sandbox.aws")
 
 
-class _Handler(MotoRequestHandler):
+class Handler(MotoRequestHandler):
     """Answers one connection."""
 
     disable_nagle_algorithm = True  # headers and body are two writes: the second would wait for an acknowledgement
 
+    def connection_dropped(self, *_: Any) -> None:
+        """Read no further request from a connection that has ended."""
+        self.close_connection = True
+
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Say nothing: the layer logs calls by their names."""
+
+
+def make_account(region: str) -> Layer:
+    """Return an empty account, with what a region needs loaded."""
+    layer = Layer(DomainDispatcherApplication(create_backend_app))
+    warm(layer, region)
+    return layer
 
 
 def serve(listener: socket.socket, region: str) -> None:
@@ -33,9 +45,8 @@ def serve(listener: socket.socket, region: str) -> None:
 
     """
     started = time.perf_counter()
-    layer = Layer(DomainDispatcherApplication(create_backend_app))
-    warm(layer, region)
+    layer = make_account(region)
     host, port = listener.getsockname()[:2]
-    server = make_server(host, port, layer, threaded=True, request_handler=_Handler, fd=listener.fileno())
+    server = make_server(host, port, layer, threaded=True, request_handler=Handler, fd=listener.fileno())
     _log.info("ready on http://%s:%d after %.1f s", host, port, time.perf_counter() - started)
     server.serve_forever()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from http import HTTPStatus
 
 from moto.backends import get_backend
@@ -11,11 +12,13 @@ from sandbox.aws.environment import ACCOUNT_ID
 from sandbox.aws.wire import Application
 
 _QUERIES = {
+    "autoscaling": "Action=DescribeAutoScalingGroups&Version=2011-01-01",
     "ec2": "Action=DescribeVpcs&Version=2016-11-15",
     "iam": "Action=ListRoles&Version=2010-05-08",
     "sts": "Action=GetCallerIdentity&Version=2011-06-15",
 }
 _TARGETS = {
+    "budgets": ("AWSBudgetServiceGateway.DescribeBudgets", json.dumps({"AccountId": ACCOUNT_ID})),
     "kms": ("TrentService.ListKeys", "{}"),
     "logs": ("Logs_20140328.DescribeLogGroups", "{}"),
     "secretsmanager": ("secretsmanager.ListSecrets", "{}"),

@@ -8,6 +8,23 @@ from planner.errors import DeployError
 from sandbox.engine.state import StateFile
 
 
+class ResourcesFailedError(DeployError):
+    """Some resources could not be made, changed or deleted; the rest was.
+
+    Attributes:
+        failures: URN -> what was raised.
+        skipped: how many resources were not tried, because they need one that failed.
+
+    """
+
+    code = "resource_failed"
+
+    def __init__(self, message: str, *, hint: str, code: str, failures: Mapping[str, Exception], skipped: int) -> None:
+        super().__init__(message, hint=hint, code=code)
+        self.failures = failures
+        self.skipped = skipped
+
+
 def explain(failures: Mapping[str, Exception], skipped: Collection[str], state: StateFile) -> DeployError:
     """Return one error for all failures: the first in words, the others by name."""
     urn, error = next(iter(failures.items()))
@@ -16,11 +33,13 @@ def explain(failures: Mapping[str, Exception], skipped: Collection[str], state: 
     more = f"; also failed: {', '.join(map(short, list(failures)[1:]))}" if len(failures) > 1 else ""
     waiting = f" {len(skipped)} resources that depend on it were not tried." if skipped else ""
     exist = sum(bool(record.id) for record in state.records().values())
-    return DeployError(
+    return ResourcesFailedError(
         f"{short(urn)} failed: {said(error)}{more}",
         hint=f"{exist} resources exist and are recorded.{waiting} `deploy up` goes on from here; "
         "`deploy down` takes them away.",
         code=code_of(error),
+        failures=dict(failures),
+        skipped=len(skipped),
     )
 
 

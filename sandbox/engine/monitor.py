@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import threading
+from concurrent.futures import Future
 from typing import Any, Protocol
 
 import msgspec
@@ -84,6 +86,7 @@ class Monitor(mocks.MockMonitor):
         self.failures: dict[str, Exception] = {}
         self.skipped: set[str] = set()
         self._seen: set[str] = set()
+        self._answers: dict[tuple[str, str], Future[dict[str, Any]]] = {}
         self._lock = threading.Lock()
 
     def features(self) -> set[int]:
@@ -114,14 +117,27 @@ class Monitor(mocks.MockMonitor):
         return empty_pb2.Empty()
 
     def Invoke(self, request: Any) -> Any:
-        """Answer a data source."""
-        answer = self.carrier.invoke(request.tok, plain(rpc.deserialize_properties(request.args)))
-        fields: dict[str, Any] = {"failures": None, "return": _struct(answer)}
+        """Answer a data source; what many resources ask is asked of the account once."""
+        arguments = plain(rpc.deserialize_properties(request.args))
+        fields: dict[str, Any] = {"failures": None, "return": _struct(self._answer(request.tok, arguments))}
         return resource_pb2.ResourceInvokeResponse(**fields)
 
     def ReadResource(self, request: Any) -> Any:
         """Refuse: nothing of ours adopts what it did not make."""
         raise DeployError(f"reading existing resources is not supported: {request.type}", code="unsupported")
+
+    def _answer(self, token: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        key = (token, json.dumps(arguments, sort_keys=True, default=repr))
+        with self._lock:
+            first = key not in self._answers
+            answer = self._answers.setdefault(key, Future())
+        if first:
+            try:
+                answer.set_result(self.carrier.invoke(token, arguments))
+            except BaseException as error:
+                answer.set_exception(error)
+                raise
+        return answer.result()
 
     def _see(self, request: Any, urn: str) -> None:
         with self._lock:

@@ -14,6 +14,7 @@ DECIDED_AT_APPLY = "decided-at-apply"
 
 _ONLY_THE_ACCOUNT_KNOWS = (
     "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings",
+    "aws:ec2/getInstances:getInstances",
     "aws:ec2/getManagedPrefixList:getManagedPrefixList",
     "aws:ec2/getRouteTable:getRouteTable",
     "aws:ec2/getSubnet:getSubnet",
@@ -22,7 +23,9 @@ _ONLY_THE_ACCOUNT_KNOWS = (
 """Data sources that say nothing beforehand."""
 
 
-def offline_answers(region: str) -> Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]]:
+def offline_answers(
+    region: str, account: str = EMULATED_ACCOUNT
+) -> Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]]:
     """Return what is known without asking, by token.
 
     The SDK wants text where text is declared: what only the account knows is a word that says so.
@@ -34,9 +37,9 @@ def offline_answers(region: str) -> Mapping[str, Callable[[dict[str, Any]], dict
             "prefixListId": DECIDED_AT_APPLY,
         },
         "aws:index/getCallerIdentity:getCallerIdentity": lambda _: {
-            "accountId": EMULATED_ACCOUNT,
-            "arn": f"arn:{partition_of(region).name}:sts::{EMULATED_ACCOUNT}:assumed-role/preview/preview",
-            "id": EMULATED_ACCOUNT,
+            "accountId": account,
+            "arn": f"arn:{partition_of(region).name}:sts::{account}:assumed-role/preview/preview",
+            "id": account,
             "userId": "preview",
         },
         "aws:index/getPartition:getPartition": lambda _: partition_answer(region),

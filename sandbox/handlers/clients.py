@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from functools import cache
 from threading import Lock
 from typing import Any
 
@@ -19,6 +20,14 @@ _NOTHING_OF_THE_PERSON = {
 """Session variables (configuration key, environment, default, conversion): a person's own AWS settings are not read."""
 
 
+@cache
+def _models() -> Any:
+    """Return what loads the services' models: one for the process, since EC2's alone takes some 70 MB."""
+    from botocore.loaders import create_loader  # noqa: PLC0415  as boto3 below
+
+    return create_loader()
+
+
 class Boto3Clients:
     """Clients of one account and region, made when first asked for and shared between threads.
 
@@ -28,12 +37,14 @@ class Boto3Clients:
     Args:
         endpoint_url: the emulated account, for example `http://127.0.0.1:5000`.
         region: for example `us-east-2`.
+        read_timeout_s: how long an answer may take, in seconds.
 
     """
 
-    def __init__(self, endpoint_url: str, region: str) -> None:
+    def __init__(self, endpoint_url: str, region: str, read_timeout_s: float = _READ_TIMEOUT_S) -> None:
         self.region = region
         self.endpoint_url = endpoint_url
+        self._read_timeout_s = read_timeout_s
         self._lock = Lock()  # a session makes one client at a time
         self._session: Any = None
         self._clients: dict[str, Any] = {}
@@ -55,18 +66,24 @@ class Boto3Clients:
         import botocore.session  # noqa: PLC0415  # as boto3
         from botocore.config import Config  # noqa: PLC0415  # as boto3
 
+        from sandbox.handlers.unanswered import send_once  # noqa: PLC0415  # as boto3
+
         if self._session is None:
+            bare = botocore.session.Session(_NOTHING_OF_THE_PERSON)
+            bare.register_component("data_loader", _models())
             self._session = boto3.session.Session(
                 aws_access_key_id="emulated",
                 aws_secret_access_key="emulated",  # noqa: S106  # the account takes any
                 region_name=self.region,
-                botocore_session=botocore.session.Session(_NOTHING_OF_THE_PERSON),
+                botocore_session=bare,
             )
         config = Config(
             connect_timeout=_CONNECT_TIMEOUT_S,
-            read_timeout=_READ_TIMEOUT_S,
+            read_timeout=self._read_timeout_s,
             retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
             max_pool_connections=_CONNECTIONS,
             proxies={},
         )
-        return self._session.client(service, endpoint_url=self.endpoint_url, config=config)
+        client = self._session.client(service, endpoint_url=self.endpoint_url, config=config)
+        client.meta.events.register_first("needs-retry", send_once)
+        return client

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
+from weakref import WeakKeyDictionary
 
 from botocore.exceptions import ClientError
 
@@ -46,9 +47,14 @@ def retag_ec2(change: Change, resource_id: str) -> None:
         change.ec2.create_tags(Resources=[resource_id], Tags=tag_list(changed))
 
 
+_ACCOUNTS: WeakKeyDictionary[Clients, str] = WeakKeyDictionary()
+
+
 def account_id(clients: Clients) -> str:
-    """Return the id of the account, for what EC2 describes without its owner."""
-    return str(clients.client("sts").get_caller_identity()["Account"])
+    """Return the id of the account, for what EC2 describes without its owner; asked once of each account's clients."""
+    if clients not in _ACCOUNTS:
+        _ACCOUNTS[clients] = str(clients.client("sts").get_caller_identity()["Account"])
+    return _ACCOUNTS[clients]
 
 
 def ec2_arn(clients: Clients, kind: str, resource_id: str, owner: str) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import urllib.parse
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from sandbox.handlers.base import Clients, Properties
 from sandbox.handlers.resource import Change, Record, Resource, Target, own_tags, tag_list, tag_outputs
-from sandbox.handlers.waiting import is_gone, remove_when_free
+from sandbox.handlers.waiting import is_gone, remove_when_free, unless_gone
 
 
 def _document(value: Any) -> str:
@@ -133,9 +134,9 @@ class Role(_Named):
         kept = {policy["name"] for policy in change.inputs.get("inlinePolicies") or []}
         for policy in change.old.get("inlinePolicies") or []:
             if policy["name"] not in kept:
-                iam.delete_role_policy(RoleName=change.id, PolicyName=policy["name"])
+                unless_gone(partial(iam.delete_role_policy, RoleName=change.id, PolicyName=policy["name"]))
         for arn in set(change.old.get("managedPolicyArns") or []) - set(change.inputs.get("managedPolicyArns") or []):
-            iam.detach_role_policy(RoleName=change.id, PolicyArn=arn)
+            unless_gone(partial(iam.detach_role_policy, RoleName=change.id, PolicyArn=arn))
 
     def outputs(self, target: Target, record: Record) -> Properties:
         """Return what the account says."""
@@ -160,9 +161,9 @@ class Role(_Named):
         for arn in [
             one["PolicyArn"] for one in iam.list_attached_role_policies(RoleName=target.id)["AttachedPolicies"]
         ]:
-            iam.detach_role_policy(RoleName=target.id, PolicyArn=arn)
+            unless_gone(partial(iam.detach_role_policy, RoleName=target.id, PolicyArn=arn))
         for name in iam.list_role_policies(RoleName=target.id)["PolicyNames"]:
-            iam.delete_role_policy(RoleName=target.id, PolicyName=name)
+            unless_gone(partial(iam.delete_role_policy, RoleName=target.id, PolicyName=name))
         remove_when_free(lambda: iam.delete_role(RoleName=target.id), target.id)
 
 
@@ -245,7 +246,7 @@ class InstanceProfile(_Named):
         iam, wanted = target.clients.client("iam"), target.inputs.get("role")
         there = {role["RoleName"] for role in (self.describe(target) or {}).get("Roles", [])}
         for role in there - {wanted}:
-            iam.remove_role_from_instance_profile(InstanceProfileName=target.id, RoleName=role)
+            unless_gone(partial(iam.remove_role_from_instance_profile, InstanceProfileName=target.id, RoleName=role))
         if wanted and wanted not in there:
             iam.add_role_to_instance_profile(InstanceProfileName=target.id, RoleName=wanted)
 
@@ -271,5 +272,6 @@ class InstanceProfile(_Named):
         """Empty and delete the profile."""
         iam = target.clients.client("iam")
         for role in (self.describe(target) or {}).get("Roles", []):
-            iam.remove_role_from_instance_profile(InstanceProfileName=target.id, RoleName=role["RoleName"])
+            name = role["RoleName"]
+            unless_gone(partial(iam.remove_role_from_instance_profile, InstanceProfileName=target.id, RoleName=name))
         remove_when_free(lambda: iam.delete_instance_profile(InstanceProfileName=target.id), target.id)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from planner.partitions import partition_of
-from sandbox.handlers import network_invokes
+from sandbox.handlers import instance_invokes, network_invokes
 from sandbox.handlers.base import Clients, Properties
 from sandbox.handlers.names import to_api
 from sandbox.handlers.resource import tag_outputs
@@ -153,7 +153,9 @@ def _managed_prefix_list(clients: Clients, arguments: Properties) -> Properties:
 
 
 INVOKES: Mapping[str, Invoke] = {
+    "aws:ec2/getInstance:getInstance": instance_invokes.instance,
     "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings": _instance_type_offerings,
+    "aws:ec2/getInstances:getInstances": instance_invokes.instances,
     "aws:ec2/getManagedPrefixList:getManagedPrefixList": _managed_prefix_list,
     "aws:ec2/getPrefixList:getPrefixList": _prefix_list,
     "aws:ec2/getRouteTable:getRouteTable": network_invokes.route_table,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sandbox.handlers.auto_scaling import Group, Schedule
 from sandbox.handlers.base import Handler, Registry
 from sandbox.handlers.bucket import Bucket
 from sandbox.handlers.bucket_parts import (
@@ -12,6 +13,7 @@ from sandbox.handlers.bucket_parts import (
     BucketServerSideEncryptionConfiguration,
     BucketVersioning,
 )
+from sandbox.handlers.budget import Budget
 from sandbox.handlers.capacity import CapacityReservation, PlacementGroup
 from sandbox.handlers.clients import Boto3Clients
 from sandbox.handlers.connect_endpoint import InstanceConnectEndpoint
@@ -35,6 +37,8 @@ from sandbox.handlers.vpc_endpoint import VpcEndpoint
 __all__ = ["SERVICES", "Boto3Clients", "default_registry"]
 
 SERVICES = (
+    "autoscaling",
+    "budgets",
     "ec2",
     "elbv2",
     "iam",
@@ -61,11 +65,13 @@ def default_registry() -> Registry:
         BucketPublicAccessBlock(),
         BucketServerSideEncryptionConfiguration(),
         BucketVersioning(),
+        Budget(),
         CapacityReservation(),
         DefaultSecurityGroup(),
         DnsRecord(),
         Eip(),
         FlowLog(),
+        Group(),
         Instance(),
         InstanceConnectEndpoint(),
         InstanceProfile(),
@@ -82,6 +88,7 @@ def default_registry() -> Registry:
         Route(),
         RouteTable(),
         RouteTableAssociation(),
+        Schedule(),
         Secret(),
         SecurityGroup(),
         SecurityGroupEgressRule(),

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandbox.handlers.base import Clients, Created, Difference, Properties
+from sandbox.handlers.unanswered import insist
 
 RESOURCE_TAG = "cloister:resource"
 STACK_TAG = "cloister:stack"
@@ -162,8 +163,9 @@ class Resource(ABC):
         """Make the resource, and return it as it is then."""
         inputs = given(inputs)
         self._check(clients, inputs)
-        target = Target(clients, self.make(clients, inputs), inputs)
-        self.complete(target)
+        made = insist(lambda: self.make(clients, inputs), lambda: self.find(clients, inputs))
+        target = Target(clients, made, inputs)
+        insist(lambda: self.complete(target))
         return Created(target.id, self._now(target))
 
     def find(self, clients: Clients, inputs: Properties) -> str | None:
@@ -190,13 +192,13 @@ class Resource(ABC):
         self._check(clients, new)
         target = Target(clients, resource_id, new)
         if not old:
-            self.complete(target)
+            insist(lambda: self.complete(target))
             return self._now(target)
         difference = self.diff(old, new)
         if difference.replace:
             raise ValueError(f"{self.type} {resource_id} cannot be changed in place: {', '.join(difference.changed)}")
         change = Change(clients, resource_id, new, old, frozenset(difference.changed))
-        self.change(change)
+        insist(lambda: self.change(change))
         if "tags" in change.names:
             self.retag(change)
         return self._now(target)

@@ -6,6 +6,7 @@ Rules that are resources of their own are in `security_group_rules`; a group lea
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -13,7 +14,7 @@ from botocore.exceptions import ClientError
 from sandbox.handlers.base import Clients, Properties
 from sandbox.handlers.ec2 import Ec2Resource
 from sandbox.handlers.resource import STACK_TAG, Change, Record, Target, own_tags, tag_list, tag_outputs
-from sandbox.handlers.waiting import code_of, remove_when_free
+from sandbox.handlers.waiting import code_of, is_gone, remove_when_free, unless_gone
 
 _ANYWHERE = frozenset({"0.0.0.0/0", "::/0"})
 _INGRESS, _EGRESS = "ingress", "egress"
@@ -47,7 +48,13 @@ def _revoke(target: Target, rules: Iterable[Record]) -> None:
         by_direction.setdefault(rule["IsEgress"], []).append(rule["SecurityGroupRuleId"])
     for is_egress, ids in by_direction.items():
         revoke = target.ec2.revoke_security_group_egress if is_egress else target.ec2.revoke_security_group_ingress
-        revoke(GroupId=target.id, SecurityGroupRuleIds=ids)
+        try:
+            revoke(GroupId=target.id, SecurityGroupRuleIds=ids)
+        except ClientError as error:
+            if not is_gone(error):
+                raise
+            for rule_id in ids:  # at least one of them is gone, by whosever hand
+                unless_gone(partial(revoke, GroupId=target.id, SecurityGroupRuleIds=[rule_id]))
 
 
 def _authorize(target: Target, direction: str, rules: Iterable[Properties]) -> None:

@@ -20,6 +20,7 @@ _IN_USE = frozenset(
         "InvalidGroup.InUse",
         "InvalidPlacementGroup.InUse",
         "ResourceInUse",
+        "ScalingActivityInProgress",
     }
 )
 _GONE = frozenset(
@@ -47,18 +48,33 @@ def is_gone(error: ClientError) -> bool:
     return code in _GONE or "NotFound" in code
 
 
-def wait_until(holds: Callable[[], bool], what: str, within_s: float = PATIENCE_S) -> None:
+def unless_gone(remove: Callable[[], object]) -> None:
+    """Remove something; being gone already is no error: an answer that was lost makes the SDK ask twice.
+
+    Raises:
+        ClientError: the account refused for another reason.
+
+    """
+    try:
+        remove()
+    except ClientError as error:
+        if not is_gone(error):
+            raise
+
+
+def wait_until(holds: Callable[[], bool], what: str, within_s: float | None = None) -> None:
     """Return as soon as a condition holds.
 
     Args:
         holds: asked again and again, with growing pauses.
         what: the condition in words, for the error.
-        within_s: bound in seconds.
+        within_s: bound in seconds; `PATIENCE_S` where none is given.
 
     Raises:
         TimeoutError: it did not come to hold in time.
 
     """
+    within_s = PATIENCE_S if within_s is None else within_s
     deadline = time.monotonic() + within_s
     pause = FIRST_PAUSE_S
     while not holds():
@@ -68,13 +84,13 @@ def wait_until(holds: Callable[[], bool], what: str, within_s: float = PATIENCE_
         pause = min(2 * pause, LONGEST_PAUSE_S)
 
 
-def remove_when_free(remove: Callable[[], object], what: str, within_s: float = PATIENCE_S) -> None:
+def remove_when_free(remove: Callable[[], object], what: str, within_s: float | None = None) -> None:
     """Remove something as soon as nothing depends on it any more; being gone already is no error.
 
     Args:
         remove: the call that removes it.
         what: names it in the error.
-        within_s: bound in seconds.
+        within_s: bound in seconds; `PATIENCE_S` where none is given.
 
     Raises:
         ClientError: the account refused for another reason, or something still depends on it when time is up.

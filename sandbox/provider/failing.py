@@ -12,6 +12,7 @@ from google.protobuf import any_pb2, struct_pb2
 from pulumi.runtime.proto import provider_pb2, status_pb2
 
 from sandbox.engine.failures import said
+from sandbox.handlers.unanswered import is_unanswered
 
 _NOTHING_MADE = re.compile("AlreadyExists|Duplicate|ResourceExists")
 """In the codes with which AWS refuses to make what is there already, and so made nothing."""
@@ -78,7 +79,7 @@ def _status(error: Exception) -> grpc.StatusCode:
     """Return a status: after `UNKNOWN` the engine cannot be sure what happened; after the others nothing did."""
     if isinstance(error, CancelledError):
         return grpc.StatusCode.CANCELLED
-    if _code(error):
+    if _code(error) and not is_unanswered(error):
         return grpc.StatusCode.FAILED_PRECONDITION
     if isinstance(error, ValueError | LookupError | NotImplementedError):
         return grpc.StatusCode.INVALID_ARGUMENT

@@ -8,12 +8,12 @@ import sys
 import msgspec
 import pytest
 
-from cli.agreement import agree_to_bill, parse_usd, told
+from cli.agreement import agree_to_bill, told
 from lifecycle.planning import PlanReport
 from lifecycle.profiles import load_profile
 from planner.bill import bill
 from planner.catalogue import load_catalogue
-from planner.errors import DeployError, UsageError
+from planner.errors import DeployError
 from planner.make_plan import Site, make_plan
 
 
@@ -87,10 +87,3 @@ def test_a_bill_without_an_end_says_so(report: PlanReport) -> None:
     assert dict(told(endless))["worst case"] == "46,206.08 USD in a month (730 h): nothing stops it by itself"
     unknown = bill(msgspec.structs.replace(report.cost, usd_per_hour=None))
     assert "unknown" in dict(told(msgspec.structs.replace(report, bill=unknown)))["price"]
-
-
-@pytest.mark.parametrize("text", ["much", "0", "-1", "nan", "inf"])
-def test_what_is_no_amount(text: str) -> None:
-    with pytest.raises(UsageError, match="is no amount"):
-        parse_usd(text, "--max-cost")
-    assert parse_usd("", "--max-cost") is None

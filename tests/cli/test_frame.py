@@ -16,7 +16,8 @@ COMMANDS = [
     "up", "plan", "size", "cost", "models", "compare", "assess", "status", "verify", "token issue",
     "token list", "token revoke", "token rotate", "logs", "open", "ssh", "connect", "tunnel", "list", "down",
     "doctor", "hosts check", "capacity find", "drift", "sweep", "capacity buy", "capacity extend",
-    "capacity show", "profiles", "profiles show", "ca", "backup", "restore", "version", "repair",
+    "capacity show", "profiles", "profiles show", "ca", "backup", "restore", "version", "repair", "extend",
+    "reap", "exposure", "iam-policy", "rehearse",
 ]  # fmt: skip
 
 

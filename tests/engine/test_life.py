@@ -67,7 +67,9 @@ def test_a_change_in_place_touches_nothing_else(site: Site) -> None:
     vpc = site.vpc()
     foreseen = engine.preview(program(plan))
     changed = engine.up(program(plan))
-    assert kinds(foreseen.changes)["update"] == kinds(changed.changes)["update"]
+    # Which address the new node gets is known only when it has one: it may be the old one's.
+    unsure = {"private-name-record"}
+    assert names(foreseen.changes, "update") - unsure == names(changed.changes, "update") - unsure
     assert {"Key": "cost-centre", "Value": "42"} in site.vpc()["Tags"]
     assert site.vpc()["VpcId"] == vpc["VpcId"]
     # A launch template's tags are its instances' tags: another version of it is another instance, as foreseen.

@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pty
+import select
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -31,6 +34,7 @@ from lifecycle.hosts.ssh import connect as log_in
 from lifecycle.profiles import load_profile
 from lifecycle.stack import Stack
 from lifecycle.tunnel.ephemeral import EphemeralKey
+from lifecycle.tunnel.stream import TunnelRefusedError
 from planner.catalogue import load_catalogue
 from planner.errors import DeployError
 from planner.make_plan import Site, make_plan
@@ -203,7 +207,43 @@ def test_openssh_goes_through_the_same_tunnel(site: Stage) -> None:
     assert site.endpoint.refusals == []
     assert len(site.endpoint.asked) == 1
     assert site.account.users == [USER]
-    assert not list(Path("/tmp").glob("cl-key-*"))
+    assert not list(Path(tempfile.gettempdir()).glob("cl-key-*"))
+    wait_until(lambda: site.endpoint.closes == [1000])
+
+
+def test_a_terminal_gets_a_shell_and_ctrl_c_reaches_the_far_side(site: Stage) -> None:
+    site.access.pin(site.access.node())
+    ours, theirs = pty.openpty()
+    command = (sys.executable, "-m", "cli", "ssh", "--stack", "team")
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+    ) as shell:
+        os.close(theirs)
+        seen = read_until(ours, b"$ ")
+        os.write(ours, b"tty; sleep 600\n")
+        seen += read_until(ours, b"/dev/pts/")
+        os.write(ours, b"\x03")
+        seen += read_until(ours, b"$ ")
+        os.write(ours, b"exit 5\n")
+        assert shell.wait(20) == 5, seen
+    os.close(ours)
+    wait_until(lambda: site.endpoint.closes == [1000])
+
+
+def read_until(terminal: int, mark: bytes) -> bytes:
+    seen = b""
+    while mark not in seen:
+        assert select.select([terminal], [], [], 40)[0], seen
+        seen += os.read(terminal, 4096)
+    return seen
+
+
+def test_a_tunnel_on_standard_input_and_output_ends_with_its_input(site: Stage) -> None:
+    done = site.cli("tunnel", site.node, "--stack", "team", input="")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("SSH-2.0-OpenSSH")
+    wait_until(lambda: site.endpoint.closes == [1000])
+    assert site.account.users == []  # no key was named, so none was let in
 
 
 def test_another_host_key_stops_both_ways_before_anything_is_sent(site: Stage) -> None:
@@ -267,24 +307,23 @@ def test_ansible_goes_through_the_tunnel(site: Stage) -> None:
     assert len(site.endpoint.asked) == 1  # one connection carries all tasks
     assert site.endpoint.refusals == []
     assert site.account.users == [USER]
+    wait_until(lambda: site.endpoint.closes == [1000])
 
 
 def test_an_openssh_configuration_of_ones_own(site: Stage, tmp_path: Path) -> None:
-    done = site.cli("tunnel", site.node, "--stack", "team", "--json")
-    said = json.loads(done.stdout)
     key = tmp_path / "own"
     subprocess.run(("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)), check=True)
-    options = {
-        "ProxyCommand": f"{said['proxy_command']} --public-key {key}.pub",
-        "HostKeyAlias": said["host_key_alias"],
-        "UserKnownHostsFile": said["known_hosts"],
-        "StrictHostKeyChecking": "yes",
-        "IdentitiesOnly": "yes",
-    }
-    words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-    ssh = (str(shutil.which("ssh")), "-F", "none", *words, "-i", str(key), f"{said['user']}@{said['node']}", "id -un")
+    done = site.cli("tunnel", site.node, "--stack", "team", "--public-key", f"{key}.pub", "--json")
+    said = json.loads(done.stdout)
+    assert (said["node"], said["user"]) == (site.node, USER)
+    assert site.account.users == []  # nothing was opened
+    (tmp_path / "config").write_text(said["ssh_config"])
+    ssh = (str(shutil.which("ssh")), "-F", str(tmp_path / "config"), "-i", str(key), site.node, "id -un")
     ran = subprocess.run(ssh, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert (ran.returncode, ran.stdout) == (0, f"{USER}\n"), ran.stderr
+    Pins(site.pins).pin((site.access.node(),), EphemeralKey().public)
+    ran = subprocess.run(ssh, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert (ran.returncode, ran.stdout) == (255, "")
 
 
 # connect
@@ -373,6 +412,29 @@ def test_a_full_endpoint_is_waited_for(site: Stage) -> None:
         wait_until(lambda: any("trying again" in said for said in site.heard.said), 20)
         site.endpoint.most = 20
         assert backwards(report.port, b"again") == b"niaga"
+
+
+def test_a_tunnel_that_does_not_come_back_is_the_end(site: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lifecycle.tunnel.forwarding.ATTEMPTS", 2)
+    monkeypatch.setattr("lifecycle.tunnel.reach.TRY_AGAIN_AFTER_S", ())
+
+    def cut(report: ConnectReport) -> None:
+        site.endpoint.most = 0
+        site.endpoint.cut_all()
+
+    with pytest.raises(TunnelRefusedError, match="429"):
+        connect(site.stack, site.access, 0, site.heard, ready=cut)
+    assert sum("trying again" in said for said in site.heard.said) == 1
+
+
+def test_another_machine_after_the_tunnels_end_is_the_end(site: Stage) -> None:
+    def replace(report: ConnectReport) -> None:
+        site.machine.make_host_key()
+        site.machine.run("systemctl", "restart", "ssh")
+        site.endpoint.cut_all()
+
+    with pytest.raises(HostKeyChangedError):
+        connect(site.stack, site.access, 0, site.heard, ready=replace)
 
 
 def test_new_connections_get_a_new_tunnel_before_the_old_one_ends(site: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

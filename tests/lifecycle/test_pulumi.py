@@ -18,11 +18,12 @@ from pulumi.automation.errors import CommandError
 
 from lifecycle.pulumi_cli import Cli
 from lifecycle.pulumi_packs import staged
-from lifecycle.pulumi_state import SEALED, mend, resources_of, wait_for_engine
+from lifecycle.pulumi_state import SEALED, foreseen, mend, resources_of, wait_for_engine
 from lifecycle.pulumi_version import OLDEST, find_cli
 from lifecycle.real_engine import Place
 from planner.errors import DeployError, LockedError
 from planner.resources import UNKNOWN
+from tests.parts import require
 
 URN = "urn:pulumi:s::p::cloister:aws:Network$aws:ec2/vpc:Vpc::{}"
 VPC = "aws:ec2/vpc:Vpc"
@@ -275,3 +276,21 @@ def test_a_policy_pack_is_run_by_the_interpreter_that_is_named(tmp_path: Path) -
     assert ran.stdout == "ran __main__\n"
     with pytest.raises(FileNotFoundError):
         staged(tmp_path, tmp_path / "packs")
+
+
+@pytest.mark.parametrize(("op", "found"), [("same", "vpc-1"), ("update", "vpc-1"), ("create-replacement", "")])
+def test_what_a_preview_keeps_has_its_id(op: str, found: str) -> None:
+    step = {"op": op, "oldState": state_of("vpc", id="vpc-1", outputs={"arn": "a"}), "newState": state_of("vpc", id="")}
+    (resource,) = resources_of([foreseen(step)])
+    assert resource.id == found
+    assert resource.outputs == ({"arn": "a"} if found else {})
+
+
+def test_a_host_that_outlived_its_engine_is_ended(tmp_path: Path) -> None:
+    (tmp_path / "1.json").write_text("{}")
+    host = tmp_path / "pulumi-language-python"
+    host.symlink_to(require("sleep"))
+    backend = f"file://{tmp_path}"
+    with subprocess.Popen([host, "60"], env={"PULUMI_BACKEND_URL": backend}) as process:
+        assert wait_for_engine(tmp_path, backend)
+        assert process.wait(timeout=20) == -signal.SIGTERM

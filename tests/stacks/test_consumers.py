@@ -78,6 +78,24 @@ def test_what_is_spoilt_is_refused(mutant: dict[str, Any], previewed: tuple[Plan
     assert {finding.resource for finding in caught} == {f"{victim.type}::{victim.name}"}
 
 
+def test_the_endpoint_of_a_given_network_is_offered_there(tmp_path: Path) -> None:
+    network = {
+        "vpc_id": PEER,
+        "subnet_ids": ["subnet-0123456789abcdef0"],
+        "endpoints": {
+            name: f"vpce-{number:08x}" for number, name in enumerate(("kms", "logs", "s3", "secretsmanager", "sts"))
+        },
+        "endpoint_group_ids": ["sg-0123456789abcdef0"],
+    }
+    asked = profile(network={}, private_link={"allowed_principals": [PARTNER]})
+    given = msgspec.convert({**msgspec.to_builtins(asked.aws), "network": network}, AwsSection)
+    plan = make_plan(msgspec.structs.replace(asked, aws=given), load_catalogue(), Site(stack="given"))
+    resources = registered(plan, tmp_path)
+    assert resources["private-link-nodes"].inputs["vpcId"] == PEER
+    assert resources["private-link-balancer"].inputs["subnets"] == ["subnet-0123456789abcdef0"]
+    assert refusals(evaluate(plan, resources.values())) == ()
+
+
 @pytest.mark.slow
 def test_consumers_come_and_go_without_a_trace(account: Account, clients: Boto3Clients, tmp_path: Path) -> None:
     ec2, elb = clients.client("ec2"), clients.client("elbv2")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pulumi
 import pytest
 
 from lifecycle import files
@@ -19,7 +20,7 @@ from planner.profile import AwsSection
 from planner.resources import UNKNOWN, Resource
 from policies.run import evaluate, refusals
 from sandbox.engine import Engine, StateFile
-from sandbox.engine.offline import offline_answers
+from sandbox.engine.offline import EMULATED_ACCOUNT, offline_answers
 from sandbox.handlers.invokes import INVOKES
 from sandbox.handlers.registry import default_registry
 from tests.stacks.test_life import spanning
@@ -46,7 +47,7 @@ def plan_of(profile: str, **aws: Any) -> Plan:
     return make_plan(changed, load_catalogue(), Site(stack="tested"))
 
 
-def registered(plan: Plan, folder: Path) -> dict[str, Resource]:
+def registered(plan: Plan, folder: Path, account: str = EMULATED_ACCOUNT) -> dict[str, Resource]:
     from stacks.deploy import deploy
 
     engine = Engine(
@@ -55,7 +56,7 @@ def registered(plan: Plan, folder: Path) -> dict[str, Resource]:
         state=StateFile(folder / "resources.json", files.write),
         registry=default_registry(),
         invokes=INVOKES,
-        offline=offline_answers(plan.network.region),
+        offline=offline_answers(plan.network.region, account),
         clients=None,
     )
     resources = engine.preview(lambda: deploy(plan)).resources
@@ -265,3 +266,11 @@ def test_what_the_node_may_do_is_spelled_out() -> None:
     (use,) = (one for one in statements["Statement"] if "kms:Decrypt" in one["Action"])
     via = use["Condition"]["StringEquals"]["kms:ViaService"]
     assert via == ["s3.cn-north-1.amazonaws.com.cn", "secretsmanager.cn-north-1.amazonaws.com.cn"]
+
+
+def test_the_program_itself_refuses_another_account(tmp_path: Path) -> None:
+    plan = plan_of("2xh200")
+    plan = msgspec.structs.replace(plan, account=msgspec.structs.replace(plan.account, number="210987654321"))
+    assert "cloister-tested-210987654321" in str(registered(plan, tmp_path, "210987654321")["storage-bundle"].inputs)
+    with pytest.raises(pulumi.RunError, match="of account 123456789012, the plan names 210987654321"):
+        registered(plan, tmp_path)

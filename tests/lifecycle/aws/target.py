@@ -33,7 +33,7 @@ def handlers(plan: Plan, home: StackHome, progress: Progress, *, connected: bool
         state=StateFile(home.resources, files.write),
         registry=default_registry(),
         invokes=INVOKES,
-        offline=offline_answers(region),
+        offline=offline_answers(region, plan.account.number),
         clients=Boto3Clients(os.environ["AWS_ENDPOINT_URL"], region) if connected else None,
         gate=refuse_resource,
     )

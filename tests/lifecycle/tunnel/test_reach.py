@@ -117,7 +117,7 @@ def test_openssh_is_led_through_our_own_program_and_told_the_pinned_key(session:
     assert "%%" in said["proxycommand"]
     words = shlex.split(said["proxycommand"].replace("%%", "%"))
     assert words[3:] == [
-        *("-m", "cli", "tunnel", "gpu-0", "--stack", "a b%"),
+        *("-P", "-m", "cli", "tunnel", "gpu-0", "--stack", "a b%"),
         *("--public-key", str(tmp_path / "key.pub")),
     ]  # fmt: skip
     assert "testing" not in config.read_text()

@@ -268,6 +268,26 @@ def test_what_is_under_way_arrives_after_the_near_side_has_ended(
     assert got == b"QUESTION"
 
 
+def test_silence_does_not_end_a_tunnel_whose_near_side_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lifecycle.tunnel.stream.LINGER_S", 0.1)
+    got, over = bytearray(), threading.Event()
+
+    def stays_open(size: int) -> bytes:
+        over.wait(10)
+        return b""
+
+    def answer_late(near: socket.socket) -> None:
+        time.sleep(0.5)
+        near.sendall(b"at last")
+
+    with served(answer_late) as address, standing_in(tmp_path, address) as endpoint:
+        lead_there(monkeypatch, endpoint)
+        with opened() as stream:
+            carry(stream, stays_open, got.extend)
+    over.set()
+    assert got == b"at last"
+
+
 def test_closing_is_told_to_the_endpoint(endpoint: StandInEndpoint) -> None:
     with opened():
         endpoint.wait_for_tunnels(1)

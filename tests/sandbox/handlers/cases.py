@@ -200,6 +200,32 @@ def _template(world: World) -> Properties:
     }
 
 
+def _group(world: World) -> Properties:
+    vpc_id = world.vpc()
+    template = world.make("aws:ec2/launchTemplate:LaunchTemplate", "template", **_template(world))
+    return {
+        "name": world.name("group"),
+        "launchTemplate": {"id": template["id"], "version": "1"},
+        "minSize": 0,
+        "maxSize": 1,
+        "vpcZoneIdentifiers": [world.subnet(vpc_id)],
+        "suspendedProcesses": ["HealthCheck"],
+        "tags": [{"key": key, "value": value, "propagateAtLaunch": False} for key, value in world.tags("it").items()],
+    }
+
+
+def _schedule(world: World) -> Properties:
+    group = world.make("aws:autoscaling/group:Group", "group", tagged=False, **_group(world))
+    return {
+        "autoscalingGroupName": group["name"],
+        "scheduledActionName": world.name("deadline"),
+        "startTime": "2096-01-01T00:00:00Z",
+        "minSize": 0,
+        "maxSize": 0,
+        "desiredCapacity": 0,
+    }
+
+
 def _instance(world: World) -> Properties:
     vpc_id = world.vpc()
     return {
@@ -524,6 +550,40 @@ CASES = (
         change=lambda _: {"instanceType": "p5e.48xlarge", "updateDefaultVersion": True},
         shows={"latestVersion": 2, "defaultVersion": 2},
         replaces=("name", "other"),
+    ),
+    Case(
+        "aws:autoscaling/group:Group",
+        _group,
+        outputs=("arn",),
+        tagged=False,
+        change=lambda _: {
+            "maxSize": 2,
+            "suspendedProcesses": ["AZRebalance"],
+            "tags": [{"key": "colour", "value": "blue", "propagateAtLaunch": True}],
+        },
+        replaces=("name", "other"),
+    ),
+    Case(
+        "aws:autoscaling/schedule:Schedule",
+        _schedule,
+        outputs=("arn",),
+        tagged=False,
+        change=lambda _: {"startTime": "2096-01-02T00:00:00Z"},
+        replaces=("scheduledActionName", "other"),
+    ),
+    Case(
+        "aws:budgets/budget:Budget",
+        lambda world: {
+            "name": world.name("budget"),
+            "budgetType": "COST",
+            "limitAmount": "300.00",
+            "limitUnit": "USD",
+            "timeUnit": "ANNUALLY",
+            "costFilters": [{"name": "TagKeyValue", "values": [f"user:cloister:stack${world.stack}"]}],
+        },
+        outputs=("arn", "accountId", "limitAmount", "costFilters"),
+        tagged=False,
+        replaces=("limitAmount", "400.00"),
     ),
     Case(
         "aws:ec2/instance:Instance",

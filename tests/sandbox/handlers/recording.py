@@ -40,6 +40,7 @@ ANSWERS: dict[str, Any] = {
     },
     "create_vpc_endpoint": {"VpcEndpoint": {"VpcEndpointId": "vpce-1"}},
     "describe_images": {"Images": [{"RootDeviceName": "/dev/sda1"}]},
+    "get_caller_identity": {"Account": "123456789012"},
     "run_instances": {"Instances": [{"InstanceId": "i-1"}]},
 }
 """What the few calls are answered whose answer matters."""

@@ -25,7 +25,7 @@ ARGUMENTS: dict[str, Properties] = {
     "aws:index/getRegion:getRegion": {},
     "aws:ssm/getParameter:getParameter": {"name": IMAGE},
 }
-_EXISTING = ("ManagedPrefixList", "RouteTable", "Subnet", "Vpc", "VpcEndpoint")
+_EXISTING = ("Instance", "Instances", "ManagedPrefixList", "RouteTable", "Subnet", "Vpc", "VpcEndpoint")
 OF_A_NETWORK = {f"aws:ec2/get{kind}:get{kind}" for kind in _EXISTING}
 """Data sources that need something to be there."""
 SHOWS: dict[str, Properties] = {
@@ -122,3 +122,23 @@ def test_an_ambiguous_prefix_list_is_an_error(clients: Boto3Clients) -> None:
 def test_an_unknown_data_source_is_an_error(clients: Boto3Clients) -> None:
     with pytest.raises(LookupError, match="aws:ec2/getAmi:getAmi"):
         invoke(clients, "aws:ec2/getAmi:getAmi", {})
+
+
+def test_instances_that_something_else_launched(world: World) -> None:
+    handler, subnet_id = world.registry["aws:ec2/instance:Instance"], world.subnet(world.vpc())
+    inputs = {"ami": world.image(), "instanceType": "g6e.xlarge", "subnetId": subnet_id, "tags": world.tags("node")}
+    made = handler.create(world.clients, inputs)
+    world.made(handler, made.id, inputs)
+    by_tag = [{"name": f"tag:{key}", "values": [value]} for key, value in world.tags("node").items()]
+    plural, singular = "aws:ec2/getInstances:getInstances", "aws:ec2/getInstance:getInstance"
+    found = invoke(world.clients, plural, {"filters": by_tag, "instanceStateNames": ["pending", "running"]})
+    assert (found["ids"], found["privateIps"]) == ([made.id], [made.outputs["privateIp"]])
+    assert found.keys() <= result_names(plural)
+    assert invoke(world.clients, plural, {"filters": by_tag, "instanceStateNames": ["stopped"]})["ids"] == []
+    one = invoke(world.clients, singular, {"instanceId": made.id})
+    assert one.keys() <= result_names(singular)
+    assert (one["privateIp"], one["availabilityZone"], one["subnetId"]) == (
+        made.outputs["privateIp"],
+        "us-east-2a",
+        subnet_id,
+    )

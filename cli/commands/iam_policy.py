@@ -1,0 +1,50 @@
+"""`deploy iam-policy`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cli.options import DEFAULT_STACK, Json, ProfileName, Stack
+
+
+def iam_policy(
+    profile: ProfileName = "",
+    stack: Stack = DEFAULT_STACK,
+    account: Annotated[
+        str, typer.Option("--account", metavar="NUMBER", help="The AWS account; else the profile's `aws.account`.")
+    ] = "",
+    as_json: Json = False,
+) -> None:
+    """Print the smallest IAM policies under which `up`, `verify` and `down` of a profile run on AWS.
+
+    Made from the calls that the verbs are recorded to make. What can be told by its tags must carry the stack's; what
+    cannot has the stack's name in its ARN. Attach all of them: IAM takes 6144 characters each.
+
+    Whoever may write the policy of a role may give it anything: set `aws.permission_boundary` in the profile, and the
+    stack's roles are made and changed under that boundary alone.
+
+    \b
+    Examples:
+      deploy iam-policy --profile 2xh200 --account 123456789012
+      deploy iam-policy --profile 2xh200 --account 123456789012 --json | jq '.policies[0].document'
+    """
+    import json
+
+    from cli.progress_view import progress_view
+    from cli.show import emit_json, show
+    from lifecycle.home import Home
+    from lifecycle.operator_policy.verb import policy_of
+    from lifecycle.planning import Request, decide
+
+    plan, kept = decide(Home.of_user().stack(stack), Request(profile=profile))
+    with progress_view() as progress:
+        report = policy_of(plan, kept.profile, account, progress)
+    if as_json:
+        emit_json(report)
+        return
+    for policy in report.policies:
+        show(f"{policy.name}:")
+        typer.echo(json.dumps(policy.document, indent=2))
+    show(f"{report.actions} actions in {len(report.policies)} policies for account {report.account}, {report.region}")

@@ -1,0 +1,1 @@
+"""`exposure`: the proof over what is planned, and over what the account has."""

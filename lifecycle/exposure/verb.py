@@ -1,0 +1,79 @@
+"""Proving who can reach a stack."""
+
+from __future__ import annotations
+
+from lifecycle.engines import PROJECT
+from lifecycle.home import StackHome
+from lifecycle.provision import Provisioner
+from planner.errors import DeployError
+from planner.plan import Plan
+from planner.progress import Progress
+from planner.resources import Resource
+from policies.exposure.exposure import Exposure
+from policies.exposure.planned import planned
+from policies.exposure.reach import prove
+from sandbox.engine.offline import offline_answers
+from sandbox.handlers.base import Clients
+
+
+def exposure_of_plan(plan: Plan, progress: Progress) -> Exposure:
+    """Prove it of what the program would make; no account is asked."""
+    with progress.step("resources, imagined"):
+        resources = resources_of(plan)
+    return prove(planned(plan, resources), of="plan", stack=plan.stack)
+
+
+def resources_of(plan: Plan) -> tuple[Resource, ...]:
+    """Return what the program registers for a plan, with ids that are made up."""
+    from sandbox.engine.imagining import imagine  # noqa: PLC0415  imports Pulumi
+    from stacks.deploy import deploy  # noqa: PLC0415  as above
+
+    answers = dict(offline_answers(plan.network.region))
+    return imagine(lambda: deploy(plan), answers, project=PROJECT, stack=plan.stack)
+
+
+def exposure_of_account(plan: Plan, home: StackHome, progress: Progress) -> Exposure:
+    """Prove it of what is there, asked from the account and not from our own notes.
+
+    Raises:
+        DeployError: the stack has no network, or its account does not answer.
+
+    """
+    made = Provisioner(plan, home, progress)
+    vpc_id = _vpc_id(made, plan)
+    if not made.account_answers():
+        raise DeployError(
+            f"the account of stack {plan.stack!r} does not answer",
+            hint="`deploy up` starts it; `deploy exposure --profile NAME` proves the plan without it.",
+            code="no_account",
+        )
+    with progress.step("the account's network, read"):
+        return prove_account(made.clients(), vpc_id, plan)
+
+
+def prove_account(clients: Clients, vpc_id: str, plan: Plan) -> Exposure:
+    """Prove it of a VPC and whatever leads there."""
+    from lifecycle.exposure.account import read_network  # noqa: PLC0415  only where an account is asked
+
+    network = read_network(
+        clients,
+        vpc_id,
+        stack=plan.stack,
+        named=plan.network.client_cidrs,
+        named_lists=plan.network.client_prefix_lists,
+        port=plan.network.gateway_port,
+    )
+    return prove(network, of="account", stack=plan.stack)
+
+
+def _vpc_id(made: Provisioner, plan: Plan) -> str:
+    if plan.network.given:
+        return plan.network.given.vpc_id
+    found = [resource.id for resource in made.resources() if resource.type == "aws:ec2/vpc:Vpc"]
+    if not found:
+        raise DeployError(
+            f"stack {plan.stack!r} has no network yet",
+            hint="`deploy up` makes it; `deploy exposure --profile NAME` proves the plan.",
+            code="no_network",
+        )
+    return found[0]

@@ -1,0 +1,108 @@
+"""Rehearsals as a user runs them: processes of their own, a real account behind the faults, nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from lifecycle.rehearsal.records import RehearsalReport, Run
+from lifecycle.rehearsal.rehearse import Wish, rehearse
+from planner.errors import UsageError
+from planner.progress import Silent
+from sandbox.faults.catalogue import load_faults
+
+PROFILE = "2xh200"
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.mark.parametrize(
+    ("wish", "code", "told"),
+    [
+        (Wish(profile=PROFILE, faults=("thunder",)), "unknown_fault", "response-lost"),
+        (Wish(profile="none-such"), "unknown_profile", "deploy profiles"),
+    ],
+)
+def test_what_cannot_be_rehearsed_is_said_before_anything_is_loaded(wish: Wish, code: str, told: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        rehearse(wish, Silent())
+    assert refused.value.code == code
+    assert told in refused.value.hint
+
+
+def failures(report: RehearsalReport) -> list[Run]:
+    return [run for run in report.runs if not run.ok or run.leftovers]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_few_faults_at_calls_of_their_own() -> None:
+    faults = ("response-lost@RunInstances", "response-lost@CreateVpc", "no-capacity", "credentials-expired@40")
+    report = rehearse(Wish(profile=PROFILE, faults=faults, nodes=2), Silent())
+    assert failures(report) == []
+    assert (report.nodes, report.up_calls > 100, report.down_calls > 50) == (2, True, True)
+    assert [(run.fault, run.outcome) for run in report.runs] == [
+        ("none", "went on"),
+        ("response-lost", "went on"),
+        ("response-lost", "went on"),
+        ("no-capacity", "stopped"),
+        ("credentials-expired", "stopped"),
+    ]
+    assert "InsufficientInstanceCapacity" in report.runs[3].message
+    with pytest.raises(UsageError, match="has no call 'CreateMoon'"):
+        rehearse(Wish(profile=PROFILE, faults=("response-lost@CreateMoon",)), Silent())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_every_fault_ends_with_nothing_left() -> None:
+    report = rehearse(Wish(profile=PROFILE), Silent())
+    assert failures(report) == []
+    assert {run.fault for run in report.runs} == {"none", *load_faults()}
+    assert [run for run in report.runs if run.outcome == "not reached"] == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(2400)
+def test_killed_at_every_call_of_up_and_of_down_nothing_is_left() -> None:
+    """All calls, not a sample: about four minutes on two idle cores."""
+    report = rehearse(Wish(profile=PROFILE, kill_each_call=True), Silent())
+    assert failures(report) == []
+    for verb, calls in (("up", report.up_calls), ("down", report.down_calls)):
+        before = [run for run in report.runs if run.fault == "killed-before" and run.during == verb]
+        assert len(before) == calls
+        # Calls come from several threads: how many there are differs a little from run to run.
+        assert len([run for run in before if run.outcome == "killed"]) >= 0.95 * calls
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGKILL])
+def test_ctrl_c_and_worse_leave_no_process(ending: signal.Signals, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "cli", "rehearse", "--profile", PROFILE, "--kill-each-call"]
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "nothing goes wrong" in line:
+                break
+        below = psutil.Process(process.pid).children(recursive=True)
+        assert below
+        process.send_signal(ending)
+        process.wait(timeout=60)
+        deadline = time.monotonic() + 30
+        while [one for one in below if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]:
+            assert time.monotonic() < deadline, "processes stayed behind"
+            time.sleep(0.1)
+        process.stderr.close()
+    assert process.returncode == (130 if ending is signal.SIGINT else -signal.SIGKILL)
+    if ending is signal.SIGINT:
+        assert list(tmp_path.glob("cloister-rehearsal-*")) == []

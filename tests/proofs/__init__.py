@@ -1,0 +1,1 @@
+"""What goes to AWS, request by request, and what follows from it."""

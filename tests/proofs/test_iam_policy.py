@@ -1,0 +1,281 @@
+"""What the operator needs to be allowed: all that the verbs call, nothing besides, and as narrow as AWS lets it be."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
+from functools import cache
+from typing import Any
+
+import msgspec
+import pytest
+
+from lifecycle.exposure.verb import resources_of
+from lifecycle.operator_policy.actions import Action, load_actions
+from lifecycle.operator_policy.document import LONGEST, operator_policy
+from lifecycle.operator_policy.verb import policy_of
+from lifecycle.profiles import load_profile, shipped_names
+from planner.errors import UsageError
+from planner.plan import GivenNetworkPlan, Plan
+from planner.progress import Silent
+from planner.resources import Resource
+from tests.proofs import linter
+from tests.proofs.lives import Life
+from tests.proofs.reference import condition_keys, privilege, reference, resource_types
+from tests.proofs.whole_life import whole_life
+from tests.sandbox.aws.account import Account
+from tests.stacks.test_life import spanning
+from tests.stacks.test_program import plan_of
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:pulumi_aws")
+
+LifeOf = Callable[[str], Life]
+ACCOUNT = "123456789012"
+TABLE = load_actions()
+ACTIONS = TABLE.policy.actions
+TAGGABLE, TAGGED = "aws:RequestTag/${TagKey}", "aws:ResourceTag/${TagKey}"
+NOT_DEPENDENT = {
+    "ecs:ListClusters": "flow logs of ECS, which is not used",
+    "ecs:ListContainerInstances": "flow logs of ECS, which is not used",
+    "ecs:ListServices": "flow logs of ECS, which is not used",
+    "ecs:ListTaskDefinitions": "flow logs of ECS, which is not used",
+    "ecs:ListTasks": "flow logs of ECS, which is not used",
+    "kms:PutKeyPolicy": "a policy that is given when the key is made needs no more than CreateKey (API CreateKey)",
+}
+"""Actions that the reference calls dependent on one of ours -> why the operator needs them not."""
+NOT_DEPENDENT_OF = {
+    ("kms:CreateKey", "iam:CreateServiceLinkedRole"): "keys of several regions, which are not used",
+    **{
+        ("servicequotas:GetServiceQuota", f"{service}:{name}"): "quotas of other services"
+        for service, name in (
+            ("autoscaling", "DescribeAccountLimits"), ("cloudformation", "DescribeAccountLimits"),
+            ("dynamodb", "DescribeLimits"), ("elasticloadbalancing", "DescribeAccountLimits"),
+            ("iam", "GetAccountSummary"), ("kinesis", "DescribeLimits"), ("rds", "DescribeAccountAttributes"),
+            ("route53", "GetAccountLimit"),
+        )
+    },
+}  # fmt: skip
+ALTERNATIVES = {"route53:ChangeTagsForResource": {"healthcheck"}}
+"""Resource types that the reference says an action needs, though either of them will do."""
+
+
+@cache
+def stack_of(profile: str) -> tuple[Resource, ...]:
+    return resources_of(plan_of(profile))
+
+
+each_action = pytest.mark.parametrize(
+    "action", ACTIONS, ids=[f"{action.name}-{number}" for number, action in enumerate(ACTIONS)]
+)
+
+
+@pytest.fixture(scope="module")
+def seen(account: Account, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, set[str]]]:
+    """What the verbs called: for a shipped profile, and for nodes that a replica spans."""
+    folder = tmp_path_factory.mktemp("lives")
+    profile = load_profile("2xh200")
+    return {
+        "shipped": whole_life(profile, account, folder / "shipped"),
+        "spanning": whole_life(profile, account, folder / "spanning", lambda plan: spanning(plan, "p5en.48xlarge")),
+    }
+
+
+def plans() -> dict[str, Plan]:
+    plan = plan_of("2xh200")
+    return {"shipped": plan, "spanning": spanning(plan, "p5en.48xlarge")}
+
+
+def allowed(plan: Plan) -> dict[str, list[dict[str, Any]]]:
+    """Return action -> the statements that allow it."""
+    more = {"aws:ec2/placementGroup:PlacementGroup"} if plan.nodes[0].placement_group else set()
+    types = {resource.type for resource in stack_of("2xh200")} | more
+    statements = [
+        statement
+        for policy in operator_policy(plan, ACCOUNT, types).policies
+        for statement in policy.document["Statement"]
+    ]
+    found: dict[str, list[dict[str, Any]]] = {}
+    for statement in statements:
+        for action in statement["Action"]:
+            found.setdefault(action, []).append(statement)
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("life", ["shipped", "spanning"])
+def test_the_verbs_use_nothing_outside_the_policy_and_the_policy_holds_nothing_they_do_not_use(
+    life: str, seen: dict[str, dict[str, set[str]]]
+) -> None:
+    names = set(allowed(plans()[life]))
+    granted = {call for action in ACTIONS if action.name in names for call in action.operations}
+    for verb, calls in seen[life].items():
+        assert sorted(calls - granted) == [], f"`{verb}` calls what actions.toml has no line for"
+    unused = granted - set().union(*seen[life].values())
+    only_reserved = {"ec2:DescribeCapacityReservations"}
+    assert sorted(unused - only_reserved) == []
+
+
+@each_action
+def test_a_line_of_the_table_is_as_aws_says(action: Action) -> None:
+    """Hold actions, resource types and condition keys against the service authorization reference."""
+    types = resource_types(action.name)
+    kinds = {called(kind) for kind in (*action.new, *action.own, *action.any) if kind != "*"}
+    assert kinds <= set(types), "the action knows no such resource type"
+    required = {name for name, said in types.items() if said["required"]} - ALTERNATIVES.get(action.name, set())
+    assert required <= kinds or "*" in (*action.new, *action.own), "a resource type that it needs is missing"
+    if "*" in action.any:
+        assert not types, "the action knows resources: name them"
+    for kind in action.new:
+        assert all(TAGGABLE in condition_keys(action.name, one) for one in ((types or [""]) if kind == "*" else [kind]))
+    for kind in action.own:
+        assert all(TAGGED in condition_keys(action.name, one) for one in (types if kind == "*" else [kind]))
+    for keys in action.when.values():
+        assert all(set(keys) <= condition_keys(action.name, one) for one in (kinds or types or [""]))
+
+
+def called(kind: str) -> str:
+    """Return what AWS calls a resource type of the table."""
+    return TABLE.kind(kind).type or kind
+
+
+@each_action
+def test_what_is_not_told_by_tags_is_told_by_name_or_has_a_reason(action: Action) -> None:
+    for kind in action.any:
+        if kind == "*" or TABLE.kind(kind).named or action.why:
+            continue
+        assert TAGGED not in condition_keys(action.name, kind)
+        assert TAGGABLE not in condition_keys(action.name, kind)
+
+
+def test_what_aws_asks_in_the_name_of_another_action_is_allowed() -> None:
+    names = {action.name for action in ACTIONS}
+    for action in ACTIONS:
+        types = privilege(action.name)["resource_types"].values()
+        dependent = {one for said in types for one in said["dependent_actions"]} - NOT_DEPENDENT.keys()
+        dependent -= {one for maker, one in NOT_DEPENDENT_OF if maker == action.name}
+        assert dependent <= names, action.name
+    for action in ACTIONS:
+        assert set(action.implied) <= names
+
+
+@pytest.mark.parametrize("profile", shipped_names())
+def test_the_policies_of_a_profile_pass_the_linter_and_fit(profile: str) -> None:
+    report = operator_policy(plan_of(profile), ACCOUNT, {resource.type for resource in stack_of(profile)})
+    for policy in report.policies:
+        assert len(json.dumps(policy.document, separators=(",", ":"))) <= LONGEST
+        assert linter.faults("identity", policy.document) == []
+
+
+def test_roles_are_passed_to_two_services_and_by_the_stacks_name_alone() -> None:
+    (statement,) = allowed(plan_of("2xh200"))["iam:PassRole"]
+    assert statement["Resource"] == f"arn:aws:iam::{ACCOUNT}:role/cloister-tested-*"
+    assert statement["Condition"] == {
+        "StringEquals": {"iam:PassedToService": ["ec2.amazonaws.com", "vpc-flow-logs.amazonaws.com"]}
+    }
+
+
+def test_nothing_that_changes_anything_is_allowed_on_everything() -> None:
+    for action, statements in allowed(plan_of("2xh200")).items():
+        level = privilege(action)["access_level"]
+        for statement in statements:
+            if statement["Resource"] == "*" and "Condition" not in statement:
+                assert level in {"List", "Read"} or action == "route53:CreateHostedZone", action
+
+
+@pytest.mark.parametrize(
+    ("action", "kind"),
+    [("ec2:TerminateInstances", "instance/*"), ("ec2:DeleteVpc", "vpc/*"), ("kms:ScheduleKeyDeletion", "key/*")],
+)
+def test_another_stacks_resources_are_out_of_reach(action: str, kind: str) -> None:
+    for statement in allowed(plan_of("2xh200"))[action]:
+        assert statement["Condition"]["StringEquals"]["aws:ResourceTag/cloister:stack"] == "tested"
+        assert statement["Resource"].endswith(kind)
+
+
+def test_a_permission_boundary_bounds_every_role_that_is_made_or_changed() -> None:
+    boundary = f"arn:aws:iam::{ACCOUNT}:policy/boundary"
+    found = allowed(plan_of("2xh200", permission_boundary=boundary, role_name_prefix="corp."))
+    for action in ("iam:CreateRole", "iam:PutRolePolicy"):
+        (statement,) = found[action]
+        assert statement["Condition"] == {"StringEquals": {"iam:PermissionsBoundary": boundary}}
+        assert statement["Resource"] == f"arn:aws:iam::{ACCOUNT}:role/corp.tested-*"
+
+
+def test_a_given_network_is_used_and_left_alone() -> None:
+    plan = plan_of("2xh200")
+    given = GivenNetworkPlan(vpc_id="vpc-0a", subnet_ids=("subnet-0b",), endpoints={}, endpoint_group_ids=())
+    network = msgspec.structs.replace(plan.network, given=given)
+    types = {"aws:ec2/securityGroup:SecurityGroup", "aws:ec2/launchTemplate:LaunchTemplate"}
+    report = operator_policy(msgspec.structs.replace(plan, network=network), ACCOUNT, types)
+    statements = [one for policy in report.policies for one in policy.document["Statement"]]
+    actions = {action for one in statements for action in one["Action"]}
+    assert not actions & {"ec2:CreateVpc", "ec2:DeleteVpc", "ec2:CreateSubnet", "ec2:CreateVpcEndpoint"}
+    places = {arn for one in statements if "ec2:CreateSecurityGroup" in one["Action"] for arn in _listed(one)}
+    assert f"arn:aws:ec2:us-east-2:{ACCOUNT}:vpc/vpc-0a" in places
+    assert f"arn:aws:ec2:us-east-2:{ACCOUNT}:vpc/*" not in places
+
+
+@pytest.mark.parametrize("number", ["", "12345", "12345678901x"])
+def test_an_account_is_asked_for(number: str) -> None:
+    with pytest.raises(UsageError):
+        policy_of(plan_of("2xh200"), load_profile("2xh200"), number, Silent())
+
+
+def documents(resources: tuple[Resource, ...]) -> Iterator[tuple[str, linter.Kind, dict[str, Any]]]:
+    """Return every IAM document of a stack, with what kind it is."""
+    kinds: dict[str, dict[str, linter.Kind]] = {
+        "aws:iam/role:Role": {"assumeRolePolicy": "trust"},
+        "aws:iam/rolePolicy:RolePolicy": {"policy": "identity"},
+        "aws:kms/key:Key": {"policy": "key"},
+        "aws:s3/bucketPolicy:BucketPolicy": {"policy": "bucket"},
+        "aws:ec2/vpcEndpoint:VpcEndpoint": {"policy": "endpoint"},
+    }
+    for resource in resources:
+        for place, kind in kinds.get(resource.type, {}).items():
+            yield resource.name, kind, json.loads(resource.inputs[place])
+
+
+@pytest.mark.slow
+def test_the_stacks_own_documents_pass_the_linter(life_of: LifeOf) -> None:
+    """Judge them as they are once what they name exists. Profiles differ in nothing that they say."""
+    found = list(documents(life_of("2xh200").resources))
+    assert {kind for _, kind, _ in found} == {"identity", "trust", "key", "bucket", "endpoint"}
+    assert [(name, fault) for name, kind, document in found for fault in linter.faults(kind, document)] == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ({"Effect": "Allow", "Action": "ec2:LaunchRockets", "Resource": "*"}, "W3037"),
+        ({"Effect": "Permit", "Action": "ec2:RunInstances", "Resource": "*"}, "E3510"),
+        ({"Effect": "Allow", "Action": "ec2:CreateVpc", "Resource": "arn:aws:s3:::bucket"}, "I3510"),
+        ({"Effect": "Allow", "Action": "ec2:RunInstances"}, "E3510"),
+    ],
+)
+def test_the_linter_finds_what_it_is_there_for(statement: dict[str, Any], told: str) -> None:
+    found = linter.faults("identity", {"Version": "2012-10-17", "Statement": [statement]})
+    assert any(fault.startswith(told) for fault in found)
+
+
+def _listed(statement: dict[str, Any]) -> list[str]:
+    resource = statement["Resource"]
+    return [resource] if isinstance(resource, str) else resource
+
+
+def test_arns_of_the_table_are_those_of_the_reference() -> None:
+    """Hold every pattern against the reference's for its type."""
+    for action in ACTIONS:
+        service = action.name.partition(":")[0]
+        for kind in {*action.new, *action.own, *action.any} - {"*"}:
+            said = reference()[service]["resources"][called(kind)]["arn"]
+            ours = TABLE.kind(kind).arn.format_map(_Something(parameter="/x"))
+            pattern = "*".join(
+                part.partition("}")[2] if number else part for number, part in enumerate(said.split("${"))
+            )
+            assert fnmatchcase(ours, pattern), (kind, ours, said)
+
+
+class _Something(dict[str, str]):
+    def __missing__(self, key: str) -> str:
+        return "x"

@@ -1,0 +1,1 @@
+"""Tests of the faults in front of the emulated account."""
