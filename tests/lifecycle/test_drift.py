@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
+from cli.main import run
 from lifecycle import sweep as verb
 from lifecycle.drift import drift
 from lifecycle.home import Home, StackHome
@@ -39,13 +41,25 @@ def made(account: Account, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     provisioner.destroy()
 
 
-def test_what_nobody_touched_has_not_drifted(made: tuple[StackHome, Outputs]) -> None:
+@pytest.fixture(autouse=True)
+def own_home(made: tuple[StackHome, Outputs], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLOISTER_HOME", str(made[0].home.root))
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+def test_what_nobody_touched_has_not_drifted(
+    made: tuple[StackHome, Outputs], capsys: pytest.CaptureFixture[str]
+) -> None:
     report = drift(made[0], Silent())
+    assert run(["drift", "--stack", "drifted"]) == 0
+    assert "everything is as it was made" in capsys.readouterr().out
     assert (report.changed, report.added, report.planned, report.not_looked_at) == ((), (), (), ())
     assert report.ok
 
 
-def test_changed_deleted_and_added(made: tuple[StackHome, Outputs], clients: Boto3Clients) -> None:
+def test_changed_deleted_and_added(
+    made: tuple[StackHome, Outputs], clients: Boto3Clients, capsys: pytest.CaptureFixture[str]
+) -> None:
     home, outputs = made
     ec2, iam, logs = clients.client("ec2"), clients.client("iam"), clients.client("logs")
     before = home.resources.read_bytes()
@@ -78,6 +92,13 @@ def test_changed_deleted_and_added(made: tuple[StackHome, Outputs], clients: Bot
         assert len(report.added) == 3
         assert home.resources.read_bytes() == before
         assert drift(home, Silent()).changed == report.changed
+        assert run(["drift", "--stack", "drifted"]) == 7
+        told = capsys.readouterr().out
+        was = changed["update", "LogGroup"].was["retentionInDays"]
+        assert f"retentionInDays: {was} -> 1" in " ".join(told.split())
+        assert "in from 0.0.0.0/0" in " ".join(told.split())
+        assert run(["drift", "--stack", "drifted", "--json"]) == 7
+        assert json.loads(capsys.readouterr().out)["changed"]
     finally:
         ec2.delete_volume(VolumeId=volume)
         ec2.delete_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0")

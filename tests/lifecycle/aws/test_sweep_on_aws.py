@@ -39,7 +39,7 @@ def test_what_is_new_since_the_baseline_is_in_the_certificate(aws: Aws) -> None:
     instances = ec2.describe_instances(Filters=filters)["Reservations"][0]["Instances"]
     volume = instances[0]["BlockDeviceMappings"][0]["Ebs"]["VolumeId"]
     by_hand = ec2.create_snapshot(VolumeId=volume)["SnapshotId"]
-    (shown,) = (one for one in sweep.sweep(aws.home.home, sweep.place_of_stack(_stack(aws)), Silent()).stacks)
+    (shown,) = (one for one in sweep.sweep(aws.home.home, sweep.place_of_stack(Stack.load(aws.home)), Silent()).stacks)
     assert shown.in_use
 
     report = aws.down()
@@ -62,7 +62,3 @@ def test_another_account_is_neither_looked_at_nor_swept(aws: Aws) -> None:
             look()
         assert refused.value.code == "wrong_account"
     aws.move_to("123456789012")
-
-
-def _stack(aws: Aws) -> Stack:
-    return Stack.load(aws.home)
