@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from lifecycle import files, ports
+from lifecycle import files, ports, switches
 from lifecycle.aws.account import check_account
 from lifecycle.aws.preflight import Room, room_for
 from lifecycle.aws.session import AwsSession
@@ -173,9 +173,12 @@ def with_room(report: PlanReport, progress: Progress) -> PlanReport:
     if report.plan.target != "aws":
         return report
     with progress.step("room in the account"):
-        session = AwsSession(report.plan.network.region)
-        room = room_for(session, report.plan, launched=report.launched, now=datetime.now(UTC))
-    return msgspec.structs.replace(report, room=room)
+        session, plan, launched = AwsSession(report.plan.network.region), report.plan, report.launched
+        if plan.deadline:  # its nodes come from groups: no preview knows them
+            missing = switches.missing(session, plan)
+            launched = tuple(node.name for node in plan.nodes if node not in missing)
+        room = room_for(session, plan, launched=launched, now=datetime.now(UTC))
+    return msgspec.structs.replace(report, room=room, launched=launched)
 
 
 def remember(home: StackHome, plan: Plan, kept: Kept) -> None:
