@@ -1,6 +1,6 @@
 """What an administrator's IAM policy says about the way to the nodes: the endpoint is on the internet, guarded by IAM.
 
-Every statement names the stack's own endpoint and instances, and the conditions under which a tunnel may be opened:
+Every statement is for what carries the stack's tag, and names the conditions under which a tunnel may be opened:
 a second factor or a named network, SSH's port, the nodes' addresses, the longest time.
 """
 
@@ -14,6 +14,7 @@ import msgspec
 from planner.errors import PlanError
 from planner.partitions import partition_of
 
+STACK_TAG = "cloister:stack"
 SSH_PORT = 22
 LONGEST_TUNNEL_S = 3600
 """Seconds for which AWS lets a tunnel be open (EC2 user guide, EC2 Instance Connect Endpoint)."""
@@ -27,8 +28,7 @@ class TunnelScope(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         region: where the stack is.
         account: its number, twelve digits.
-        endpoint_id: of the EC2 Instance Connect Endpoint.
-        instance_ids: the nodes.
+        stack: whose tag its endpoint and its nodes carry.
         node_networks: where their private addresses lie: the subnets, or single addresses as /32.
         user: the system user that keys are let in for.
         require_mfa: only those who signed in with a second factor. Sessions of IAM Identity Center and of other
@@ -40,8 +40,7 @@ class TunnelScope(msgspec.Struct, frozen=True, kw_only=True):
 
     region: str
     account: str
-    endpoint_id: str
-    instance_ids: tuple[str, ...]
+    stack: str
     node_networks: tuple[str, ...]
     user: str
     require_mfa: bool = True
@@ -65,16 +64,16 @@ def tunnel_statements(scope: TunnelScope) -> tuple[dict[str, Any], ...]:
     """
     _check(scope)
     prefix = f"arn:{partition_of(scope.region).name}:ec2:{scope.region}:{scope.account}"
-    instances = [f"{prefix}:instance/{each}" for each in scope.instance_ids]
-    who = _who(scope)
+    who, own = _who(scope), {"StringEquals": {f"aws:ResourceTag/{STACK_TAG}": scope.stack}}
     return (
         {
             "Sid": "OpenTunnelToTheNodes",
             "Effect": "Allow",
             "Action": "ec2-instance-connect:OpenTunnel",
-            "Resource": f"{prefix}:instance-connect-endpoint/{scope.endpoint_id}",
+            "Resource": f"{prefix}:instance-connect-endpoint/*",
             "Condition": _merged(
                 who,
+                own,
                 {
                     "NumericEquals": {"ec2-instance-connect:remotePort": str(SSH_PORT)},
                     "NumericLessThanEquals": {"ec2-instance-connect:maxTunnelDuration": str(scope.duration_s)},
@@ -86,15 +85,15 @@ def tunnel_statements(scope: TunnelScope) -> tuple[dict[str, Any], ...]:
             "Sid": "LetAKeyInForAMinute",
             "Effect": "Allow",
             "Action": "ec2-instance-connect:SendSSHPublicKey",
-            "Resource": instances,
-            "Condition": _merged(who, {"StringEquals": {"ec2:osuser": scope.user}}),
+            "Resource": f"{prefix}:instance/*",
+            "Condition": _merged(who, own, {"StringEquals": {"ec2:osuser": scope.user}}),
         },
         {
             "Sid": "ReadHostKeysFromTheConsole",
             "Effect": "Allow",
             "Action": "ec2:GetConsoleOutput",
-            "Resource": instances,
-            **({"Condition": who} if who else {}),
+            "Resource": f"{prefix}:instance/*",
+            "Condition": _merged(who, own),
         },
         {
             # AWS knows no narrower resource for it.
@@ -105,34 +104,6 @@ def tunnel_statements(scope: TunnelScope) -> tuple[dict[str, Any], ...]:
             "Condition": _merged(who, {"StringEquals": {"aws:RequestedRegion": scope.region}}),
         },
     )
-
-
-def unguarded(statement: dict[str, Any]) -> tuple[str, ...]:
-    """Return what a statement that allows tunnels leaves open; empty for one that names every condition.
-
-    Args:
-        statement: of any IAM policy, with `Action` and `Condition`.
-
-    """
-    named = {key.lower() for keys in statement.get("Condition", {}).values() for key in keys}
-    missing = []
-    if not {SECOND_FACTOR.lower(), SOURCE.lower()} & named:
-        missing.append(
-            "anybody with the credentials, from anywhere: neither a second factor nor a network is asked for"
-        )
-    for key, what in _LIMITS.items():
-        if key.lower() not in named:
-            missing.append(what)
-    if statement.get("Resource") in ("*", ["*"]):
-        missing.append("every endpoint of the account")
-    return tuple(missing)
-
-
-_LIMITS = {
-    "ec2-instance-connect:remotePort": "any port, not SSH's alone",
-    "ec2-instance-connect:privateIpAddress": "any address behind the endpoint, not the nodes' alone",
-    "ec2-instance-connect:maxTunnelDuration": "tunnels of any length that AWS allows",
-}
 
 
 def _who(scope: TunnelScope) -> dict[str, dict[str, Any]]:
@@ -163,8 +134,8 @@ def _check(scope: TunnelScope) -> None:
         )
     if not 1 <= scope.duration_s <= LONGEST_TUNNEL_S:
         raise PlanError(f"a tunnel lasts 1 to {LONGEST_TUNNEL_S} seconds, not {scope.duration_s}")
-    if not scope.instance_ids or not scope.node_networks:
-        raise PlanError("the policy is for nodes, and names none", hint="`deploy up` makes them first.")
+    if not scope.node_networks:
+        raise PlanError("the policy is for nodes, and says not where they are", hint="Name the subnets' networks.")
     for text in (*scope.from_networks, *scope.node_networks):
         if _is_everything(text):
             raise PlanError(f"{text} is every address there is", hint="Name the networks that are meant.")

@@ -15,6 +15,16 @@ def iam_policy(
     account: Annotated[
         str, typer.Option("--account", metavar="NUMBER", help="The AWS account; else the profile's `aws.account`.")
     ] = "",
+    networks: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--from",
+            metavar="CIDR",
+            help="Let tunnels be opened from this network alone, instead of after signing in with a second factor "
+            "(sessions of IAM Identity Center carry no word of it). Can be given several times.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Print the smallest IAM policies under which `up`, `verify` and `down` of a profile run on AWS.
@@ -22,12 +32,16 @@ def iam_policy(
     Made from the calls that the verbs are recorded to make. What can be told by its tags must carry the stack's; what
     cannot has the stack's name in its ARN. Attach all of them: IAM takes 6144 characters each.
 
+    The way to the nodes is on the internet, guarded by IAM alone: tunnels are allowed to SSH's port at the nodes'
+    private addresses, for an hour, after signing in with a second factor or from networks that are named.
+
     Whoever may write the policy of a role may give it anything: set `aws.permission_boundary` in the profile, and the
     stack's roles are made and changed under that boundary alone.
 
     \b
     Examples:
       deploy iam-policy --profile 2xh200 --account 123456789012
+      deploy iam-policy --profile 2xh200 --account 123456789012 --from 203.0.113.0/24
       deploy iam-policy --profile 2xh200 --account 123456789012 --json | jq '.policies[0].document'
     """
     import json
@@ -40,7 +54,7 @@ def iam_policy(
 
     plan, kept = decide(Home.of_user().stack(stack), Request(profile=profile))
     with progress_view() as progress:
-        report = policy_of(plan, kept.profile, account, progress)
+        report = policy_of(plan, kept.profile, account, progress, networks=tuple(networks or ()))
     if as_json:
         emit_json(report)
         return

@@ -5,12 +5,18 @@ from __future__ import annotations
 from lifecycle.exposure.verb import resources_of
 from lifecycle.operator_policy.document import IamPolicyReport, operator_policy
 from planner.errors import UsageError
+from planner.operator_access import TunnelScope, login_user, tunnel_statements
 from planner.plan import Plan
 from planner.profile import Profile
 from planner.progress import Progress
 
+PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
+"""Addresses of private networks (RFC 1918)."""
 
-def policy_of(plan: Plan, profile: Profile, account: str, progress: Progress) -> IamPolicyReport:
+
+def policy_of(
+    plan: Plan, profile: Profile, account: str, progress: Progress, *, networks: tuple[str, ...] = ()
+) -> IamPolicyReport:
     """Return what the operator of a plan needs to be allowed.
 
     Args:
@@ -18,9 +24,11 @@ def policy_of(plan: Plan, profile: Profile, account: str, progress: Progress) ->
         profile: names the account, if it does.
         account: number of the account; empty for the profile's.
         progress: told what takes a moment.
+        networks: whence administrators may open tunnels to the nodes; with none, they sign in with a second factor.
 
     Raises:
         UsageError: nobody says which account.
+        PlanError: a network is none, or is every address there is.
 
     """
     number = account or profile.aws.account
@@ -32,4 +40,17 @@ def policy_of(plan: Plan, profile: Profile, account: str, progress: Progress) ->
         )
     with progress.step("resources, imagined"):
         types = {resource.type for resource in resources_of(plan)}
-    return operator_policy(plan, number, types)
+    return operator_policy(plan, number, types, more=tunnel_statements(_scope(plan, number, networks)))
+
+
+def _scope(plan: Plan, account: str, networks: tuple[str, ...]) -> TunnelScope:
+    """Say what tunnels are for. Where a company's own subnets lie is known to the account alone: private it must be."""
+    return TunnelScope(
+        region=plan.network.region,
+        account=account,
+        stack=plan.stack,
+        node_networks=tuple(subnet.cidr for subnet in plan.network.subnets if subnet.cidr) or PRIVATE,
+        user=login_user(plan.nodes[0].ami_parameter),
+        require_mfa=not networks,
+        from_networks=networks,
+    )

@@ -8,13 +8,13 @@ import pytest
 from msgspec.structs import replace
 
 from planner.errors import PlanError
-from planner.operator_access import TunnelScope, login_user, tunnel_statements, unguarded
+from planner.operator_access import TunnelScope, login_user, tunnel_statements
+from policies.exposure.tunnel import missing_conditions
 
 SCOPE = TunnelScope(
     region="us-east-2",
     account="123456789012",
-    endpoint_id="eice-0123456789abcdef0",
-    instance_ids=("i-0aa", "i-0bb"),
+    stack="team-a",
     node_networks=("10.0.1.0/24",),
     user="ubuntu",
     from_networks=("203.0.113.0/24",),
@@ -30,7 +30,7 @@ def test_a_tunnel_may_be_opened_to_the_nodes_ssh_alone() -> None:
         "Sid": "OpenTunnelToTheNodes",
         "Effect": "Allow",
         "Action": "ec2-instance-connect:OpenTunnel",
-        "Resource": "arn:aws:ec2:us-east-2:123456789012:instance-connect-endpoint/eice-0123456789abcdef0",
+        "Resource": "arn:aws:ec2:us-east-2:123456789012:instance-connect-endpoint/*",
         "Condition": {
             "Bool": {"aws:MultiFactorAuthPresent": "true"},
             "IpAddress": {
@@ -39,16 +39,18 @@ def test_a_tunnel_may_be_opened_to_the_nodes_ssh_alone() -> None:
             },
             "NumericEquals": {"ec2-instance-connect:remotePort": "22"},
             "NumericLessThanEquals": {"ec2-instance-connect:maxTunnelDuration": "3600"},
+            "StringEquals": {"aws:ResourceTag/cloister:stack": "team-a"},
         },
     }
 
 
 def test_keys_are_let_in_for_one_user_of_the_nodes() -> None:
     statement = by_action()["ec2-instance-connect:SendSSHPublicKey"]
-    assert statement["Condition"]["StringEquals"] == {"ec2:osuser": "ubuntu"}
-    assert statement["Resource"] == [
-        f"arn:aws:ec2:us-east-2:123456789012:instance/{each}" for each in ("i-0aa", "i-0bb")
-    ]
+    assert statement["Condition"]["StringEquals"] == {
+        "ec2:osuser": "ubuntu",
+        "aws:ResourceTag/cloister:stack": "team-a",
+    }
+    assert statement["Resource"] == "arn:aws:ec2:us-east-2:123456789012:instance/*"
 
 
 def test_only_what_aws_cannot_narrow_is_for_every_resource() -> None:
@@ -82,8 +84,7 @@ def test_arns_are_those_of_the_partition() -> None:
         ({"require_mfa": False, "from_networks": ()}, "from anywhere"),
         ({"duration_s": 3601}, "3600"),
         ({"duration_s": 0}, "3600"),
-        ({"instance_ids": ()}, "names none"),
-        ({"node_networks": ()}, "names none"),
+        ({"node_networks": ()}, "where they are"),
         ({"from_networks": ("0.0.0.0/0",)}, "every address"),
         ({"node_networks": ("::/0",)}, "every address"),
         ({"from_networks": ("office",)}, "no network"),
@@ -94,27 +95,10 @@ def test_a_policy_that_leaves_the_way_open_is_not_written(change: dict[str, Any]
         tunnel_statements(replace(SCOPE, **change))
 
 
-def test_our_own_statement_is_found_guarded() -> None:
-    assert unguarded(by_action()["ec2-instance-connect:OpenTunnel"]) == ()
-
-
-@pytest.mark.parametrize(
-    ("operator", "key", "left_open"),
-    [
-        ("NumericEquals", "ec2-instance-connect:remotePort", "any port"),
-        ("IpAddress", "ec2-instance-connect:privateIpAddress", "any address"),
-        ("NumericLessThanEquals", "ec2-instance-connect:maxTunnelDuration", "any length"),
-    ],
-)
-def test_a_condition_that_is_missing_is_found(operator: str, key: str, left_open: str) -> None:
-    statement = by_action()["ec2-instance-connect:OpenTunnel"]
-    del statement["Condition"][operator][key]
-    (found,) = unguarded(statement)
-    assert left_open in found
-
-
-def test_a_statement_without_conditions_leaves_everything_open() -> None:
-    assert len(unguarded({"Action": "ec2-instance-connect:OpenTunnel", "Resource": "*"})) == 5
+@pytest.mark.parametrize("networks", [(), ("203.0.113.0/24",)])
+def test_the_exposure_proof_misses_no_condition(networks: tuple[str, ...]) -> None:
+    scope = replace(SCOPE, require_mfa=not networks, from_networks=networks)
+    assert missing_conditions(tunnel_statements(scope)) == ()
 
 
 @pytest.mark.parametrize(

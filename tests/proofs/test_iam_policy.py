@@ -20,6 +20,8 @@ from planner.errors import UsageError
 from planner.plan import GivenNetworkPlan, Plan
 from planner.progress import Silent
 from planner.resources import Resource
+from policies.exposure.tunnel import ACTION as TUNNEL
+from policies.exposure.tunnel import missing_conditions
 from tests.proofs import linter
 from tests.proofs.lives import Life
 from tests.proofs.reference import condition_keys, privilege, reference, resource_types
@@ -36,6 +38,7 @@ TABLE = load_actions()
 ACTIONS = TABLE.policy.actions
 TAGGABLE, TAGGED = "aws:RequestTag/${TagKey}", "aws:ResourceTag/${TagKey}"
 NOT_DEPENDENT = {
+    "billing:GetBillingViewData": "budgets of billing views, which are not used",
     "ecs:ListClusters": "flow logs of ECS, which is not used",
     "ecs:ListContainerInstances": "flow logs of ECS, which is not used",
     "ecs:ListServices": "flow logs of ECS, which is not used",
@@ -214,6 +217,14 @@ def test_a_given_network_is_used_and_left_alone() -> None:
     places = {arn for one in statements if "ec2:CreateSecurityGroup" in one["Action"] for arn in _listed(one)}
     assert f"arn:aws:ec2:us-east-2:{ACCOUNT}:vpc/vpc-0a" in places
     assert f"arn:aws:ec2:us-east-2:{ACCOUNT}:vpc/*" not in places
+
+
+@pytest.mark.parametrize("networks", [(), ("203.0.113.0/24",)])
+def test_the_way_to_the_nodes_is_allowed_under_every_condition(networks: tuple[str, ...]) -> None:
+    report = policy_of(plan_of("2xh200"), load_profile("2xh200"), ACCOUNT, Silent(), networks=networks)
+    statements = [statement for policy in report.policies for statement in policy.document["Statement"]]
+    assert [one["Sid"] for one in statements if one.get("Action") == TUNNEL] == ["OpenTunnelToTheNodes"]
+    assert missing_conditions(statements) == ()
 
 
 @pytest.mark.parametrize("number", ["", "12345", "12345678901x"])
