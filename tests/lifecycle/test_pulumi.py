@@ -19,7 +19,7 @@ from pulumi.automation.errors import CommandError
 from lifecycle.pulumi_cli import Cli
 from lifecycle.pulumi_packs import staged
 from lifecycle.pulumi_state import SEALED, foreseen, mend, resources_of, wait_for_engine
-from lifecycle.pulumi_version import OLDEST, find_cli
+from lifecycle.pulumi_version import OLDEST, cli_folder, find_cli
 from lifecycle.real_engine import Place
 from planner.errors import DeployError, LockedError
 from planner.resources import UNKNOWN
@@ -83,7 +83,7 @@ def test_the_environment_is_ours_alone(tmp_path: Path) -> None:
     assert environment["PULUMI_BACKEND_URL"] == f"file://{tmp_path}/stack/state?metadata=skip"
     assert "PULUMI_CONFIG_PASSPHRASE" not in environment
     assert (environment["AWS_REGION"], environment["TERM"]) == ("us-east-2", "dumb")
-    assert environment["PATH"] == f"{tmp_path}/stack/bin:/usr/bin"
+    assert environment["PATH"] == f"{tmp_path}/stack/bin:{cli_folder(place.home)}:/usr/bin"
     assert "PULUMI_IGNORE_AMBIENT_PLUGINS" not in environment
     passphrase = Path(environment["PULUMI_CONFIG_PASSPHRASE_FILE"])
     kept = passphrase.read_text()
@@ -100,7 +100,7 @@ def test_without_a_provider_of_ours_only_installed_ones_are_taken(tmp_path: Path
     place = Place(folder=tmp_path / "stack", home=tmp_path / "home", environment={}, given={"PATH": "/usr/bin"})
     environment = place.prepare()
     assert environment["PULUMI_IGNORE_AMBIENT_PLUGINS"] == "true"
-    assert environment["PATH"] == "/usr/bin"
+    assert environment["PATH"] == f"{cli_folder(place.home)}:/usr/bin"
 
 
 FAKE = """#!/bin/sh
