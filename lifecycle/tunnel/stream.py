@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 import contextlib
 import ssl
 import threading
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from planner.errors import DeployError
 
 if TYPE_CHECKING:
+    from websockets.asyncio.client import ClientConnection
     from websockets.exceptions import ConnectionClosed, InvalidStatus
-    from websockets.sync.client import ClientConnection
+
+Answer = TypeVar("Answer")
 
 LONGEST_FRAME = 65_000
 """Bytes of one frame (AWS's command line, `_MAX_BYTES_PER_FRAME`)."""
@@ -52,6 +56,55 @@ class TunnelExpiredError(TunnelBrokenError):
     code = "tunnel_expired"
 
 
+class _Loop:
+    """An event loop in a thread of its own.
+
+    With the library's blocking connections, what is sent holds a lock that what is received needs: two sides that both
+    have much to send would wait for each other.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._lock, self._stopped = threading.Lock(), False
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+
+    def do(self, work: Coroutine[Any, Any, Answer]) -> Answer:
+        """Return what comes of it.
+
+        Raises:
+            ConnectionAbortedError: the loop was stopped.
+
+        """
+        with self._lock:
+            if self._stopped:
+                work.close()
+                raise ConnectionAbortedError("the tunnel is closed")
+            begun = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return begun.result()
+        except concurrent.futures.CancelledError:
+            raise ConnectionAbortedError("the tunnel was closed") from None
+
+    def stop(self) -> None:
+        """End everything that is under way, and the thread."""
+        with self._lock:
+            if self._stopped:
+                return
+            self._stopped = True
+        asyncio.run_coroutine_threadsafe(_cancel_others(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+async def _cancel_others() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+
+
 class TunnelStream:
     """An open tunnel, with the methods of a socket that SSH libraries use.
 
@@ -59,8 +112,11 @@ class TunnelStream:
     stop the sender: nothing is held without bound.
     """
 
-    def __init__(self, websocket: ClientConnection, opened: contextlib.ExitStack, duration_s: float) -> None:
+    def __init__(
+        self, websocket: ClientConnection, loop: _Loop, opened: contextlib.ExitStack, duration_s: float
+    ) -> None:
         self._websocket = websocket
+        self._loop = loop
         self._opened = opened
         self._ends_at = time.monotonic() + duration_s
         self._rest = memoryview(b"")
@@ -80,7 +136,9 @@ class TunnelStream:
 
         while not self._rest:
             try:
-                message = self._websocket.recv(self._timeout)
+                message = self._loop.do(asyncio.wait_for(self._websocket.recv(), self._timeout))
+            except ConnectionAbortedError:
+                return b""
             except ConnectionClosed as error:
                 if not self._closed and self._websocket.close_code != _NORMAL:
                     self.failure = self.failure or self._broken(error)
@@ -107,8 +165,8 @@ class TunnelStream:
 
         chunk = bytes(data[:LONGEST_FRAME])
         try:
-            self._websocket.send(chunk)
-        except ConnectionClosed as error:
+            self._loop.do(self._websocket.send(chunk))
+        except (ConnectionAbortedError, ConnectionClosed) as error:
             raise BrokenPipeError(str(error)) from None
         return len(chunk)
 
@@ -146,24 +204,28 @@ def open_stream(url: str, duration_s: float, ca_bundle: str | None = None) -> Tu
         TunnelRefusedError: the endpoint refuses, or is not reached.
 
     """
-    from websockets.exceptions import InvalidStatus, WebSocketException  # noqa: PLC0415 - only those who tunnel load it
-    from websockets.sync.client import connect  # noqa: PLC0415 - as above
+    from websockets.asyncio.client import connect  # noqa: PLC0415 - only those who tunnel load it
+    from websockets.exceptions import InvalidStatus, WebSocketException  # noqa: PLC0415 - as above
 
+    async def connected() -> ClientConnection:
+        return await connect(
+            url,
+            ssl=ssl.create_default_context(cafile=ca_bundle or None),
+            compression=None,
+            open_timeout=OPEN_TIMEOUT_S,
+            close_timeout=CLOSE_TIMEOUT_S,
+            # SSH asks for signs of life by itself; and a reader may be slow for longer than a ping may take.
+            ping_interval=None,
+            max_queue=_BUFFERED_FRAMES,
+        )
+
+    loop = _Loop()
     try:
         with contextlib.ExitStack() as opened:
-            websocket = opened.enter_context(
-                connect(
-                    url,
-                    ssl=ssl.create_default_context(cafile=ca_bundle or None),
-                    compression=None,
-                    open_timeout=OPEN_TIMEOUT_S,
-                    close_timeout=CLOSE_TIMEOUT_S,
-                    # SSH asks for signs of life by itself; and a reader may be slow for longer than a ping may take.
-                    ping_interval=None,
-                    max_queue=_BUFFERED_FRAMES,
-                )
-            )
-            return TunnelStream(websocket, opened.pop_all(), duration_s)
+            opened.callback(loop.stop)
+            websocket = loop.do(connected())
+            opened.callback(lambda: loop.do(websocket.close()))
+            return TunnelStream(websocket, loop, opened.pop_all(), duration_s)
     except InvalidStatus as error:
         raise _refused(error) from None
     except (OSError, EOFError, WebSocketException) as error:
