@@ -18,6 +18,7 @@ FIRST_TEST_S = 420
 HERE = Path(__file__).parent
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads who belongs together
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents and "lab" in getattr(item, "fixturenames", ()):
