@@ -24,6 +24,8 @@ PAUSE_S = 0.5
 _MAKES_ANEW = re.compile(r"Add|Allocate|Associate|Attach|Authorize|Create|Import|Request|Run")
 _OWN_FAULT = re.compile(r"5\d\d|Internal(Error|Failure|ServerError)|Server(Internal|Exception)|Service\w*|Unavailable")
 """Codes that say nothing but that something broke. Others with HTTP 5xx (no capacity, throttling) are answers."""
+_TOKEN_OF_A_VALUE = {"CreateSecret"}
+"""Operations whose token is that of a value, by which the account does not know again what is made without one."""
 
 
 def is_unanswered(error: BaseException) -> bool:
@@ -47,7 +49,8 @@ def send_once(
         Exception: what the SDK would have hidden by sending the call again.
 
     """
-    if not _MAKES_ANEW.match(operation.name) or operation.idempotent_members:
+    known_again = operation.idempotent_members and operation.name not in _TOKEN_OF_A_VALUE
+    if not _MAKES_ANEW.match(operation.name) or known_again:
         return
     if isinstance(caught_exception, HTTPClientError):
         raise caught_exception
