@@ -16,11 +16,10 @@ from lifecycle.down import down
 from lifecycle.home import Home, StackHome
 from lifecycle.stack import Stack
 from lifecycle.teardown_certificate import Leftover
-from planner.deadline import UNTIL_TAG
 from planner.errors import DeployError, ExitCode, LockedError
 from planner.progress import Progress
+from planner.tags import STACK_TAG, UNTIL_TAG
 from sandbox.handlers.base import Clients
-from sandbox.handlers.resource import STACK_TAG
 
 Outcome = Literal["taken-down", "not-due", "no-deadline", "locked", "left", "failed"]
 PASSES = 3

@@ -14,6 +14,7 @@ from lifecycle.journal import last_state
 from lifecycle.processes import ServiceState
 from lifecycle.stack import Stack
 from planner.errors import DeployError
+from planner.tags import RESOURCE_TAG, STACK_TAG
 
 BILLED = {"pending", "running"}
 """States of an instance that are paid for; one that shuts down or is stopped is not."""
@@ -139,12 +140,12 @@ def _nodes(stack: Stack, session: AwsSession) -> tuple[Node, ...]:
     """Return the nodes that the account has under the stack's tag, and those planned that it has not."""
     with told("ec2:DescribeInstances", session.region):
         pages = session.ec2.get_paginator("describe_instances").paginate(
-            Filters=[{"Name": "tag:cloister:stack", "Values": [stack.plan.stack]}]
+            Filters=[{"Name": f"tag:{STACK_TAG}", "Values": [stack.plan.stack]}]
         )
         there = [one for page in pages for group in page["Reservations"] for one in group["Instances"]]
     found = [
         Node(
-            name=next((tag["Value"] for tag in one["Tags"] if tag["Key"] == "cloister:resource"), ""),
+            name=next((tag["Value"] for tag in one["Tags"] if tag["Key"] == RESOURCE_TAG), ""),
             instance_id=one["InstanceId"],
             state=one["State"]["Name"],
             private_ip=one.get("PrivateIpAddress", ""),

@@ -12,12 +12,12 @@ from typing import Any
 
 from lifecycle.aws.asking import ask, ask_all
 from planner.capacity import moment
-from planner.deadline import UNTIL_TAG, group_name, switch_name, written
+from planner.deadline import group_name, switch_name, written
 from planner.errors import DeployError
 from planner.plan import DeadlinePlan, NodePlan, Plan
 from planner.progress import Progress
+from planner.tags import STACK_TAG, UNTIL_TAG
 from sandbox.handlers.base import Clients
-from sandbox.handlers.resource import STACK_TAG
 from sandbox.handlers.waiting import wait_until
 
 START_WITHIN_S = 900.0

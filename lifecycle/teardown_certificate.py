@@ -8,8 +8,8 @@ import msgspec
 
 from lifecycle import files
 from lifecycle.home import StackHome
-from lifecycle.sweeping.records import TAG
 from lifecycle.sweeping.swept import KindSwept, Remaining, Swept
+from planner.tags import STACK_TAG
 
 
 class Removed(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,7 +130,7 @@ def sentence(swept: Swept) -> str:
     unknown = f"; NOT looked at: {', '.join(kind.title for kind in swept.not_looked_at)}" if swept.not_looked_at else ""
     return (
         f"account {swept.account}, {swept.region}, {swept.at:%Y-%m-%d %H:%M:%S} UTC: everything tagged "
-        f"{TAG}={swept.stack or '(any)'}{since}, {len(looked)} of {len(swept.kinds)} kinds, "
+        f"{STACK_TAG}={swept.stack or '(any)'}{since}, {len(looked)} of {len(swept.kinds)} kinds, "
         f"{sum(kind.looked_at or 0 for kind in looked)} things: {len(swept.left)} left{unknown}"
     )
 

@@ -11,10 +11,8 @@ from planner.capacity import moment
 from planner.errors import PlanError
 from planner.plan import AlarmPlan, CostPlan, DeadlinePlan, Decision
 from planner.profile import LifetimeSection
+from planner.tags import STACK_TAG
 
-UNTIL_TAG = "cloister:until"
-"""Tag of every resource of a stack with a deadline: it tells when to take the stack down, should all else be lost."""
-STACK_TAG = "cloister:stack"
 AT_PERCENT = (50.0, 100.0)
 SWITCH_DELAY = timedelta(minutes=2)
 """How long after its time a scheduled action may run (Auto Scaling user guide, scheduled scaling)."""
@@ -209,7 +207,7 @@ def deadline_decisions(deadline: DeadlinePlan | None, capacity: str) -> tuple[De
     notes = {
         "capacity-block": "the block is paid up front: nodes that end sooner save nothing",
         "reservation": "the reservation bills whether it is used or not: it ends with the stack only if it carries the "
-        "stack's tag, `cloister:stack`; whoever else made it cancels it",
+        f"stack's tag, `{STACK_TAG}`; whoever else made it cancels it",
     }
     if capacity not in notes:
         return (ends,)

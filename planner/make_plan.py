@@ -41,6 +41,7 @@ from planner.private_name import plan_private_name
 from planner.profile import Profile, TlsSection
 from planner.replica import engine_choice, fit_replica, in_flight
 from planner.services import Services
+from planner.tags import PROFILE_TAG, STACK_TAG
 from planner.throughput import rates
 from planner.transfer import plan_bundle, transfer_decision
 
@@ -158,7 +159,7 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         metrics=metrics,
         secrets=_secrets(identity, tls, site.upstream),
         upstream=site.upstream,
-        tags={"cloister:profile": profile.name, "cloister:stack": site.stack, **profile.tags},
+        tags={PROFILE_TAG: profile.name, STACK_TAG: site.stack, **profile.tags},
         cost=cost,
         deadline=deadline,
         alarm=alarm,

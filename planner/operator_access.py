@@ -13,8 +13,8 @@ import msgspec
 
 from planner.errors import PlanError
 from planner.partitions import partition_of
+from planner.tags import STACK_TAG
 
-STACK_TAG = "cloister:stack"
 SSH_PORT = 22
 LONGEST_TUNNEL_S = 3600
 """Seconds for which AWS lets a tunnel be open (EC2 user guide, EC2 Instance Connect Endpoint)."""

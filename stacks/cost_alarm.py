@@ -5,8 +5,9 @@ from __future__ import annotations
 import pulumi
 import pulumi_aws as aws
 
-from planner.deadline import STACK_TAG, alarm_name
+from planner.deadline import alarm_name
 from planner.plan import AlarmPlan, Plan
+from planner.tags import STACK_TAG
 from stacks.naming import child_of, tags_of
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pulumi
 import pulumi_aws as aws
 
-from planner.deadline import UNTIL_TAG, group_name, switch_name, written
+from planner.deadline import group_name, switch_name, written
 from planner.plan import DeadlinePlan, NodePlan, Plan
+from planner.tags import UNTIL_TAG
 from stacks.naming import child_of, tags_of
 
 SUSPENDED = ("AZRebalance", "HealthCheck", "ReplaceUnhealthy")

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import pulumi
 
-from planner.deadline import UNTIL_TAG, written
+from planner.deadline import written
 from planner.plan import Plan
+from planner.tags import RESOURCE_TAG, UNTIL_TAG
 
 
 def tags_of(plan: Plan, name: str) -> dict[str, str]:
@@ -18,7 +19,7 @@ def tags_of(plan: Plan, name: str) -> dict[str, str]:
 
 def lasting_tags(plan: Plan, name: str) -> dict[str, str]:
     """Return the same without the deadline, which can be moved: for what would be made anew by a change of its tags."""
-    return {**plan.tags, "Name": f"{plan.stack}-{name}", "cloister:resource": name}
+    return {**plan.tags, "Name": f"{plan.stack}-{name}", RESOURCE_TAG: name}
 
 
 def role_name(plan: Plan, role: str) -> str:

@@ -10,6 +10,7 @@ import pulumi
 import pulumi_aws as aws
 
 from planner.plan import NodePlan, Plan
+from planner.tags import RESOURCE_TAG, STACK_TAG
 from stacks.deadline import SwitchedGroup
 from stacks.naming import child_of, lasting_tags, tags_of
 
@@ -118,7 +119,7 @@ class Neighbours(pulumi.ComponentResource):
 
 def _machine_of(plan: Plan, name: str) -> Machine | None:
     """Find what the node's group has started; nothing before that, and nothing where nobody can be asked."""
-    mine = {"tag:cloister:stack": plan.stack, "tag:cloister:resource": name}
+    mine = {f"tag:{STACK_TAG}": plan.stack, f"tag:{RESOURCE_TAG}": name}
     filters: Any = [{"name": tag, "values": [value]} for tag, value in mine.items()]
     found = aws.ec2.get_instances(filters=filters, instance_state_names=["pending", "running"]).ids
     if not found:

@@ -13,13 +13,13 @@ from planner.errors import DeployError
 from planner.layout import Layout
 from planner.plan import Plan
 from planner.secrets import secret_id
+from planner.tags import STACK_TAG
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 CURRENT = "AWSCURRENT"
 """The stage whose version hosts are given."""
-STACK_TAG = "cloister:stack"
 
 _SCRYPT = {"n": 2**14, "r": 8, "p": 1, "dklen": 16}
 """16 MiB and some 50 ms: a version's id can be seen by whoever lists versions, and must not help to guess a value."""

@@ -9,8 +9,7 @@ from lifecycle.aws.errors import told
 from lifecycle.aws.session import AwsSession
 from planner.bundle import bucket_name, key_alias
 from planner.errors import DeployError
-
-STACK_TAG = "cloister:stack"
+from planner.tags import STACK_TAG
 
 
 class Bucket(msgspec.Struct, frozen=True, kw_only=True):

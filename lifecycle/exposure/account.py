@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from planner.tags import RESOURCE_TAG, STACK_TAG
 from policies.exposure.network import (
     AclEntry,
     Balancer,
@@ -20,7 +21,6 @@ from policies.exposure.network import (
 )
 from sandbox.handlers.base import Clients
 
-RESOURCE, STACK = "cloister:resource", "cloister:stack"
 LOCAL = "local"
 ANY_PORT = (-1, -1)
 ROUTE_TARGETS = (
@@ -119,7 +119,7 @@ class _Reading:
             yield Group(id=group["GroupId"], name=owner, rules=rules)
 
     def own_groups(self, stack: str) -> Iterator[str]:
-        return (group["GroupId"] for group in self.found_groups if _tags(group).get(STACK) == stack)
+        return (group["GroupId"] for group in self.found_groups if _tags(group).get(STACK_TAG) == stack)
 
     def cards(self, stack: str) -> Iterator[Card]:
         """Return the stack's own interfaces: those in a group of its own, or tagged."""
@@ -127,7 +127,7 @@ class _Reading:
         names = self._instance_names()
         for card in self.found_cards:
             groups = tuple(group["GroupId"] for group in card.get("Groups", ()))
-            if not own & {*groups} and _tags(card).get(STACK) != stack:
+            if not own & {*groups} and _tags(card).get(STACK_TAG) != stack:
                 continue
             instance = (card.get("Attachment") or {}).get("InstanceId", "")
             yield Card(
@@ -289,7 +289,7 @@ def _tags(thing: dict[str, Any]) -> dict[str, str]:
 
 def _name(thing: dict[str, Any]) -> str:
     tags = _tags(thing)
-    return tags.get(RESOURCE) or tags.get("Name", "")
+    return tags.get(RESOURCE_TAG) or tags.get("Name", "")
 
 
 def _first(values: dict[str, Any], names: Iterable[str]) -> str:

@@ -11,8 +11,8 @@ import msgspec
 from lifecycle.operator_policy.actions import Action, Table, load_actions
 from planner.partitions import partition_of
 from planner.plan import Plan
+from planner.tags import STACK_TAG
 
-STACK_TAG = "cloister:stack"
 LONGEST = 6144
 """Characters of a managed policy, white space not counted (IAM quotas)."""
 GIVEN_KINDS = {"vpc", "subnet"}

@@ -9,10 +9,9 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from planner.partitions import partition_of
+from planner.tags import STACK_TAG
 from sandbox.handlers.base import Clients
 
-TAG = "cloister:stack"
-"""Tag whose value names the stack that a thing belongs to."""
 _CALLS_AT_ONCE = 8
 
 In = TypeVar("In")
@@ -50,11 +49,11 @@ class Place:
 
     def wants(self, tags: Mapping[str, str]) -> bool:
         """Tell whether tags are those of a stack that is looked for."""
-        return TAG in tags if self.stack is None else tags.get(TAG) == self.stack
+        return STACK_TAG in tags if self.stack is None else tags.get(STACK_TAG) == self.stack
 
     def filters(self) -> list[dict[str, Any]]:
         """Return the tagging API's filter for what is looked for."""
-        return [{"Key": TAG, **({"Values": [self.stack]} if self.stack else {})}]
+        return [{"Key": STACK_TAG, **({"Values": [self.stack]} if self.stack else {})}]
 
     def may_name(self, name: str) -> bool:
         """Tell whether a name can be one that a stack gave: worth asking for its tags."""
@@ -103,7 +102,7 @@ class Thing:
     @property
     def stack(self) -> str:
         """The stack that its tag names; empty without one."""
-        return self.tags.get(TAG, "")
+        return self.tags.get(STACK_TAG, "")
 
     @property
     def key(self) -> tuple[str, str]:

@@ -13,10 +13,11 @@ from lifecycle.sweeping.clearing import PATIENCE_S, Cleared, clear
 from lifecycle.sweeping.kinds import KINDS
 from lifecycle.sweeping.looking import Looked, look
 from lifecycle.sweeping.pricing import usd_per_month
-from lifecycle.sweeping.records import TAG, Place, Thing
+from lifecycle.sweeping.records import Place, Thing
 from planner.catalogue import Catalogue, load_catalogue
 from planner.progress import Progress
 from planner.resources import Resource
+from planner.tags import STACK_TAG
 
 _BY_HAND = "carries no tag: delete it by hand"
 
@@ -201,7 +202,7 @@ class _Account:
         return Remaining(
             kind=thing.kind,
             id=thing.id,
-            stack=thing.tags.get(TAG, ""),
+            stack=thing.tags.get(STACK_TAG, ""),
             detail=thing.detail,
             usd_per_month=usd_per_month(thing, self.place.region, self.catalogue),
             why=why or cleared.refused.get(thing.key, "") or ("is on its way out" if thing.going else ""),

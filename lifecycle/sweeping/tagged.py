@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lifecycle.sweeping.records import TAG, Kind, Place, Thing, pages, tags_of
+from lifecycle.sweeping.records import Kind, Place, Thing, pages, tags_of
+from planner.tags import STACK_TAG
 
 _GO_WITH_OTHERS = {"security-group-rule", "vpc-endpoint-connection", "key-pair"}
 """Tagged things of EC2 that end with what they belong to, or cost and open nothing."""
@@ -42,12 +43,16 @@ def other(known: frozenset[str]) -> Kind:
 
     def look(place: Place) -> Iterator[Thing]:
         wanted = (
-            [{"Name": f"tag:{TAG}", "Values": [place.stack]}] if place.stack else [{"Name": "key", "Values": [TAG]}]
+            [{"Name": f"tag:{STACK_TAG}", "Values": [place.stack]}]
+            if place.stack
+            else [{"Name": "key", "Values": [STACK_TAG]}]
         )
         for page in pages(place.client("ec2"), "describe_tags", Filters=wanted):
             for tag in page["Tags"]:
-                if tag["Key"] == TAG and tag["ResourceType"] not in known | _GO_WITH_OTHERS:
-                    yield Thing("other", tag["ResourceId"], {TAG: tag["Value"]}, detail=f"ec2 {tag['ResourceType']}")
+                if tag["Key"] == STACK_TAG and tag["ResourceType"] not in known | _GO_WITH_OTHERS:
+                    yield Thing(
+                        "other", tag["ResourceId"], {STACK_TAG: tag["Value"]}, detail=f"ec2 {tag['ResourceType']}"
+                    )
         tagging = place.client("resourcegroupstaggingapi")
         for page in pages(tagging, "get_resources", TagFilters=place.filters()):
             for mapping in page["ResourceTagMappingList"]:

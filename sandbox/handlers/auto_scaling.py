@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from planner.tags import RESOURCE_TAG, STACK_TAG
 from sandbox.handlers.base import Clients, Properties
-from sandbox.handlers.resource import RESOURCE_TAG, STACK_TAG, Change, Record, Resource, Target
+from sandbox.handlers.resource import Change, Record, Resource, Target
 from sandbox.handlers.waiting import remove_when_free, wait_until
 
 _PAST_S = 900.0

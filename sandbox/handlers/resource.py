@@ -13,12 +13,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from planner.tags import RESOURCE_TAG, STACK_TAG
 from sandbox.handlers.base import Clients, Created, Difference, Properties
 from sandbox.handlers.unanswered import insist
-
-RESOURCE_TAG = "cloister:resource"
-STACK_TAG = "cloister:stack"
-"""The tags that say which resource of which program a thing in the account is. The program sets them."""
 
 Record = Mapping[str, Any]
 """A resource as the API describes it."""

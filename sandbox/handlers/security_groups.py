@@ -11,9 +11,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from planner.tags import STACK_TAG
 from sandbox.handlers.base import Clients, Properties
 from sandbox.handlers.ec2 import Ec2Resource
-from sandbox.handlers.resource import STACK_TAG, Change, Record, Target, own_tags, tag_list, tag_outputs
+from sandbox.handlers.resource import Change, Record, Target, own_tags, tag_list, tag_outputs
 from sandbox.handlers.waiting import code_of, is_gone, remove_when_free, unless_gone
 
 _ANYWHERE = frozenset({"0.0.0.0/0", "::/0"})

@@ -6,9 +6,10 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from lifecycle.sweeping.records import TAG, Place
+from lifecycle.sweeping.records import Place
 from lifecycle.sweeping.swept import sweep
 from planner.progress import Silent
+from planner.tags import STACK_TAG
 from tests.bench.measure import Figure, machine, say, time_of
 from tests.lifecycle.sweeping.makers import MAKERS, Maker
 from tests.sandbox.aws.account import start, stop
@@ -31,7 +32,7 @@ def main() -> None:
                 times = [time_of(partial(sweep, cold, Silent())) for _ in range(ROUNDS)]
                 say(Figure(f"a clean region, {what}", times, 3.0, "every kind is looked at").line())
             place = Place(account.clients(), "123456789012", "bench")
-            maker = Maker(place.client, "bench", {TAG: "bench"})
+            maker = Maker(place.client, "bench", {STACK_TAG: "bench"})
             made = [make(maker) for kind, make in sorted(MAKERS.items()) if kind not in _WITHOUT]
             taken = time_of(partial(sweep, place, Silent(), delete=True))
             say(Figure(f"{len(made)} things and what they need, deleted", [taken], None, "with a last look").line())

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from lifecycle.sweeping.baseline import ensure, read
-from lifecycle.sweeping.records import TAG, Place
+from lifecycle.sweeping.records import Place
 from lifecycle.sweeping.swept import Known, sweep
 from planner.progress import Silent
+from planner.tags import STACK_TAG
 from tests.lifecycle.sweeping.makers import Maker
 from tests.lifecycle.sweeping.scripted import Scripted, refusal
 
-MINE = [{"Key": TAG, "Value": "mine"}]
+MINE = [{"Key": STACK_TAG, "Value": "mine"}]
 
 
 def _snapshots(*ids: str) -> dict[str, Any]:
@@ -79,7 +80,7 @@ def test_a_baseline_that_cannot_be_read_is_none(tmp_path: Path) -> None:
 def test_a_zone_that_never_got_its_tags_counts_as_left(place: Place) -> None:
     """No call makes a zone with its tags: what a crash left between the two is the stack's all the same."""
     stack = str(place.stack)
-    ours = Maker(place.client, stack, {TAG: stack})
+    ours = Maker(place.client, stack, {STACK_TAG: stack})
     vpc = ours.vpc()
     zone = Maker(place.client, f"{stack}z", {})
     zone._vpc = vpc

@@ -13,13 +13,14 @@ from lifecycle.sweeping import clearing
 from lifecycle.sweeping.clearing import clear
 from lifecycle.sweeping.kinds import KINDS
 from lifecycle.sweeping.looking import look
-from lifecycle.sweeping.records import TAG, Place, Thing
+from lifecycle.sweeping.records import Place, Thing
 from lifecycle.sweeping.swept import sweep
 from planner.progress import Silent
+from planner.tags import STACK_TAG
 from tests.lifecycle.sweeping.scripted import Scripted, refusal
 
-MINE = [{"Key": TAG, "Value": "mine"}]
-THEIRS = [{"Key": TAG, "Value": "theirs"}]
+MINE = [{"Key": STACK_TAG, "Value": "mine"}]
+THEIRS = [{"Key": STACK_TAG, "Value": "theirs"}]
 
 
 class Noted(Silent):
@@ -54,11 +55,11 @@ def found(place: Place) -> list[Thing]:
 
 
 def test_nothing_is_deleted_for_all_stacks_at_once_or_without_the_tag() -> None:
-    thing = Thing("vpc", "vpc-1", {TAG: "mine"})
+    thing = Thing("vpc", "vpc-1", {STACK_TAG: "mine"})
     clients = Scripted({})
     for place, one in (
         (Place(clients, "1", None), thing),
-        (mine(clients), Thing("vpc", "vpc-1", {TAG: "theirs"})),
+        (mine(clients), Thing("vpc", "vpc-1", {STACK_TAG: "theirs"})),
         (mine(clients), Thing("vpc", "vpc-1", {})),
     ):
         with pytest.raises(ValueError, match="only what carries the tag"):
@@ -282,7 +283,7 @@ def test_a_key_that_waits_for_its_deletion_is_gone_with_its_date() -> None:
         {
             ("kms", "list_keys"): lambda _: {"Keys": [{"KeyId": "key-1"}]},
             ("kms", "describe_key"): lambda _: {"KeyMetadata": dict(states)},
-            ("kms", "list_resource_tags"): lambda _: {"Tags": [{"TagKey": TAG, "TagValue": "mine"}]},
+            ("kms", "list_resource_tags"): lambda _: {"Tags": [{"TagKey": STACK_TAG, "TagValue": "mine"}]},
             ("kms", "schedule_key_deletion"): schedule,
             ("resourcegroupstaggingapi", "get_resources"): lambda _: {
                 "ResourceTagMappingList": [{"ResourceARN": arn, "Tags": MINE}]
@@ -302,8 +303,8 @@ def test_what_no_kind_is_and_carries_the_tag_is_shown_and_left() -> None:
         {"ResourceARN": "arn:aws:sns:us-east-2:123456789012:alarms", "Tags": MINE},
         {"ResourceARN": "arn:aws:kms:us-east-2:123456789012:key/of-its-own-kind", "Tags": MINE},
     ]
-    gateway = {"ResourceId": "igw-1", "ResourceType": "internet-gateway", "Key": TAG, "Value": "mine"}
-    rule = {"ResourceId": "sgr-1", "ResourceType": "security-group-rule", "Key": TAG, "Value": "mine"}
+    gateway = {"ResourceId": "igw-1", "ResourceType": "internet-gateway", "Key": STACK_TAG, "Value": "mine"}
+    rule = {"ResourceId": "sgr-1", "ResourceType": "security-group-rule", "Key": STACK_TAG, "Value": "mine"}
     clients = Scripted(
         {
             ("resourcegroupstaggingapi", "get_resources"): lambda asked: (

@@ -6,9 +6,10 @@ import pytest
 
 from lifecycle.sweeping.kinds import KINDS
 from lifecycle.sweeping.looking import look
-from lifecycle.sweeping.records import TAG, Place
+from lifecycle.sweeping.records import Place
 from lifecycle.sweeping.swept import sweep
 from planner.progress import Silent
+from planner.tags import STACK_TAG
 from tests.lifecycle.sweeping.makers import MAKERS, Maker
 
 pytestmark = pytest.mark.slow
@@ -22,7 +23,7 @@ def test_every_kind_has_a_maker() -> None:
 @pytest.mark.parametrize("kind", sorted(MAKERS))
 def test_a_kind_is_found_deleted_and_certified(place: Place, kind: str) -> None:
     stack = str(place.stack)
-    mine = MAKERS[kind](Maker(place.client, stack, {TAG: stack, "Name": "one"}))
+    mine = MAKERS[kind](Maker(place.client, stack, {STACK_TAG: stack, "Name": "one"}))
     assert mine in _ids(place, kind)
     swept = sweep(place, Silent(), delete=True, within_s=30)
     assert swept.left == ()
@@ -48,7 +49,7 @@ def test_a_look_alike_is_never_touched(place: Place, kind: str) -> None:
     """Another stack's, whose name and tag begin or end alike, and one without a tag, stay; nothing else is asked."""
     stack = str(place.stack)
     theirs = [
-        MAKERS[kind](Maker(place.client, f"{stack}-two", {TAG: f"{stack}-two"})),
+        MAKERS[kind](Maker(place.client, f"{stack}-two", {STACK_TAG: f"{stack}-two"})),
         MAKERS[kind](Maker(place.client, f"{stack}-none", {})),
         MAKERS[kind](Maker(place.client, f"{stack}-case", {"Cloister:Stack": stack, "stack": stack})),
     ]

@@ -9,14 +9,15 @@ import pytest
 from lifecycle import teardown_certificate
 from lifecycle.sweeping.kinds import KINDS
 from lifecycle.sweeping.looking import look
-from lifecycle.sweeping.records import TAG, Kind, Place
+from lifecycle.sweeping.records import Kind, Place
 from lifecycle.sweeping.swept import sweep
 from lifecycle.teardown_certificate import Certificate
 from planner.progress import Silent
+from planner.tags import STACK_TAG
 from sandbox.handlers.clients import Boto3Clients
 from tests.lifecycle.sweeping.scripted import Scripted, refusal
 
-MINE = [{"Key": TAG, "Value": "mine"}]
+MINE = [{"Key": STACK_TAG, "Value": "mine"}]
 
 
 class Refusing:
@@ -144,7 +145,7 @@ PAGED: dict[str, dict[tuple[str, str], Any]] = {
             {"ResourceTagMappingList": [{"ResourceARN": f"arn:aws:kms:us-east-2:1:key/key-{n}"}]} for n in range(3)
         ],
         ("kms", "describe_key"): lambda asked: {"KeyMetadata": {"KeyId": asked["KeyId"], "KeyState": "Enabled"}},
-        ("kms", "list_resource_tags"): [{"Tags": []}, {"Tags": [{"TagKey": TAG, "TagValue": "mine"}]}],
+        ("kms", "list_resource_tags"): [{"Tags": []}, {"Tags": [{"TagKey": STACK_TAG, "TagValue": "mine"}]}],
     },
     "target-group": {
         ("elbv2", "describe_target_groups"): [

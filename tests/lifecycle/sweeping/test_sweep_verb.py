@@ -10,15 +10,16 @@ import pytest
 
 from lifecycle import sweep as verb
 from lifecycle.home import Home
-from lifecycle.sweeping.records import TAG, Place
+from lifecycle.sweeping.records import Place
 from lifecycle.teardown_certificate import Certificate
 from planner.errors import DeployError, UsageError
 from planner.progress import Silent
+from planner.tags import STACK_TAG
 from tests.lifecycle.sweeping.scripted import Scripted
 
 
 def _tags(stack: str) -> list[dict[str, str]]:
-    return [{"Key": TAG, "Value": stack}]
+    return [{"Key": STACK_TAG, "Value": stack}]
 
 
 class Region:
