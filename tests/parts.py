@@ -29,6 +29,15 @@ def require(part: str) -> str:
     pytest.skip(f"{part} is missing; `make parts` fetches what can be had")
 
 
+def require_root(why: str) -> None:
+    """Skip where the tests are not run by root, with the reason; in CI that is a failure."""
+    if os.geteuid() == 0:
+        return
+    if os.environ.get("CI"):
+        pytest.fail(f"{why}, and CI proves everything", pytrace=False)
+    pytest.skip(why)
+
+
 def _find(part: str) -> str | None:
     if part == "promtool":
         return parts.promtool()

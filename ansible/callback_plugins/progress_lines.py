@@ -25,29 +25,29 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # Ansible ships no ty
     CALLBACK_TYPE = "stdout"
     CALLBACK_NAME = "progress_lines"
 
-    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:  # noqa: ARG002, FBT001, D102
+    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
         _tell("task", task=task.get_name())
 
-    def v2_playbook_on_handler_task_start(self, task: Any) -> None:  # noqa: D102
+    def v2_playbook_on_handler_task_start(self, task: Any) -> None:
         _tell("task", task=task.get_name())
 
-    def v2_runner_on_ok(self, result: Any) -> None:  # noqa: D102
+    def v2_runner_on_ok(self, result: Any) -> None:
         _result(result, "changed" if result.result.get("changed") else "ok")
 
-    def v2_runner_on_skipped(self, result: Any) -> None:  # noqa: D102
+    def v2_runner_on_skipped(self, result: Any) -> None:
         _result(result, "skipped")
 
-    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:  # noqa: D102, FBT001, FBT002
+    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         _result(result, "ignored" if ignore_errors else "failed")
 
-    def v2_runner_on_unreachable(self, result: Any) -> None:  # noqa: D102
+    def v2_runner_on_unreachable(self, result: Any) -> None:
         _result(result, "unreachable")
 
-    def v2_on_file_diff(self, result: Any) -> None:  # noqa: D102
+    def v2_on_file_diff(self, result: Any) -> None:
         if result.result.get("changed") and (diff := self._get_diff(result.result.get("diff") or [])):
             _tell("diff", host=result.host.get_name(), task=result.task.get_name(), text=diff)
 
-    def v2_playbook_on_stats(self, stats: Any) -> None:  # noqa: D102
+    def v2_playbook_on_stats(self, stats: Any) -> None:
         _tell("totals", hosts={host: stats.summarize(host) for host in stats.processed})
 
 

@@ -57,32 +57,32 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     # The plugin itself.
 
     @telling
-    def Handshake(self, _request: Any) -> Any:  # noqa: N802 these are the protocol's names
+    def Handshake(self, _request: Any) -> Any:
         """Say what of the protocol is spoken; the same as `Configure` answers."""
         return provider_pb2.ProviderHandshakeResponse(accept_secrets=True)
 
     @telling
-    def Attach(self, _request: Any) -> Any:  # noqa: N802
+    def Attach(self, _request: Any) -> Any:
         """Accept an engine that did not start this process."""
         return empty_pb2.Empty()
 
     @telling
-    def GetPluginInfo(self, _request: Any) -> Any:  # noqa: N802
+    def GetPluginInfo(self, _request: Any) -> Any:
         """Say which version this is."""
         return plugin_pb2.PluginInfo(version=self.version)
 
     @telling
-    def GetMapping(self, _request: Any) -> Any:  # noqa: N802
+    def GetMapping(self, _request: Any) -> Any:
         """Know no other ecosystem's names."""
         return provider_pb2.GetMappingResponse()
 
     @telling
-    def GetSchema(self, _request: Any) -> Any:  # noqa: N802
+    def GetSchema(self, _request: Any) -> Any:
         """Name what can be carried out."""
         return provider_pb2.GetSchemaResponse(schema=schema(self.version, self.registry, self.invokes))
 
     @telling
-    def Cancel(self, _request: Any) -> Any:  # noqa: N802
+    def Cancel(self, _request: Any) -> Any:
         """Begin nothing new; what is under way comes to its end, so that it can be recorded."""
         self._cancelled.set()
         return empty_pb2.Empty()
@@ -90,7 +90,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     # Its configuration.
 
     @telling
-    def CheckConfig(self, request: Any) -> Any:  # noqa: N802
+    def CheckConfig(self, request: Any) -> Any:
         """Refuse a configuration that names no emulated account."""
         try:
             Settings.of(received(request.news).values, self.environment)
@@ -100,14 +100,14 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.CheckResponse(inputs=request.news)
 
     @telling
-    def DiffConfig(self, request: Any) -> Any:  # noqa: N802
+    def DiffConfig(self, request: Any) -> Any:
         """Say that another region is another place: everything is made there anew."""
         old, new = received(request.old_inputs).values, received(request.news).values
         moved = ["region"] if old.get("region") != new.get("region") else []
         return provider_pb2.DiffResponse(replaces=moved, diffs=moved, changes=_changes(moved))
 
     @telling
-    def Configure(self, request: Any) -> Any:  # noqa: N802
+    def Configure(self, request: Any) -> Any:
         """Connect to the account."""
         settings = Settings.of(received(request.args).values, self.environment)
         self._clients = self.connect(settings.endpoint, settings.region)
@@ -116,7 +116,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     # Data sources.
 
     @telling
-    def Invoke(self, request: Any) -> Any:  # noqa: N802
+    def Invoke(self, request: Any) -> Any:
         """Answer a data source."""
         if request.tok not in self.invokes:
             raise LookupError(
@@ -132,7 +132,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     # Resources.
 
     @telling
-    def Check(self, request: Any) -> Any:  # noqa: N802
+    def Check(self, request: Any) -> Any:
         """Refuse what the handler cannot carry out, before anything is done."""
         asked = received(request.news).values
         faults = dict(self._handler(request).faults(asked))
@@ -143,7 +143,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.CheckResponse(inputs=request.news, failures=failures)
 
     @telling
-    def Diff(self, request: Any) -> Any:  # noqa: N802
+    def Diff(self, request: Any) -> Any:
         """Compare inputs."""
         handler, old, new = self._handler(request), received(request.old_inputs).values, received(request.news).values
         self._see(handler, request.id)
@@ -156,7 +156,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         )
 
     @telling
-    def Create(self, request: Any) -> Any:  # noqa: N802
+    def Create(self, request: Any) -> Any:
         """Make a resource; in a preview, say what is known of it."""
         handler, asked = self._handler(request), received(request.properties)
         if request.preview:
@@ -174,7 +174,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.CreateResponse(id=created.id, properties=_state(asked, created.outputs))
 
     @telling
-    def Read(self, request: Any) -> Any:  # noqa: N802
+    def Read(self, request: Any) -> Any:
         """Look at a resource; without inputs (an import, a `get`), tell also what it would be made with."""
         handler, asked, known = self._handler(request), received(request.inputs), received(request.properties)
         self._see(handler, request.id)
@@ -190,7 +190,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         )
 
     @telling
-    def Update(self, request: Any) -> Any:  # noqa: N802
+    def Update(self, request: Any) -> Any:
         """Change a resource in place, or finish one whose creation was interrupted; in a preview, say what is known."""
         handler, news = self._handler(request), received(request.news)
         before, known = received(request.old_inputs), received(request.olds)
@@ -207,7 +207,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.UpdateResponse(properties=_state(news, outputs))
 
     @telling
-    def Delete(self, request: Any) -> Any:  # noqa: N802
+    def Delete(self, request: Any) -> Any:
         """Remove a resource; one that is gone already is no error."""
         self._go_on()
         self._handler(request).delete(self._account(), request.id, received(request.old_inputs).values)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.parts import require
+from tests.parts import require, require_root
 
 ROOT = Path(__file__).parents[2] / "ansible"
 BIN = Path(sys.executable).parent
@@ -91,8 +91,8 @@ def test_check_mode_shows_and_changes_nothing(tmp_path: Path, tasks: str, line: 
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.geteuid() != 0, reason="the role gives its files to root")
 def test_kernel_settings_that_the_kernel_would_not_take_replace_nothing(tmp_path: Path) -> None:
+    require_root("the role gives its files to root")
     require("sysctl")
     settings = tmp_path / "50-cloister.conf"
     settings.write_text("vm.swappiness = 60\n")

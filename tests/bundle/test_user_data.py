@@ -6,7 +6,6 @@ import ast
 import gzip
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -27,6 +26,7 @@ from planner.profile import BundleSection
 from stacks.account import Account
 from stacks.user_data import LIMIT, prepare_store, user_data
 from stacks.user_data.prepare_store import commands, in_use, local_disks
+from tests.parts import require
 
 BUNDLE = "0123456789abcdef" * 4
 ACCOUNT = Account(id="123456789012", partition="aws-us-gov", dns_suffix="amazonaws.com", region="us-gov-west-1")
@@ -71,8 +71,8 @@ def test_it_writes_files_and_starts_one_unit() -> None:
     assert f"ReadWritePaths={settings['store']}\n" in unit
 
 
-@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
 def test_systemd_takes_its_units(tmp_path: Path) -> None:
+    require("systemd-analyze")
     files = config_of(user_data(plan_of("2xh200"), ACCOUNT))["write_files"]
     units = [tmp_path / Path(file["path"]).name for file in files if file["path"].endswith(".service")]
     for unit, file in zip(units, (file for file in files if file["path"].endswith(".service")), strict=True):

@@ -271,7 +271,7 @@ def test_commands_that_the_first_days_name_exist() -> None:
     text = " ".join(f"{step.how} {step.stop}" for step in found.first_days) + " ".join(found.not_counted)
     named = set(re.findall(r"`deploy (\w+)", text))
     assert named
-    assert named <= set(root.commands)  # type: ignore[attr-defined]  # a group
+    assert named <= set(root.commands)  # type: ignore[attr-defined]  # it is a group of commands
 
 
 @pytest.mark.slow

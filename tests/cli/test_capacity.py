@@ -17,8 +17,6 @@ from tests.sandbox.aws.account import REGION, Account, account
 
 __all__ = ["account"]
 
-pytestmark = pytest.mark.slow  # an emulated account
-
 TWO_DAYS_ON = (datetime.now(UTC) + timedelta(days=2)).strftime("%Y-%m-%d")
 
 

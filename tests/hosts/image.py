@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import subprocess
 import tempfile
 from pathlib import Path
@@ -93,8 +92,3 @@ def _command(recipe: Recipe, target: str) -> list[str]:
         *(f"--customize-hook={hook}" for hook in recipe.hooks),
         *(recipe.release, target),
     ]
-
-
-def is_root() -> bool:
-    """Tell whether namespaces, mounts and machines may be made here."""
-    return os.geteuid() == 0

@@ -38,8 +38,6 @@ EXTENSION = Extension(
     fee=Decimal("1997.28"),
     currency="USD",
 )
-
-pytestmark = pytest.mark.slow  # an emulated account
 BOUGHT_BEFORE = {"Filters": [{"Name": "tag:cloister:offering", "Values": ["cbo-1"]}]}
 PURCHASE = {
     "CapacityBlockOfferingId": "cbo-1",

@@ -87,7 +87,7 @@ def account_standing_in(let_in: Callable[[str, str], None], console: str) -> Ite
             self.end_headers()
             self.wfile.write(text.encode())
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name that the base class gives it
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:

@@ -24,7 +24,7 @@ def assessed(**changes: object) -> Assessment:
         "api": (ApiUse(model="big"),),
         "hardware": (Hardware(host="node", capacity="on-demand", region="north", tokens_per_s=RATE),),
     }
-    return assess(Situation(**(values | changes)), catalogue())  # type: ignore[arg-type]  # by name
+    return assess(Situation(**(values | changes)), catalogue())  # type: ignore[arg-type]  # fields by name, of several types
 
 
 @settings(max_examples=25, deadline=None)

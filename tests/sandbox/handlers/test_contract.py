@@ -21,7 +21,6 @@ def test_every_handler_has_a_case() -> None:
     assert {case.token for case in CASES} == set(REGISTRY.handlers)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_lifecycle(case: Case, world: World) -> None:
     handler, clients = REGISTRY[case.token], world.clients
