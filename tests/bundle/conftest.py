@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from tests.bundle.folders import make
 from tests.bundle.recorder import Recorder
 from tests.bundle.stack_bucket import StackBucket
 from tests.sandbox.aws.account import Account, account
+from tests.sandbox.aws.settings import lead_aws
 
 __all__ = ["account"]
 
@@ -30,14 +30,8 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def recorder(account: Account, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
     """Lead the SDK to the emulated account, through what records every request."""
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
-        monkeypatch.setenv(name, os.devnull)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     with Recorder(account.url) as running:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", running.url)
+        lead_aws(monkeypatch, running.url)
         yield running
 
 

@@ -7,43 +7,27 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import stacks.user_data
+from tests.bundle.local_server import LocalServer
 
 SCRIPT = Path(stacks.user_data.__file__).with_name("pull_bundle.py")
 CREDENTIALS = {"AccessKeyId": "testing", "SecretAccessKey": "testing", "Token": "token"}
 
 
-class Metadata:
+class Metadata(LocalServer):
     """An instance metadata service that hands out nothing without a token (IMDSv2)."""
 
     def __init__(self) -> None:
+        super().__init__(_Handler)
         self.refused = 0
-        handler = type("Handler", (_Handler,), {"metadata": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
 
 class _Handler(BaseHTTPRequestHandler):
-    metadata: Metadata
+    server_of: Metadata
 
     def _say(self, status: int, text: str) -> None:
         self.send_response_only(status)
@@ -57,7 +41,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         roles = "/latest/meta-data/iam/security-credentials/"
         if self.headers.get("X-aws-ec2-metadata-token") != "a-token":
-            self.metadata.refused += 1
+            self.server_of.refused += 1
             self._say(401, "")
         elif self.path == roles:
             self._say(200, "node")

@@ -6,9 +6,11 @@ import http.client
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.bundle.local_server import LocalServer
 
 
 @dataclass(frozen=True)
@@ -44,32 +46,16 @@ DENIED: Answer = (
 )
 
 
-class Recorder:
+class Recorder(LocalServer):
     """The proxy. `before` sees each request first: it may answer in the account's place."""
 
     def __init__(self, target: str) -> None:
+        super().__init__(_Handler)
         self.seen: list[Seen] = []
         self.before: Callable[[Seen], Answer | None] = lambda seen: None
         self.meddle: Meddle = lambda seen, answer: answer
         self._target = urlsplit(target)
         self._lock = threading.Lock()
-        handler = type("Handler", (_Handler,), {"recorder": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
     def of(self, *operations: str) -> list[Seen]:
         """Return what was seen of these operations."""
@@ -110,12 +96,12 @@ class Recorder:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    recorder: Recorder
+    server_of: Recorder
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
     def _serve(self) -> None:
-        answer = self.recorder.ask(self)
+        answer = self.server_of.ask(self)
         if answer is None:
             self.close_connection = True
             self.connection.close()

@@ -19,6 +19,7 @@ from tests.bundle.node import Metadata, Node
 from tests.bundle.recorder import DENIED, Answer, Recorder, Seen
 from tests.bundle.stack_bucket import ACCOUNT_ID, StackBucket
 from tests.sandbox.aws.account import REGION
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -163,6 +164,7 @@ def test_an_interrupted_pull_goes_on(case: Case, recorder: Recorder) -> None:
     assert reached.wait(30)
     case.node.kill(process)
     held.set()
+    wait_until(lambda: any(one.headers.get("range", "").startswith(f"bytes={3 * RANGE}-") for one in recorder.seen))
     assert not case.node.current.exists()
 
     recorder.before = lambda seen: None

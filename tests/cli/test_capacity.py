@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 
 from cli.main import run
 from tests.sandbox.aws.account import REGION, Account, account
+from tests.sandbox.aws.settings import lead_aws
 
 __all__ = ["account"]
 
@@ -23,13 +23,7 @@ TWO_DAYS_ON = (datetime.now(UTC) + timedelta(days=2)).strftime("%Y-%m-%d")
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, account: Account) -> Path:
     """Lead `deploy` to the emulated account, with a state folder of its own."""
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
-        monkeypatch.setenv(name, os.devnull)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    monkeypatch.setenv("AWS_ENDPOINT_URL", account.url)
+    lead_aws(monkeypatch, account.url)
     monkeypatch.setenv("CLOISTER_HOME", str(tmp_path / "home"))
     return tmp_path / "home"
 

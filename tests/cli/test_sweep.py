@@ -11,6 +11,7 @@ from cli.main import run
 from sandbox.handlers.clients import Boto3Clients
 from tests.lifecycle.sweeping.makers import Maker
 from tests.sandbox.aws.account import Account, account, clients
+from tests.sandbox.aws.settings import lead_aws
 
 __all__ = ["account", "clients"]
 pytestmark = pytest.mark.slow
@@ -18,16 +19,8 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(autouse=True)
 def own_credentials(account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name, value in {
-        "CLOISTER_HOME": str(tmp_path / "home"),
-        "AWS_ENDPOINT_URL": account.url,
-        "AWS_ACCESS_KEY_ID": "one",
-        "AWS_SECRET_ACCESS_KEY": "one",
-        "AWS_CONFIG_FILE": str(tmp_path / "none"),
-        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none"),
-    }.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    lead_aws(monkeypatch, account.url)
+    monkeypatch.setenv("CLOISTER_HOME", str(tmp_path / "home"))
     return tmp_path / "home"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -26,6 +25,7 @@ from planner.errors import DeployError, LockedError
 from planner.progress import Silent
 from tests.engine.site import MARKS, Site
 from tests.engine.target import install_plugin
+from tests.sandbox.aws.settings import lead_aws
 
 pytestmark = [*MARKS, pytest.mark.timeout(300)]  # each starts the engine half a dozen times
 ROOT = Path(__file__).parents[2]
@@ -35,17 +35,8 @@ REQUEST = Request(profile="2xh200", target="aws")
 @pytest.fixture
 def home(site: Site, monkeypatch: pytest.MonkeyPatch) -> StackHome:
     """A home that has the plugin, and credentials that lead to the emulated account."""
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    for name, value in {
-        "AWS_ENDPOINT_URL": site.url,
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "CLOISTER_HOME": str(site.folder / "home"),
-    }.items():
-        monkeypatch.setenv(name, value)
+    lead_aws(monkeypatch, site.url)
+    monkeypatch.setenv("CLOISTER_HOME", str(site.folder / "home"))
     monkeypatch.setattr(up_aws, "configure_nodes", lambda *_: ("a-model",))
     made = Home.of_user()
     install_plugin(made)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ from planner.progress import Progress, Silent
 from tests.hosts.image import OPERATOR, Release
 from tests.hosts.lab import Lab, Namespace
 from tests.hosts.machine import Machine
+from tests.waiting import wait_until
 
 OURS = ["10.213.0.1/32", "fd42:c1:1::1/128"]
 """This machine's addresses on the first network."""
@@ -57,13 +57,6 @@ def prepare(
 def gets_in(machine: Machine, tmp_path: Path) -> bool:
     with connect(inventory(machine).host, login(machine, tmp_path)) as connection:
         return connection.run("id -un").stdout.strip() == OPERATOR
-
-
-def wait_until(holds: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.2)
 
 
 def snapshot(machine: Machine) -> str:
@@ -153,7 +146,7 @@ def test_who_would_be_locked_out_gets_in_again(lab: Lab, tmp_path: Path) -> None
 
     with pytest.raises(PlaybookError):
         prepare(machine, tmp_path, parts=["firewall"], firewall_in=[nowhere], firewall_confirm_seconds=8)
-    wait_until(lambda: machine.run("nft", "list", "table", "inet", "cloister", check=False).returncode != 0)
+    wait_until(lambda: machine.run("nft", "list", "table", "inet", "cloister", check=False).returncode != 0, 60, 0.2)
     assert stranger.reaches(machine.v4, 22)
     assert gets_in(machine, tmp_path)
     assert not (machine.root / "etc/cloister/firewall.nft").exists()
@@ -164,16 +157,18 @@ def test_who_would_be_locked_out_gets_in_again(lab: Lab, tmp_path: Path) -> None
     good = machine.read("/etc/cloister/firewall.nft")
     with pytest.raises(PlaybookError):
         prepare(machine, tmp_path, parts=["firewall"], firewall_in=[nowhere], firewall_confirm_seconds=8)
-    wait_until(lambda: machine.read("/etc/cloister/firewall.nft") == good)
-    wait_until(lambda: "10.213.0.1" in machine.run("nft", "list", "table", "inet", "cloister", check=False).stdout)
+    wait_until(lambda: machine.read("/etc/cloister/firewall.nft") == good, 60, 0.2)
+    wait_until(
+        lambda: "10.213.0.1" in machine.run("nft", "list", "table", "inet", "cloister", check=False).stdout, 60, 0.2
+    )
     assert gets_in(machine, tmp_path)
     assert not stranger.reaches(machine.v4, 22)
 
     with pytest.raises(PlaybookError):
         prepare(machine, tmp_path, parts=["ssh"], ssh_users=["somebody-else"], ssh_confirm_seconds=8)
-    wait_until(lambda: not (machine.root / "etc/ssh/sshd_config.d/00-cloister.conf").exists())
-    wait_until(lambda: "allowusers" not in machine.run("sshd", "-T").stdout)
-    wait_until(lambda: gets_in_or_not(machine, tmp_path))
+    wait_until(lambda: not (machine.root / "etc/ssh/sshd_config.d/00-cloister.conf").exists(), 60, 0.2)
+    wait_until(lambda: "allowusers" not in machine.run("sshd", "-T").stdout, 60, 0.2)
+    wait_until(lambda: gets_in_or_not(machine, tmp_path), 60, 0.2)
 
 
 def gets_in_or_not(machine: Machine, tmp_path: Path) -> bool:

@@ -51,8 +51,8 @@ from tests.lifecycle.tunnel.standin_endpoint import (
     StandInEndpoint,
     lead_there,
     standing_in,
-    wait_until,
 )
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 INSTANCE = "i-0123456789abcdef0"

@@ -7,13 +7,13 @@ import os
 import shutil
 import signal
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.launcher.checkout import Checkout, with_fakes
+from tests.waiting import wait_until
 
 NOBODY = 65534
 
@@ -28,13 +28,6 @@ def ready(checkout: Checkout) -> Checkout:
     assert checkout.run().returncode == 0
     checkout.log.unlink()
     return checkout
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_first_run_makes_the_environment_and_runs_the_command(checkout: Checkout) -> None:
@@ -176,7 +169,7 @@ def test_failure_keeps_the_contract_of_json(checkout: Checkout) -> None:
 def test_two_at_once_make_it_once(checkout: Checkout, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     first = checkout.start(FAKE_UV_GATE=str(gate))
-    wait_until(lambda: checkout.calls("pip sync") == 1)
+    wait_until(lambda: checkout.calls("pip sync") == 1, 20)
     second = checkout.start(FAKE_UV_GATE=str(gate))
     assert second.stderr is not None
     assert "waiting for another run" in second.stderr.readline()
@@ -193,7 +186,7 @@ def test_stopped_in_the_middle_is_mended_by_the_next_run(
     checkout: Checkout, tmp_path: Path, how: signal.Signals
 ) -> None:
     process = checkout.start(FAKE_UV_GATE=str(tmp_path / "never"))
-    wait_until(lambda: checkout.calls("pip sync") == 1)
+    wait_until(lambda: checkout.calls("pip sync") == 1, 20)
     os.killpg(process.pid, how)
     out, err = process.communicate("", timeout=20)
     assert process.returncode == -how  # as a shell expects it of a program that Ctrl-C ended

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +9,7 @@ from botocore.stub import Stubber
 
 from lifecycle.aws.session import AwsSession
 from tests.sandbox.aws.account import REGION, Account, account
+from tests.sandbox.aws.settings import lead_aws
 
 __all__ = ["account"]
 
@@ -17,16 +17,7 @@ __all__ = ["account"]
 @pytest.fixture(autouse=True)
 def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take away what the person has, and give what leads nowhere."""
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }.items():
-        monkeypatch.setenv(name, value)
+    lead_aws(monkeypatch)
 
 
 class Stubs:

@@ -5,18 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from lifecycle import files
-from lifecycle.engines import PROJECT, ResourceEngine
+from lifecycle.engines import ResourceEngine, in_process_on
 from lifecycle.home import StackHome
 from lifecycle.planning import PlanReport
-from lifecycle.refusals import refuse_resource
 from planner.plan import Plan
 from planner.progress import Progress
-from sandbox.engine import Engine, StateFile
-from sandbox.engine.offline import offline_answers
 from sandbox.handlers.clients import Boto3Clients
-from sandbox.handlers.invokes import INVOKES
-from sandbox.handlers.registry import default_registry
 
 PROFILE = """
 extends = "2xh200"
@@ -26,17 +20,8 @@ description = "of a test"
 
 def handlers(plan: Plan, home: StackHome, progress: Progress, *, connected: bool) -> ResourceEngine:
     """Take the place of `real_on_aws`."""
-    region = plan.network.region
-    return Engine(
-        project=PROJECT,
-        stack=plan.stack,
-        state=StateFile(home.resources, files.write),
-        registry=default_registry(),
-        invokes=INVOKES,
-        offline=offline_answers(region, plan.account.number),
-        clients=Boto3Clients(os.environ["AWS_ENDPOINT_URL"], region) if connected else None,
-        gate=refuse_resource,
-    )
+    clients = Boto3Clients(os.environ["AWS_ENDPOINT_URL"], plan.network.region) if connected else None
+    return in_process_on(clients, plan, home)
 
 
 def profile(folder: Path, text: str) -> str:

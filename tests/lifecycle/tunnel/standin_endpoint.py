@@ -14,7 +14,6 @@ import select
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -35,6 +34,7 @@ from lifecycle.certificates import certificates_of
 from lifecycle.pki import ensure_certificate
 from planner.plan import TlsPlan
 from tests.lifecycle.stack import layout_in
+from tests.waiting import wait_until
 
 REGION = "us-east-2"
 ENDPOINT_ID = "eice-0123456789abcdef0"
@@ -258,13 +258,6 @@ def _connect(near: socket.socket, endpoint: StandInEndpoint) -> None:
                     if not (data := source.recv(65_536)):
                         return
                     ends[source].sendall(data)
-
-
-def wait_until(holds: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.01)
 
 
 def lead_there(monkeypatch: pytest.MonkeyPatch, endpoint: StandInEndpoint) -> None:

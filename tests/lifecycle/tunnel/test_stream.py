@@ -41,8 +41,8 @@ from tests.lifecycle.tunnel.standin_endpoint import (
     StandInEndpoint,
     lead_there,
     standing_in,
-    wait_until,
 )
+from tests.waiting import wait_until
 
 MIB = 1 << 20
 ENDPOINT = Endpoint(id=ENDPOINT_ID, host=HOST)
