@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
+from lifecycle.aws.errors import DENIED, EXPIRED, smallest_policy
+from lifecycle.operator_policy.actions import action_of
 from planner.errors import DeployError
 from planner.plan import Plan
 from planner.resources import Resource
@@ -19,37 +20,21 @@ if TYPE_CHECKING:
 
 Verb = Literal["up", "down"]
 NODE = "aws:ec2/instance:Instance"
-_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
-_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
 _LIMITS = {"VcpuLimitExceeded", "InstanceLimitExceeded", "MaxSpotInstanceCountExceeded"}
 _NO_CAPACITY = {"InsufficientInstanceCapacity", "InsufficientHostCapacity", "InsufficientReservedInstanceCapacity"}
 _STABLE = (
-    (_EXPIRED, "credentials_expired"),
-    (_DENIED, "not_allowed"),
+    (EXPIRED, "credentials_expired"),
+    (DENIED, "not_allowed"),
     (_LIMITS, "quota_exceeded"),
     (_NO_CAPACITY, "no_capacity"),
 )
 """AWS's codes -> ours, for scripts."""
 _NAMED = re.compile(r"not authorized to perform:? (?P<action>[a-z0-9-]+:[A-Za-z]+)")
 """How AWS names the action, where it does: for a launch that may be `iam:PassRole`."""
-_SERVICES = ("ec2", "iam", "kms", "logs", "route53", "s3", "secretsmanager", "ssm", "sts")
-_OTHER_NAMES = {
-    "s3:DeleteBucketEncryption": "s3:PutEncryptionConfiguration",
-    "s3:DeleteBucketLifecycle": "s3:PutLifecycleConfiguration",
-    "s3:DeleteBucketOwnershipControls": "s3:PutBucketOwnershipControls",
-    "s3:DeletePublicAccessBlock": "s3:PutBucketPublicAccessBlock",
-    "s3:GetBucketEncryption": "s3:GetEncryptionConfiguration",
-    "s3:GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
-    "s3:GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
-    "s3:HeadBucket": "s3:ListBucket",
-    "s3:ListBuckets": "s3:ListAllMyBuckets",
-    "s3:ListObjectVersions": "s3:ListBucketVersions",
-    "s3:ListObjectsV2": "s3:ListBucket",
-    "s3:PutBucketEncryption": "s3:PutEncryptionConfiguration",
-    "s3:PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
-    "s3:PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
-}
-"""Operations whose IAM action has another name (Service Authorization Reference, "Actions for Amazon S3")."""
+_SERVICES = (
+    *("ec2", "iam", "kms", "logs", "route53", "s3", "secretsmanager", "ssm", "sts"),
+    *("autoscaling", "budgets", "elbv2", "scheduler", "service-quotas", "resourcegroupstaggingapi"),
+)
 
 
 @contextmanager
@@ -123,8 +108,7 @@ def missing_action(error: Exception) -> str:
     if named := _NAMED.search(said(error)):
         return named["action"]
     operation = str(getattr(error, "operation_name", ""))
-    action = f"{_service_of(operation)}:{operation}"
-    return _OTHER_NAMES.get(action, action)
+    return action_of(f"{_service_of(operation)}:{operation}")
 
 
 @cache
@@ -141,13 +125,13 @@ def _service_of(operation: str) -> str:
 def _remedy(cause: Exception, plan: Plan) -> str:
     """Say what to do about a cause that is known."""
     code = _code(cause)
-    if code in _EXPIRED:
+    if code in EXPIRED:
         return "The credentials have expired. Sign in again (`aws sso login`, or new temporary credentials)."
-    if code in _DENIED:
+    if code in DENIED:
         action = missing_action(cause)
-        smallest = json.dumps({"Effect": "Allow", "Action": action, "Resource": "*"})
         return (
-            f"The credentials lack {action}. Ask for this in their policy, narrowed as the account wants: {smallest}."
+            f"The credentials lack {action}. Ask for this in their policy, narrowed as the account wants: "
+            f"{smallest_policy(action)}."
         )
     kinds = ", ".join(sorted({node.instance_type for node in plan.nodes}))
     if code in _LIMITS:

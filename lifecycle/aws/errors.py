@@ -12,8 +12,8 @@ from planner.errors import DeployError
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
 
-_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
-_DENIED = {"UnauthorizedOperation", "AccessDenied", "AccessDeniedException"}
+EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
+DENIED = {"UnauthorizedOperation", "AccessDenied", "AccessDeniedException"}
 _UNKNOWN_KEY = {
     "AuthFailure",
     "InvalidClientTokenId",
@@ -84,16 +84,21 @@ def unanswered(error: Exception) -> bool:
     return isinstance(error, HTTPClientError)
 
 
+def smallest_policy(action: str) -> str:
+    """Return the smallest statement that allows an action, for whoever narrows it."""
+    return json.dumps({"Effect": "Allow", "Action": action, "Resource": "*"})
+
+
 def _refused(error: ClientError, action: str, region: str) -> DeployError:
     said = error.response.get("Error", {})
     code, message = said.get("Code", ""), said.get("Message", "")
-    if code in _EXPIRED:
+    if code in EXPIRED:
         return DeployError("the AWS credentials have expired", hint=_SIGN_IN, code="credentials_expired")
-    if code in _DENIED:
-        smallest = json.dumps({"Effect": "Allow", "Action": action, "Resource": "*"})
+    if code in DENIED:
         return DeployError(
             f"these credentials may not call {action} in {region}",
-            hint=f"Ask for this in their policy, narrowed as the account wants: {smallest}. AWS says: {message}",
+            hint=f"Ask for this in their policy, narrowed as the account wants: {smallest_policy(action)}. "
+            f"AWS says: {message}",
             code="not_allowed",
         )
     if code in _UNKNOWN_KEY:

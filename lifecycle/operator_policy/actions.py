@@ -59,6 +59,17 @@ class Actions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     actions: tuple[Action, ...]
 
 
+def action_of(operation: str) -> str:
+    """Return the IAM action that a call needs, as policies write it: mostly its own name.
+
+    Args:
+        operation: as `service:Operation`.
+
+    """
+    named = (action.name for action in load_actions().policy.actions if operation in action.operations)
+    return next(named, operation)
+
+
 @cache
 def load_actions() -> Table:
     """Return the table that ships.

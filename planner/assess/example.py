@@ -5,7 +5,8 @@ from __future__ import annotations
 from planner.assess.situation import ApiUse, Demand, Hardware, Situation, Throughput
 
 RATE = Throughput(low=1200, typical=2200, high=3500)
-"""Of a replica on two H200: a placeholder between what is measured for models of 20 to 120 billion parameters."""
+"""Of a replica on two H200, in tokens/s: assumed, between what is published for models of 20 to 120 billion parameters;
+who answers for themselves measures it, or names a profile whose speed is predicted."""
 
 EXAMPLE = Situation(
     data="internal",
