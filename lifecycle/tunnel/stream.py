@@ -122,6 +122,7 @@ class TunnelStream:
         self._rest = memoryview(b"")
         self._timeout: float | None = None
         self._closed = False  # paramiko reads it too, as of any socket
+        self._closing = threading.Lock()
         self.failure: DeployError | None = None
         """Why it ended, where neither side wished it to."""
 
@@ -175,9 +176,10 @@ class TunnelStream:
         self._timeout = seconds
 
     def close(self) -> None:
-        """End the tunnel, in order where the endpoint answers."""
+        """End the tunnel, in order where the endpoint answers. From several threads at once: all wait for that."""
         self._closed = True
-        self._opened.close()
+        with self._closing:
+            self._opened.close()
 
     def _broken(self, error: ConnectionClosed) -> TunnelBrokenError:
         said = (error.rcvd.reason or f"close code {error.rcvd.code}") if error.rcvd else "the connection was lost"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import os
@@ -216,7 +217,8 @@ def test_much_is_carried_both_ways_at_once_in_frames_of_the_right_size(endpoint:
 
 
 def test_a_slow_reader_stops_the_sender(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sent, total, chunk = [0], 48 * MIB, bytes(MIB)
+    # Far more than the kernel's buffers on the way hold: each of four may grow to 32 MiB.
+    sent, total, chunk = [0], 512 * MIB, bytes(MIB)
 
     def pour(near: socket.socket) -> None:
         for _ in range(total // MIB):
@@ -228,8 +230,38 @@ def test_a_slow_reader_stops_the_sender(tmp_path: Path, monkeypatch: pytest.Monk
         with opened() as stream:
             assert stream.recv(1) == b"\0"
             wait_until(lambda: stands_still(lambda: sent[0]))
-            assert sent[0] < total / 2
-            assert len(read(stream, total - 1)) == total - 1
+            stood_at = sent[0]
+            assert stood_at < total / 2
+            assert len(read(stream, 32 * MIB)) == 32 * MIB
+            wait_until(lambda: sent[0] > stood_at)
+
+
+def test_threads_that_close_at_once_all_find_it_closed(
+    endpoint: StandInEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with opened() as stream:
+        closing, failed = threading.Event(), list[Exception]()
+        orderly = stream._websocket.close
+
+        async def slowly() -> None:
+            closing.set()
+            await asyncio.sleep(0.1)
+            await orderly()
+
+        def close() -> None:
+            try:
+                stream.close()
+            except Exception as error:  # noqa: BLE001 - whatever a thread raises would be lost
+                failed.append(error)
+
+        monkeypatch.setattr(stream._websocket, "close", slowly)
+        first = threading.Thread(target=close)
+        first.start()
+        closing.wait(5)
+        close()
+        first.join()
+        assert failed == []
+    wait_until(lambda: endpoint.closes == [1000])
 
 
 def stands_still(value: Callable[[], int]) -> bool:
