@@ -4,6 +4,9 @@ PYTHON := .venv/bin/python
 UV := $(shell command -v uv || echo .venv-tools/bin/uv)
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
+# Bytecode is kept, whatever the shell says: else every start of Python compiles everything again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help up-demo dev parts lint test test-fast test-hosts bench docs lock
 
 help: ## list the targets

@@ -16,6 +16,8 @@ from cli.app import app
 from cli.contract import REPORTS
 from cli.main import run as run_command
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SPAN = re.compile(r"(?<!`)`(?:\./)?deploy(\s[^`]*)?`(?!`)")

@@ -14,6 +14,8 @@ import pytest
 
 from tests.gateway.support import write_files
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 GOOD = """
 listen = "127.0.0.1:{public}"
@@ -85,7 +87,6 @@ def test_check_says_yes_and_ends(tmp_path: Path) -> None:
     assert process.returncode == 0
 
 
-@pytest.mark.slow
 def test_sigterm_ends_it_cleanly(tmp_path: Path) -> None:
     path, admin = configuration(tmp_path)
     process = start(path)

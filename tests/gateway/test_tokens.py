@@ -77,7 +77,7 @@ def test_nothing_but_a_good_token_is_let_in(tmp_path: Path) -> None:
     checked = verifier(tmp_path)
     good = token()
 
-    @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(
         st.one_of(
             st.text(max_size=200),

@@ -15,6 +15,8 @@ import pytest
 from tests.launcher.checkout import Checkout, with_fakes
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 NOBODY = 65534
 
 

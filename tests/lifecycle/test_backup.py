@@ -276,7 +276,7 @@ def test_the_age_program_opens_it(layout: Layout, tmp_path: Path) -> None:
         assert opened.getnames()[0] == "manifest.json"
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cut_at=st.floats(min_value=0, max_value=0.999))
 def test_cut_off_files_restore_nothing(layout: Layout, tmp_path: Path, cut_at: float) -> None:
     out, into = tmp_path / "b.age", elsewhere(tmp_path)
@@ -289,7 +289,7 @@ def test_cut_off_files_restore_nothing(layout: Layout, tmp_path: Path, cut_at: f
     assert not into.exists()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(at=st.integers(min_value=0, max_value=10**6), bit=st.integers(min_value=0, max_value=7))
 def test_a_flipped_bit_is_found(at: int, bit: int) -> None:
     sealed = bytearray(SEALED)
@@ -486,14 +486,14 @@ def test_newer_format_is_explained(tmp_path: Path) -> None:
     assert not (tmp_path / "stack").exists()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(noise=st.binary(max_size=2000))
 def test_noise_is_refused(noise: bytes) -> None:
     with pytest.raises(DeployError):
         archive.unpack(noise)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(at=st.integers(min_value=0, max_value=4000), value=st.integers(min_value=0, max_value=255))
 def test_any_changed_byte_is_refused_or_harmless(at: int, value: int) -> None:
     changed = bytearray(with_manifest(GOOD))

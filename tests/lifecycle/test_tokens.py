@@ -90,7 +90,7 @@ def test_plan_chooses_the_name_of_the_algorithm(layout: Layout) -> None:
         ensure_issuer(make_plan(algorithms=("RS256",)), layout_in(Path(layout.stack) / "other"))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     client=st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,62}", fullmatch=True),
     ttl_s=st.integers(min_value=1, max_value=24 * HOUR),

@@ -101,7 +101,7 @@ def test_more_ranks_hold_less_each(model: str, request: SizeRequest) -> None:
     assert alone.weights_gib_per_gpu / 2 <= two.weights_gib_per_gpu + 0.01 < alone.weights_gib_per_gpu + 0.02
 
 
-@settings(max_examples=30, deadline=None)  # every example sizes a dozen changes
+@settings(max_examples=30)  # every example sizes a dozen changes
 @given(model=models, gpu=gpus, request=requests)
 def test_every_remedy_fits(model: str, gpu: str, request: SizeRequest) -> None:
     sizing = sized(model, catalogue.gpu(gpu), request)

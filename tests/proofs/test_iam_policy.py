@@ -30,7 +30,7 @@ from tests.sandbox.aws.account import Account
 from tests.stacks.test_life import spanning
 from tests.stacks.test_program import plan_of
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:pulumi_aws")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning:pulumi_aws")]
 
 LifeOf = Callable[[str], Life]
 ACCOUNT = "123456789012"
@@ -105,7 +105,6 @@ def allowed(plan: Plan) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("life", ["shipped", "spanning"])
 def test_the_verbs_use_nothing_outside_the_policy_and_the_policy_holds_nothing_they_do_not_use(
     life: str, seen: dict[str, dict[str, set[str]]]
@@ -247,7 +246,6 @@ def documents(resources: tuple[Resource, ...]) -> Iterator[tuple[str, linter.Kin
             yield resource.name, kind, json.loads(resource.inputs[place])
 
 
-@pytest.mark.slow
 def test_the_stacks_own_documents_pass_the_linter(life_of: LifeOf) -> None:
     """Judge them as they are once what they name exists. Profiles differ in nothing that they say."""
     found = list(documents(life_of("2xh200").resources))

@@ -18,6 +18,8 @@ from templates.assess_page import render_assessment
 from templates.charts import SHADES, charts
 from tests.planner.assess.book import catalogue
 
+pytestmark = pytest.mark.slow
+
 DAY = dt.date(2026, 11, 21)
 RATE = Throughput(low=1000, typical=2000, high=3000)
 VOID = {"meta", "br", "link", "img"}

@@ -18,6 +18,8 @@ from templates.render import render
 from templates.supervisor import Program, render_supervisor
 from tests.templates.stacks import layout_below, plan_of
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = (
     "a\"b'c\\d",
     'x"\n[auth]\nissuer = "evil',
@@ -31,7 +33,7 @@ HOSTILE = (
 )
 texts = st.sampled_from(HOSTILE) | st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
 PLAN = plan_of("poc")
-rendering = settings(deadline=None, max_examples=50)  # the first example of a run loads the templates
+rendering = settings(max_examples=50)  # the first example of a run loads the templates
 
 
 @rendering

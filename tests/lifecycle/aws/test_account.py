@@ -19,6 +19,8 @@ from planner.make_plan import Site, make_plan
 from planner.plan import NodePlan
 from tests.lifecycle.aws.conftest import Stubs
 
+pytestmark = pytest.mark.slow
+
 CALLER = {"Account": "123456789012", "Arn": "arn:aws:iam::123456789012:user/ops", "UserId": "AIDA"}
 RUNNING = {"Filters": [{"Name": "instance-state-name", "Values": ["pending", "running"]}]}
 

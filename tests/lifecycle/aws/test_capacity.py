@@ -14,6 +14,8 @@ from lifecycle.aws.session import AwsSession
 from planner.errors import DeployError
 from tests.lifecycle.aws.conftest import Stubs
 
+pytestmark = pytest.mark.slow
+
 START = datetime(2026, 12, 1, 11, 30, tzinfo=UTC)
 RESERVATION = "cr-0123456789abcdef0"
 SEARCH = Search(instance_type="p5en.48xlarge", count=2, hours=48, start=START, max_price=Decimal(4000))

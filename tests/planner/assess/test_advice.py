@@ -14,6 +14,8 @@ from planner.assess.situation import ApiUse, Demand, Hardware, Situation, Throug
 from tests.planner.assess.book import ASSUMPTIONS, catalogue
 from tests.planner.assess.drawn import situations
 
+pytestmark = pytest.mark.slow
+
 RATE = Throughput(low=1000, typical=2000, high=3000)
 
 
@@ -27,7 +29,7 @@ def assessed(**changes: object) -> Assessment:
     return assess(Situation(**(values | changes)), catalogue())  # type: ignore[arg-type]  # fields by name, of several types
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(situations())
 def test_the_advice_is_the_allowed_strategy_with_the_best_score(situation: Situation) -> None:
     found = assess(situation, catalogue())

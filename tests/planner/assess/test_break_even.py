@@ -14,12 +14,14 @@ from planner.assess.tco import items, monthly_cash
 from tests.planner.assess.drawn import figures_of, situations
 from tests.planner.assess.test_cost import steady
 
+pytestmark = pytest.mark.slow
+
 
 def gap(figures: Figures, tokens: float) -> float:
     return total_at(figures, "self-host", tokens) - total_at(figures, "api", tokens)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(situations())
 def test_both_cost_the_same_at_break_even(situation: Situation) -> None:
     figures = figures_of(situation)["typical"]
@@ -34,7 +36,7 @@ def test_both_cost_the_same_at_break_even(situation: Situation) -> None:
                 assert total_at(figures, strategy, less) > total_at(figures, "api", less)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(situations())
 def test_beyond_the_last_break_even_own_capacity_is_never_dearer(situation: Situation) -> None:
     figures = figures_of(situation)["typical"]
@@ -83,7 +85,7 @@ def test_own_capacity_may_pay_at_first_and_no_more_later() -> None:
     assert found.stays_from is None
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(situations())
 def test_from_the_break_even_month_on_less_was_paid(situation: Situation) -> None:
     figures = figures_of(situation)["typical"]

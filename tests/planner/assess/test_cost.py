@@ -118,7 +118,7 @@ def test_hosts_rented_for_part_of_the_month_carry_the_same_demand_in_less_time()
     assert by_name(part, "self-host")["hosts"] == pytest.approx(5 * 40 * 73 * 24)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(situations())
 def test_items_add_up_to_the_total_in_every_month_and_case(situation: Situation) -> None:
     cases = figures_of(situation)
@@ -134,7 +134,7 @@ def test_items_add_up_to_the_total_in_every_month_and_case(situation: Situation)
         assert len(made.cumulative) == MONTHS
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(situations())
 def test_the_cheap_case_is_the_cheapest(situation: Situation) -> None:
     cases = figures_of(situation)
@@ -144,7 +144,7 @@ def test_the_cheap_case_is_the_cheapest(situation: Situation) -> None:
         assert made.typical <= made.high * (1 + 1e-9)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(situations())
 def test_hosts_carry_the_busiest_hour_and_machines_are_never_more_than_busy(situation: Situation) -> None:
     figures = figures_of(situation)["typical"]
@@ -154,7 +154,7 @@ def test_hosts_carry_the_busiest_hour_and_machines_are_never_more_than_busy(situ
             assert 0 < busy <= figures.own.max_utilisation * (1 + 1e-6)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(situations())
 def test_more_demand_never_costs_less(situation: Situation) -> None:
     figures = figures_of(situation)["typical"]

@@ -51,7 +51,7 @@ def test_the_labels_say_the_values() -> None:
     assert labels["residual"] == ("0%", "20%")
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(situations())
 def test_rows_are_sorted_by_effect_and_flips_are_true(situation: Situation) -> None:
     found = swings(figures_of(situation), "self-host")

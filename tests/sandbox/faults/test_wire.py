@@ -13,6 +13,8 @@ from botocore.exceptions import ClientError, ConnectionClosedError, HTTPClientEr
 from sandbox.faults.catalogue import Fault
 from tests.sandbox.faults.cut import Noting, client, faulty
 
+pytestmark = pytest.mark.slow
+
 REFUSE = Fault(name="refuse", means="", does="refuse", status=503, code="SomeCode", message="Some words.")
 
 

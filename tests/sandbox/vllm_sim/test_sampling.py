@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.vllm_sim.sampling import SamplingParams, Token, sample
@@ -70,7 +70,6 @@ def test_stop_wins_over_length() -> None:
     assert said("abc|", stop=("c",), max_tokens=3)[-1].finish_reason == "stop"
 
 
-@settings(deadline=None)
 @given(
     text=st.text("ab|", max_size=40),
     stop=st.lists(st.text("ab", min_size=1, max_size=3), max_size=3),
@@ -112,7 +111,6 @@ def test_another_question_another_answer(changed: dict[str, Any]) -> None:
     assert one != other
 
 
-@settings(deadline=None)
 @given(st.integers(0, 1000), st.booleans())
 def test_answers_read_like_text(seed: int, ignore_eos: bool) -> None:
     """They are sentences, end by themselves, and are the tokens their text would have."""

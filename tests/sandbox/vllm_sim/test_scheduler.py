@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.vllm_sim.sampling import SamplingParams, sample
@@ -18,9 +18,6 @@ from sandbox.vllm_sim.scheduler import EngineLimits, Scheduler, Sequence
 from sandbox.vllm_sim.text import generate
 
 CASES = sorted((Path(__file__).parent / "cases" / "schedule").glob("*.json"))
-
-UNHURRIED = settings(deadline=None)
-"""A busy machine is no fault of the scheduler's."""
 
 USUAL = EngineLimits(
     max_num_seqs=256,
@@ -145,7 +142,6 @@ LIMITS = st.builds(
 )
 
 
-@UNHURRIED
 @given(LIMITS, ARRIVALS)
 def test_every_request_ends(limits: EngineLimits, arrivals: list[Arrival]) -> None:
     """All that wait for their answer get all of it, through preemptions too; the KV cache is empty at the end."""
@@ -157,7 +153,6 @@ def test_every_request_ends(limits: EngineLimits, arrivals: list[Arrival]) -> No
         assert outcome.times == sorted(outcome.times)
 
 
-@UNHURRIED
 @given(LIMITS, ARRIVALS)
 def test_first_come_first_served(limits: EngineLimits, arrivals: list[Arrival]) -> None:
     stay = [Arrival(arrival.at, arrival.prompt, arrival.output) for arrival in arrivals]
@@ -165,7 +160,6 @@ def test_first_come_first_served(limits: EngineLimits, arrivals: list[Arrival]) 
         assert earlier.sequence.scheduled <= later.sequence.scheduled
 
 
-@UNHURRIED
 @given(LIMITS, ARRIVALS, st.integers(1, 59))
 def test_first_token_comes_later_for_a_longer_prompt(limits: EngineLimits, arrivals: list[Arrival], more: int) -> None:
     """Whatever else runs, a longer prompt never makes the newest request's first token come sooner.
@@ -179,14 +173,12 @@ def test_first_token_comes_later_for_a_longer_prompt(limits: EngineLimits, arriv
     assert long_wait >= short_wait - 1e-9
 
 
-@UNHURRIED
 @given(LIMITS, ARRIVALS)
 def test_same_requests_same_times(limits: EngineLimits, arrivals: list[Arrival]) -> None:
     first, again = ([outcome.times for outcome in simulate(limits, arrivals)] for _ in range(2))
     assert first == again
 
 
-@UNHURRIED
 @given(st.integers(1, 40))
 def test_time_between_tokens_grows_with_the_batch(batch: int) -> None:
     outcomes = simulate(USUAL, [Arrival(0.0, 10, 4)] * batch)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.vllm_sim.tokenizer import EOS, MAX_CHARS_PER_TOKEN, decode, decode_one, encode
@@ -11,7 +11,6 @@ from sandbox.vllm_sim.tokenizer import EOS, MAX_CHARS_PER_TOKEN, decode, decode_
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 
 
-@settings(deadline=None)
 @given(TEXT)
 def test_round_trip(text: str) -> None:
     tokens = encode(text)
@@ -19,13 +18,11 @@ def test_round_trip(text: str) -> None:
     assert len(tokens) * MAX_CHARS_PER_TOKEN >= len(text)
 
 
-@settings(deadline=None)
 @given(TEXT)
 def test_ids_are_exact_in_json_of_every_client(text: str) -> None:
     assert all(EOS < token < 2**53 for token in encode(text))
 
 
-@settings(deadline=None)
 @given(TEXT, TEXT)
 def test_ids_are_stable(before: str, after: str) -> None:
     """The same piece has the same id wherever it stands."""
@@ -33,7 +30,6 @@ def test_ids_are_stable(before: str, after: str) -> None:
     assert set(encode("!")) <= set(encode(f"{before}.endpoint!{after}"))
 
 
-@settings(deadline=None)
 @given(st.integers(min_value=0, max_value=2**63 - 1))
 def test_any_number_decodes(token: int) -> None:
     assert len(decode_one(token)) <= 7
