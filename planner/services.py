@@ -30,9 +30,12 @@ DEFAULT_PORTS: Mapping[str, int] = {
     "traefik.https": 8443,
     "traefik.admin": 8082,
     "prometheus.http": 9090,
+    "node-exporter.http": 9100,
 }
 """`service.port` -> the number it has unless another is given."""
 
+STAND_IN = "vllm_sim (stand-in)"
+"""How a plan names the imitation of the engine."""
 ENGINE_STARTS_WITHIN_S = 1800.0
 """Loading hundreds of GiB of weights and compiling kernels takes minutes; longer than this and something is wrong."""
 ENGINE_MEMORY_MIB = 256 * 1024
@@ -87,6 +90,7 @@ class Services:
             limits=Limits(memory_mib=ENGINE_MEMORY_MIB, open_files=65536),
             metrics=Metrics(port="http"),
             gpus=engine.gpus,
+            needs=("gpu", "jit", *(("rdma",) if engine.worker_args else ())),
         )
 
     def imitated_engines(self, model: ModelPlan, engine: EnginePlan) -> tuple[Service, ...]:
@@ -142,6 +146,7 @@ class Services:
             limits=Limits(memory_mib=1024, open_files=8192),
             metrics=Metrics(port="admin"),
             after=after,
+            check=("--config", "{config}/gateway.toml", "--check"),
         )
 
     def traefik(self) -> Service:
@@ -177,6 +182,28 @@ class Services:
             health=Health(port="http", path="/prometheus/-/ready"),
             limits=Limits(memory_mib=2048, open_files=8192),
             metrics=Metrics(port="http", path="/prometheus/metrics"),
+            optional=True,
+        )
+
+    def node_exporter(self) -> Service:
+        """Describe the host's own figures: processors, memory, disks, network, pressure, time."""
+        collectors = ("cpu", "diskstats", "filesystem", "loadavg", "meminfo", "netdev", "pressure", "stat", "timex")
+        return Service(
+            name="node-exporter",
+            artefact="node-exporter",
+            version=self._version("node-exporter"),
+            args=(
+                f"--web.listen-address=127.0.0.1:{self.number('node-exporter', 'http')}",
+                "--web.disable-exporter-metrics",
+                "--collector.disable-defaults",
+                *(f"--collector.{name}" for name in collectors),
+                "--log.level=warn",
+            ),
+            ports=(self._port("node-exporter", "http"),),
+            health=Health(port="http", path="/"),
+            limits=Limits(memory_mib=128),
+            metrics=Metrics(port="http"),
+            needs=("host-figures",),
             optional=True,
         )
 
