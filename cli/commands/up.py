@@ -9,8 +9,11 @@ import typer
 from cli.options import (
     DEFAULT_STACK,
     AcceptLicence,
+    HostsKey,
+    InventoryFile,
     Json,
     MaxCost,
+    OneHost,
     ProfileName,
     Stack,
     Target,
@@ -19,6 +22,8 @@ from cli.options import (
     UpstreamKeyEnv,
     UpstreamUrl,
     Yes,
+    confirm_host_key,
+    inventory_of,
     target_of,
 )
 
@@ -49,6 +54,9 @@ def up(
     profile: ProfileName = "",
     stack: Stack = DEFAULT_STACK,
     target: Target = "",
+    inventory: InventoryFile = None,
+    host: OneHost = "",
+    key: HostsKey = None,
     upstream: UpstreamUrl = "",
     upstream_key_env: UpstreamKeyEnv = "",
     accept_licence: AcceptLicence = False,
@@ -99,6 +107,9 @@ def up(
         ttl=ttl,
         until=until,
         max_cost=max_cost,
+        inventory=inventory_of(inventory, host),
+        key=str(key.absolute()) if key else "",
+        confirm=confirm_host_key,
         state=state_choice(backend, secrets_provider),
     )
     with progress_view() as progress:

@@ -134,7 +134,9 @@ def _refused(name: str, answer: str, said: str) -> DeployError:
     except msgspec.MsgspecError:
         who = "somebody"
     else:
-        who = f"{holder.operator}: `deploy {holder.verb} --stack {holder.stack}`, pid {holder.pid}, since {holder.since}"
+        who = (
+            f"{holder.operator}: `deploy {holder.verb} --stack {holder.stack}`, pid {holder.pid}, since {holder.since}"
+        )
     return LockedError(
         f"{name} is locked by {who}",
         hint="Wait for it to end. A run that died frees the lock by itself, within a minute at most.",

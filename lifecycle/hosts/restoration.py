@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 import msgspec
 
 from lifecycle.hosts.state import HostState, named
+from planner.layout import HOST_LAYOUT
 
 MARK = "cloister"
 """Stands in the name of every unit, user and folder of ours."""
@@ -24,6 +25,8 @@ DERIVED = {
 }
 """Changed by the system itself, whoever gives it a reason."""
 UNIT_FOLDER = "/etc/systemd/system"
+OUR_FOLDERS = {"/opt/cloister", HOST_LAYOUT.stack, HOST_LAYOUT.logs}
+"""Ours even where they were there before: weights may have been kept in them."""
 OWN_HOMES = ("/opt", "/srv", "/usr/local", "/root", "/home")
 """Below these, only what has our name is ours."""
 SYSTEM_USERS_BELOW = 1000
@@ -108,12 +111,30 @@ def restoration(before: HostState, now: HostState, touched: Iterable[str]) -> Re
         enablement=_enablement(before, now, ours),
         tables=tuple(
             sorted(
-                table.removeprefix("table ") for table in set(now.by_name("nft")) - set(before.by_name("nft")) if MARK in table
+                table.removeprefix("table ")
+                for table in set(now.by_name("nft")) - set(before.by_name("nft"))
+                if MARK in table
             )
         ),
-        reinstalled=tuple(sorted((set(before.by_name("package")) - set(now.by_name("package"))) & ours.names("package"))),
+        reinstalled=tuple(
+            sorted((set(before.by_name("package")) - set(now.by_name("package"))) & ours.names("package"))
+        ),
         kept=kept,
     )
+
+
+def differences(before: HostState, after: HostState) -> tuple[str, ...]:
+    """Return what is otherwise than before, by kind and name: other people's work, and what nobody could give back.
+
+    Left out is what changes by itself: the files of accounts, logs of the distribution, the kernel's counters.
+    """
+    other = set()
+    for line in before.whole ^ after.whole:
+        kind, _, rest = line.partition(" ")
+        name, _ = named(kind, rest)
+        if kind not in {"sysctl", "ours"} and name not in DERIVED and not name.endswith("/.ansible"):
+            other.add(f"{kind} {name}")
+    return tuple(sorted(other))
 
 
 def _come(kind: str, before: HostState, now: HostState, ours: _Touched) -> tuple[str, ...]:
@@ -139,6 +160,7 @@ def _settings(before: HostState, now: HostState, ours: _Touched) -> dict[str, st
 def _paths(before: HostState, now: HostState, ours: _Touched) -> Iterator[str]:
     for kind in ("file", "link"):
         yield from (path for path in _come(kind, before, now, ours) if path not in DERIVED)
+    yield from (path for path in now.by_name("place") if path in OUR_FOLDERS)
     for path in _come("place", before, now, ours):
         if path not in DERIVED and (MARK in PurePosixPath(path).name or not path.startswith(OWN_HOMES)):
             yield path

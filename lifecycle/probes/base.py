@@ -37,6 +37,7 @@ class Subject:
 
     Attributes:
         token: gives a token that is valid for inference; None where the stack issues none and none was given.
+        reached_port: where a tunnel leads to the published port; None where it is reached as it is.
 
     """
 
@@ -44,11 +45,12 @@ class Subject:
     layout: Layout
     host: str
     token: Callable[[], str | None]
+    reached_port: int | None = None
 
     @property
     def port(self) -> int:
-        """The published port."""
-        return self.plan.port("traefik", "https")
+        """The published port, or the one of this machine that leads there."""
+        return self.reached_port or self.plan.port("traefik", "https")
 
     @property
     def url(self) -> str:

@@ -35,9 +35,10 @@ class Timed(Silent):
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
         import time
+
         s = time.monotonic()
         yield
-        print(f"{time.monotonic()-s:6.1f} {title}")
+        print(f"{time.monotonic() - s:6.1f} {title}")
 
 
 def give_back(machine: Machine, tmp_path: Path, what: Restoration, **more: Any) -> None:

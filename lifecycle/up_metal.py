@@ -1,0 +1,143 @@
+"""`up` on hosts that SSH reaches. Every step may be killed, and the hosts with it; the next run goes on from there."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+
+from lifecycle.home import StackHome
+from lifecycle.hosts.facts import Facts, read_facts
+from lifecycle.hosts.fit import but_for_our_own, fit, fits, needs_of
+from lifecycle.hosts.kept import KeptHosts, arrival, nobody
+from lifecycle.hosts.play_variables import host_variables, prepare_variables
+from lifecycle.hosts.playbook import Outcome
+from lifecycle.hosts.session import HostSession, OpenHost
+from lifecycle.hosts.way_in import LOOPBACK, reaches, tunnel
+from lifecycle.journal import Journal
+from lifecycle.planning import Kept, PlanReport, judge, remember
+from lifecycle.refusals import refuse_violations
+from lifecycle.stack import Stack
+from lifecycle.up import prepare_secrets, wait_for_endpoint
+from lifecycle.up_report import UpReport
+from planner.catalogue import load_catalogue
+from planner.errors import DeployError
+from planner.plan import Plan, to_json
+from planner.progress import Progress
+
+
+class DoesNotFitError(DeployError):
+    """A host is not what the plan asks for; nothing was changed."""
+
+    code = "host_does_not_fit"
+
+
+class UpMetal:
+    """One run of `up` on hosts, step by step."""
+
+    def __init__(
+        self, home: StackHome, hosts: KeptHosts, progress: Progress, agree: Callable[[PlanReport], bool]
+    ) -> None:
+        self.home = home
+        self.hosts = hosts
+        self.progress = progress
+        self.agree = agree
+        self.journal = Journal(home.journal, "up")
+        self.changed = 0
+
+    def run(self, plan: Plan, kept: Kept, started: float) -> UpReport:
+        """Bring the stack up.
+
+        Args:
+            plan: as decided.
+            kept: what it was made from.
+            started: when the verb began, on the monotonic clock.
+
+        Raises:
+            DeployError: a host does not fit, something is refused, nobody agreed, or something failed; the message
+                says what exists.
+            LockedError: somebody else works on a host.
+
+        """
+        stack = Stack(self.home, plan, self.progress)
+        with HostSession.open(self.home, self.hosts, "up", self.progress, nobody) as session:
+            with self.progress.step("hosts, looked at"):
+                facts = {one.host.name: _look(one, plan) for one in session.hosts}
+            self._agree(plan)
+            with self.journal.step("write plan"):
+                remember(self.home, plan, kept)
+            with self.progress.step("secrets and certificates"), self.journal.step("secrets and certificates"):
+                prepare_secrets(stack, None)
+            self._bring_about(session, stack, facts)
+            with self.progress.step("endpoint answers"), self.journal.step("endpoint answers"):
+                models = self._answers(session, stack)
+        seconds = round(time.monotonic() - started, 2)
+        return UpReport(
+            stack=plan.stack,
+            profile=plan.profile,
+            target=plan.target,
+            url=stack.url,
+            ca_file=stack.ca_file,
+            models=models,
+            changes=dict(Counter({"update": self.changed})) if self.changed else {},
+            seconds=seconds,
+            endpoint_after_s=seconds,
+            resources_s=0.0,
+            plan=plan,
+        )
+
+    def _agree(self, plan: Plan) -> None:
+        with self.progress.step("plan"):
+            report = judge(plan, self.home, self.progress)
+        refuse_violations(report.findings)
+        same = self.home.plan.is_file() and self.home.plan.read_text(encoding="utf-8") == to_json(plan)
+        if not same and not self.agree(report):
+            raise DeployError("not agreed: nothing was changed", code="not_agreed")
+
+    def _bring_about(self, session: HostSession, stack: Stack, facts: dict[str, Facts]) -> None:
+        """Prepare the hosts, bring what they install, and start the services."""
+        arrivals = {one.host.name: arrival(one.connection) for one in session.hosts}
+        of_hosts = {one.host.name: host_variables(one.host, facts[one.host.name]) for one in session.hosts}
+        with self.progress.step("prepare"), self.journal.step("prepare"):
+            self._note(
+                session.play(
+                    "prepare", prepare_variables(stack.plan, self.hosts.inventory, arrivals), of_hosts=of_hosts
+                )
+            )
+
+    def _note(self, outcome: Outcome) -> None:
+        self.changed += outcome.changed
+
+    def _answers(self, session: HostSession, stack: Stack) -> tuple[str, ...]:
+        """Ask every host's endpoint from here, straight or through SSH."""
+        models: tuple[str, ...] = ()
+        for planned, one in zip(stack.plan.hosts, session.hosts, strict=True):
+            port = stack.plan.network.gateway_port
+            if reaches(planned.address, port):
+                models = wait_for_endpoint(stack, host=planned.address)
+                continue
+            way = self.hosts.inventory.way_to(one.host)
+            with tunnel(way, session.login, (planned.address, port)) as local:
+                models = wait_for_endpoint(stack, host=LOOPBACK, port=local)
+        return models
+
+
+def _look(one: OpenHost, plan: Plan) -> Facts:
+    """Read a host's facts, and refuse one that does not fit before anything is changed on it.
+
+    Raises:
+        DoesNotFitError: it does not fit.
+
+    """
+    facts, catalogue = read_facts(one.connection), load_catalogue()
+    needs = needs_of(plan, catalogue)
+    verdicts = fit(one.host, facts, but_for_our_own(needs) if one.keeper.owner else needs, catalogue)
+    if fits(verdicts):
+        return facts
+    against = [verdict for verdict in verdicts if verdict.state == "no"]
+    raise DoesNotFitError(
+        f"{one.host.name} does not fit the plan: "
+        + "; ".join(f"{verdict.what}: {verdict.found}" for verdict in against),
+        hint="Nothing was changed. `deploy hosts check` shows everything that was looked at.",
+        details=tuple((verdict.what, verdict.remedy) for verdict in against),
+    )
