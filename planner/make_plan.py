@@ -222,12 +222,29 @@ def _services(
         )
     imitated = site.target == "sandbox" or profile.engine.stand_in
     engines = builder.imitated_engines(model, engine) if imitated else builder.engines(engine)
-    served = (builder.gateway(after=()), builder.traefik(), builder.prometheus(metrics))
+    asks_issuer = bool(profile.identity.issuer) and not _is_file(profile.identity.jwks)
+    served = (
+        builder.gateway(secret_files=_shown_key(site.upstream), asks_issuer=asks_issuer),
+        builder.traefik(),
+        builder.prometheus(metrics),
+    )
     if site.target == "metal":
         return (*engines, *served, builder.node_exporter())
     if site.target == "aws":
         return (*engines, *served, builder.renewer())
     return (builder.aws(network), *(() if site.upstream else engines), *served, builder.renewer())
+
+
+def _shown_key(upstream: UpstreamPlan | None) -> tuple[str, ...]:
+    """Name the secret that the gateway shows to what is behind it, if it shows one."""
+    if upstream is None:
+        return ("engine-api-key",)
+    return ("upstream-api-key",) if upstream.key_env else ()
+
+
+def _is_file(jwks: str) -> bool:
+    """Tell whether a foreign issuer's key set is given as a file; else it is asked for."""
+    return bool(jwks) and not jwks.startswith(("https://", "http://"))
 
 
 def _gateway(profile: Profile, model: ModelPlan) -> GatewayPlan:

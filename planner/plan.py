@@ -273,11 +273,13 @@ class Port(Record, frozen=True, kw_only=True):
     name: str
     number: int
     binding: Binding
+    handed_as: str = ""
+    """Name by which the program takes the listening socket from whoever starts it; empty where it opens its own."""
 
 
-Need = Literal["gpu", "rdma", "jit", "host-figures"]
+Need = Literal["gpu", "rdma", "jit", "host-figures", "outbound"]
 """What keeps a service from being shut in as tightly as others: the GPUs' devices; memory that network cards read;
-code that is compiled while it runs; figures of the whole host."""
+code that is compiled while it runs; figures of the whole host; machines that are known by name alone."""
 
 
 class Health(Record, frozen=True, kw_only=True):
@@ -295,6 +297,8 @@ class Limits(Record, frozen=True, kw_only=True):
 
     memory_mib: int
     open_files: int = 4096
+    tasks: int = 512
+    """Processes and threads."""
 
 
 class Metrics(Record, frozen=True, kw_only=True):
@@ -319,6 +323,8 @@ class Service(Record, frozen=True, kw_only=True):
     env: dict[str, str] = {}
     secret_env: dict[str, str] = {}
     """Environment variable -> name of the secret whose value it gets when the service starts."""
+    secret_files: tuple[str, ...] = ()
+    """Secrets that it reads as files of these names from `{secrets}`."""
     ports: tuple[Port, ...] = ()
     health: Health | None = None
     limits: Limits

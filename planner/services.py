@@ -53,8 +53,8 @@ class Services:
         """Return the number of a port."""
         return self._ports[f"{service}.{port}"]
 
-    def _port(self, service: str, name: str, binding: Binding = "loopback") -> Port:
-        return Port(name=name, number=self.number(service, name), binding=binding)
+    def _port(self, service: str, name: str, binding: Binding = "loopback", handed_as: str = "") -> Port:
+        return Port(name=name, number=self.number(service, name), binding=binding, handed_as=handed_as)
 
     def _version(self, artefact: str) -> str:
         return self._catalogue.artefacts[artefact].version
@@ -87,7 +87,7 @@ class Services:
             secret_env={"VLLM_API_KEY": "engine-api-key"},
             ports=(self._port(name, "http"),),
             health=Health(port="http", path="/health", timeout_s=ENGINE_STARTS_WITHIN_S),
-            limits=Limits(memory_mib=ENGINE_MEMORY_MIB, open_files=65536),
+            limits=Limits(memory_mib=ENGINE_MEMORY_MIB, open_files=65536, tasks=16384),
             metrics=Metrics(port="http"),
             gpus=engine.gpus,
             needs=("gpu", "jit", *(("rdma",) if engine.worker_args else ())),
@@ -134,18 +134,19 @@ class Services:
             gpus=engine.gpus,
         )
 
-    def gateway(self, after: tuple[str, ...]) -> Service:
-        """Describe the service in every request's path."""
+    def gateway(self, *, secret_files: tuple[str, ...], asks_issuer: bool) -> Service:
+        """Describe the service in every request's path; it may have to ask an issuer for its keys."""
         return Service(
             name="gateway",
             artefact="gateway",
             version=self._version("gateway"),
             args=("--config", "{config}/gateway.toml"),
+            secret_files=secret_files,
             ports=(self._port("gateway", "http"), self._port("gateway", "admin")),
             health=Health(port="admin", path="/healthz"),
             limits=Limits(memory_mib=1024, open_files=8192),
             metrics=Metrics(port="admin"),
-            after=after,
+            needs=("outbound",) if asks_issuer else (),
             check=("--config", "{config}/gateway.toml", "--check"),
         )
 
@@ -156,7 +157,7 @@ class Services:
             artefact="traefik",
             version=self._version("traefik"),
             args=("--configFile={config}/traefik.yml",),
-            ports=(self._port("traefik", "https", "published"), self._port("traefik", "admin")),
+            ports=(self._port("traefik", "https", "published", "websecure"), self._port("traefik", "admin")),
             health=Health(port="admin", path="/ping"),
             limits=Limits(memory_mib=1024, open_files=8192),
             metrics=Metrics(port="admin"),
@@ -186,8 +187,8 @@ class Services:
         )
 
     def node_exporter(self) -> Service:
-        """Describe the host's own figures: processors, memory, disks, network, pressure, time."""
-        collectors = ("cpu", "diskstats", "filesystem", "loadavg", "meminfo", "netdev", "pressure", "stat", "timex")
+        """Describe the host's own figures: processors, memory, disks, network, pressure."""
+        collectors = ("cpu", "diskstats", "filesystem", "loadavg", "meminfo", "netdev", "pressure", "stat")
         return Service(
             name="node-exporter",
             artefact="node-exporter",
