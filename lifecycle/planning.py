@@ -314,6 +314,12 @@ def kept_of(home: StackHome) -> Kept | None:
         return None
 
 
+def hosts_of(home: StackHome) -> KeptHosts | None:
+    """Return the hosts that a stack of the target `metal` is on; None for another's."""
+    kept = kept_of(home)
+    return kept.hosts if kept else None
+
+
 def _lifetime(kept: Kept | None, request: Request, profile: Profile) -> Lifetime | None:
     """Return the lifetime of a stack that exists, else what is asked for.
 

@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 from lifecycle.home import StackHome
 from lifecycle.hosts.facts import Facts, read_facts
-from lifecycle.hosts.fit import but_for_our_own, fit, fits, needs_of
+from lifecycle.hosts.fit import LOWEST_SYSTEMD, but_for_our_own, fit, fits, needs_of
 from lifecycle.hosts.kept import KeptHosts, arrival, nobody
 from lifecycle.hosts.play_variables import host_variables, prepare_variables
-from lifecycle.hosts.playbook import Outcome
+from lifecycle.hosts.serving import materials_of, serve
 from lifecycle.hosts.session import HostSession, OpenHost
 from lifecycle.hosts.way_in import LOOPBACK, reaches, tunnel
 from lifecycle.journal import Journal
@@ -22,8 +22,10 @@ from lifecycle.up import prepare_secrets, wait_for_endpoint
 from lifecycle.up_report import UpReport
 from planner.catalogue import load_catalogue
 from planner.errors import DeployError
+from planner.layout import CURRENT_BUNDLE
 from planner.plan import Plan, to_json
 from planner.progress import Progress
+from templates.hosts import HostAbilities
 
 
 class DoesNotFitError(DeployError):
@@ -99,14 +101,21 @@ class UpMetal:
         arrivals = {one.host.name: arrival(one.connection) for one in session.hosts}
         of_hosts = {one.host.name: host_variables(one.host, facts[one.host.name]) for one in session.hosts}
         with self.progress.step("prepare"), self.journal.step("prepare"):
-            self._note(
-                session.play(
-                    "prepare", prepare_variables(stack.plan, self.hosts.inventory, arrivals), of_hosts=of_hosts
-                )
-            )
-
-    def _note(self, outcome: Outcome) -> None:
-        self.changed += outcome.changed
+            variables = prepare_variables(stack.plan, self.hosts.inventory, arrivals)
+            self.changed += session.play("prepare", variables, of_hosts=of_hosts).changed
+        with self.progress.step("programs"), self.journal.step("programs"):
+            for one in session.hosts:
+                _check_programs(one)
+        with self.progress.step("services"), self.journal.step("services"), session.changing():
+            self.changed += serve(
+                stack.plan,
+                load_catalogue(),
+                self.hosts.inventory,
+                session.login,
+                abilities={name: HostAbilities(systemd=its.systemd or LOWEST_SYSTEMD) for name, its in facts.items()},
+                materials=materials_of(stack.plan, stack.layout),
+                progress=self.progress,
+            ).changed
 
     def _answers(self, session: HostSession, stack: Stack) -> tuple[str, ...]:
         """Ask every host's endpoint from here, straight or through SSH."""
@@ -141,3 +150,18 @@ def _look(one: OpenHost, plan: Plan) -> Facts:
         hint="Nothing was changed. `deploy hosts check` shows everything that was looked at.",
         details=tuple((verdict.what, verdict.remedy) for verdict in against),
     )
+
+
+def _check_programs(one: OpenHost) -> None:
+    """Make sure that a bundle was installed.
+
+    Raises:
+        DeployError: there is none.
+
+    """
+    if one.connection.run(f"test -d {CURRENT_BUNDLE}/programs").code:
+        raise DeployError(
+            f"{one.host.name}: no bundle is installed, so there are no programs to run",
+            hint=f"Bring one to {CURRENT_BUNDLE}, then run the same command again: it goes on from here.",
+            code="no_bundle",
+        )

@@ -94,7 +94,8 @@ def restoration(before: HostState, now: HostState, touched: Iterable[str]) -> Re
 
     """
     ours = _Touched(touched)
-    units = sorted(_units(before, now))
+    # What lets clients in goes first: nobody is served by half a stack.
+    units = sorted(_units(before, now), key=lambda unit: (not unit.endswith(".socket"), unit))
     put_back, kept = _changed_files(before, now, ours)
     users = tuple(sorted(_accounts("user", before, now, ours)))
     return Restoration(

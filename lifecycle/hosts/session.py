@@ -58,8 +58,6 @@ class HostSession:
         variables: Mapping[str, Any],
         *,
         of_hosts: Mapping[str, Mapping[str, Any]] = {},
-        check: bool = False,
-        parts: Sequence[str] = (),
     ) -> Outcome:
         """Run a playbook on all hosts; what it changes is noted on each, so that it can be given back.
 
@@ -67,13 +65,22 @@ class HostSession:
             DeployError: a host failed or was not reached, or its lock was lost.
 
         """
-        how: dict[str, Any] = {"check": check, "parts": parts, "of_hosts": of_hosts}
+        with self.changing():
+            return play(playbook, self.kept.inventory, self.login, variables, self.progress, of_hosts=of_hosts)
+
+    @contextlib.contextmanager
+    def changing(self) -> Iterator[None]:
+        """Note on each host what a block changes there.
+
+        Raises:
+            DeployError: a lock was lost, or a host belongs to another stack.
+
+        """
         with contextlib.ExitStack() as watched:
             for one in self.hosts:
                 one.lock.check()
-                if not check:
-                    watched.enter_context(one.keeper.watching())
-            return play(playbook, self.kept.inventory, self.login, variables, self.progress, **how)
+                watched.enter_context(one.keeper.watching())
+            yield
 
 
 @contextlib.contextmanager
