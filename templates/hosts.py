@@ -234,7 +234,7 @@ def _programs() -> tuple[HostFile, ...]:
 
 def _users(plan: Plan, layout: Layout) -> HostFile:
     """Return the users as sysusers.d(5) has them: each service has one of its own, which nobody can log in as."""
-    lines = (f'u {user_of(one.name)} - "Cloister: {one.name}" {layout.data}/{one.name}' for one in plan.services)
+    lines = (f'u {user_of(one.name)} - "Cloister {one.name}" {layout.data}/{one.name}' for one in plan.services)
     return HostFile(path=USERS, text="\n".join(("# Rendered.", *lines, "")))
 
 

@@ -92,12 +92,13 @@ class Placing:
         ours = [path for path in folders if path in before["folders"] or not Path(path).exists()]
         after = {"folders": ours, "files": [one["path"] for one in files]}
         self.keep_record(record, {kind: list(dict.fromkeys(before[kind] + after[kind])) for kind in after})
+        for file in [file for file in files if file["path"] == wanted["users_file"]]:
+            self.place_file(file)
+            self.make_users(file["path"], wanted["users"])
         for folder in wanted["folders"]:
             self.place_folder(folder)
-        for file in files:
+        for file in [file for file in files if file["path"] != wanted["users_file"]]:
             self.place_file(file)
-            if file["path"] == wanted["users_file"]:
-                self.make_users(file["path"], wanted["users"])
         for file in files:
             self.wake(file)
         for kind in ("files", "folders"):
@@ -149,6 +150,7 @@ class Placing:
     def write(self, file: dict[str, str]) -> None:
         """Put new content into place in one step."""
         content, path = file["text"], Path(file["path"])
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         if file["sealed"]:
             words = ["systemd-creds", "encrypt", f"--name={file['sealed']}", "-", "-"]
             _, content, _ = self.module.run_command(words, data=content, binary_data=True, check_rc=True)
@@ -214,7 +216,6 @@ class Placing:
         if not any(now.values()):
             place.unlink(missing_ok=True)
             return
-        place.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         text = json.dumps(now, indent=1)
         self.write({"path": path, "text": text, "owner": "root", "group": "root", "mode": "0600", "sealed": ""})
 

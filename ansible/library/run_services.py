@@ -27,7 +27,7 @@ options:
     type: str
     required: true
   masked:
-    description: Units that must not run, because ours take their place.
+    description: Units that must not run for as long as ours do, which take their place.
     type: list
     elements: str
     default: []
@@ -84,7 +84,7 @@ class Running:
         services = [one for one in wanted["services"] if not one["optional"] or os.access(one["program"], os.X_OK)]
         sockets = [name for one in services for name in one["sockets"]]
         units = self.show([wanted["target"], *(one["unit"] for one in services), *sockets, *wanted["masked"]])
-        self.mask([name for name in wanted["masked"] if units[name]["LoadState"] != "masked"])
+        self.mask(wanted["masked"], units, wanted=bool(wanted["services"]))
         self.stop("stopped, no longer wanted", self.gone(wanted["prefix"]))
         stale = [one for one in services if not self.is_fresh(one, units)]
         self.stop("", [name for name in sockets if self.is_older(units[name])], with_it=stale)
@@ -136,12 +136,14 @@ class Running:
         _, said, _ = self.module.run_command(["systemd-creds", "decrypt", f"--name={name}", path, "-"])
         return str(said).encode()
 
-    def mask(self, names: list[str]) -> None:
-        """Stop units that must not run, now and for ever."""
-        if names:
-            self.done += [f"masked {name}" for name in names]
-            if not self.dry:
-                self.systemctl("mask", "--now", "--", *names)
+    def mask(self, names: list[str], units: dict[str, dict[str, str]], *, wanted: bool) -> None:
+        """Stop units that must not run beside ours; allow them again once ours are gone."""
+        found = [name for name in names if (units[name]["LoadState"] == "masked") != wanted]
+        if not found:
+            return
+        self.done += [f"masked {name}" if wanted else f"unmasked {name}" for name in found]
+        if not self.dry:
+            self.systemctl(*(["mask", "--now"] if wanted else ["unmask"]), "--", *found)
 
     def stop(self, why: str, names: list[str], with_it: list[dict[str, Any]] | None = None) -> None:
         """Stop units, and services that go with them."""

@@ -12,6 +12,7 @@ import msgspec
 from lifecycle.hosts.inventory import Inventory
 from lifecycle.hosts.playbook import Outcome, play
 from lifecycle.hosts.ssh import Login
+from lifecycle.register import IssuerFiles, read_revocations
 from planner.catalogue import Catalogue
 from planner.errors import DeployError
 from planner.host_commands import distribution_units, host_command
@@ -63,18 +64,18 @@ def materials_of(plan: Plan, layout: Layout) -> Materials:
     """Read them from the stack's folder on this machine, where `up` has made them.
 
     Raises:
-        DeployError: one is missing.
+        DeployError: one is missing or damaged.
 
     """
-    identity = plan.identity
+    identity, issuer = plan.identity, IssuerFiles.of(layout)
     names = sorted({name for service in plan.services for name in credentials_of(service)})
-    key_set = f"{layout.stack}/identity/jwks.json" if identity.built_in else identity.jwks
+    key_set = str(issuer.key_set) if identity.built_in else identity.jwks
     asked = key_set.startswith(("https://", "http://")) or not key_set
     try:
         return Materials(
             secrets={name: Path(layout.secrets, name).read_text(encoding="utf-8").strip() for name in names},
             key_set="" if asked else Path(key_set).read_text(encoding="utf-8"),
-            revocations=Path(layout.stack, "identity", "revoked.json").read_text(encoding="utf-8"),
+            revocations=msgspec.json.encode(read_revocations(issuer)).decode(),
             certificate=Path(layout.tls, "leaf.pem").read_text(encoding="utf-8"),
             key=Path(layout.tls, "leaf.key").read_text(encoding="utf-8"),
             issuer_ca=Path(identity.issuer_ca).read_text(encoding="utf-8") if identity.issuer_ca else "",
@@ -123,7 +124,9 @@ def serve(
     return play("serve", inventory, login, {"serve_hosts": hosts, "serve_at_once": at_once}, progress, check=check)
 
 
-def stop_serving(inventory: Inventory, login: Login, progress: Progress, *, check: bool = False) -> Outcome:
+def stop_serving(
+    catalogue: Catalogue, inventory: Inventory, login: Login, progress: Progress, *, check: bool = False
+) -> Outcome:
     """Stop the services on all serving hosts, and remove every file that `serve` had placed there.
 
     Users and what services keep stay: somebody may want to look at it.
@@ -133,7 +136,8 @@ def stop_serving(inventory: Inventory, login: Login, progress: Progress, *, chec
 
     """
     nothing = {
-        **{part: [] for part in ("files", "folders", "materials", "units", "users", "masked")},
+        **{part: [] for part in ("files", "folders", "materials", "units", "users")},
+        "masked": list(distribution_units(catalogue, tuple(catalogue.artefacts))),
         "users_file": "",
         "sealed": False,
     }
@@ -175,7 +179,7 @@ def _as_on_hosts(plan: Plan, layout: Layout) -> Plan:
 
 def _folders(files: Sequence[HostFile], layout: Layout) -> Iterator[dict[str, str]]:
     """Yield the folders that files lie in, outer ones first: each service enters its own, and no other's."""
-    for path in (PROGRAMS, str(PurePosixPath(USERS).parent), layout.config, layout.stack):
+    for path in (PROGRAMS, layout.config, layout.stack):
         yield _folder(path, "0755")
     yield _folder(layout.secrets, "0700")
     yield _folder(layout.tls, "0750", user_of("traefik"))
