@@ -96,7 +96,10 @@ def hosts_told(report: PlanReport) -> list[tuple[str, str]]:
     return [
         *((host.name, f"endpoint on {host.address}, port {plan.network.gateway_port}") for host in plan.hosts),
         ("clients", ", ".join(plan.network.client_cidrs)),
-        ("changes", "packages, kernel settings, auditing, SSH for keys only, a firewall that denies both ways, services"),
+        (
+            "changes",
+            "packages, kernel settings, auditing, SSH for keys only, a firewall that denies both ways, services",
+        ),
         ("way back", "`deploy down`: the state before is kept on each host and here"),
     ]
 

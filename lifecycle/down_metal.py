@@ -103,7 +103,10 @@ class DownMetal:
     def _attempt(self, host: Host, login: Login) -> None:
         """Give one host back; what it cannot be reached for is not done, and said."""
         try:
-            with self.journal.step(f"give {host.name} back"), open_host(self.home, self.kept, host, login, "down") as one:
+            with (
+                self.journal.step(f"give {host.name} back"),
+                open_host(self.home, self.kept, host, login, "down") as one,
+            ):
                 self._give_back(one, login)
         except LockedError:
             raise  # somebody works on it: what is removed now would be made again
@@ -161,7 +164,9 @@ class DownMetal:
         name = one.host.name
         remaining = set(_things(left))
         self.removed += [
-            Removed(kind=kind, name=f"{name}: {thing}") for kind, thing in _things(done) if (kind, thing) not in remaining
+            Removed(kind=kind, name=f"{name}: {thing}")
+            for kind, thing in _things(done)
+            if (kind, thing) not in remaining
         ]
         self.leftovers += [Leftover(kind=kind, id=thing, where=name) for kind, thing in sorted(remaining)]
         self.remarks += [f"{name}: {said}" for said in left.kept]

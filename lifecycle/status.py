@@ -111,7 +111,9 @@ def list_stacks(home: Home) -> tuple[ListedStack, ...]:
 def _listed(home: StackHome) -> ListedStack:
     try:
         stack = Stack.load(home)
-        if stack.plan.target != "sandbox":  # asked by `status`: a list may hold several accounts, and hosts that are away
+        if (
+            stack.plan.target != "sandbox"
+        ):  # asked by `status`: a list may hold several accounts, and hosts that are away
             url, left = stack.url if stack.plan.hosts else "", last_state(home.journal)
             return ListedStack(
                 stack=home.name, profile=stack.plan.profile, target=stack.plan.target, state=left, url=url

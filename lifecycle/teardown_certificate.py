@@ -198,7 +198,11 @@ def _hosts(hosts: tuple[HostReturned, ...]) -> list[str]:
     if not hosts:
         return []
     kinds = tuple(hosts[0].before)
-    lines = ["", f"| host | {' | '.join(f'{kind}s before, after' for kind in kinds)} |", "|---" * (len(kinds) + 1) + "|"]
+    lines = [
+        "",
+        f"| host | {' | '.join(f'{kind}s before, after' for kind in kinds)} |",
+        "|---" * (len(kinds) + 1) + "|",
+    ]
     for host in hosts:
         numbers = " | ".join(f"{host.before[kind]}, {host.after[kind]}" for kind in kinds)
         lines.append(f"| {host.name} ({host.address}) | {numbers} |")

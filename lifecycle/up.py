@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -231,14 +231,14 @@ def render_configuration(stack: Stack) -> None:
 
 
 def wait_for_endpoint(
-    stack: Stack, *, host: str = "127.0.0.1", port: int | None = None, timeout_s: float | None = None
+    stack: Stack, *, host: str = "127.0.0.1", reached: Mapping[int, int] | None = None, timeout_s: float | None = None
 ) -> tuple[str, ...]:
     """Ask for the models, as a client does, until they come; return their names.
 
     Args:
         stack: whose endpoint.
         host: where it is reached.
-        port: there; the plan's when None.
+        reached: port of the plan -> port of this machine from which a tunnel leads there.
         timeout_s: how long it may take; None for as long as it may in the sandbox.
 
     Raises:
@@ -248,7 +248,7 @@ def wait_for_endpoint(
     if timeout_s is None:
         timeout_s = UPSTREAM_TIMEOUT_S if stack.plan.upstream else ENDPOINT_TIMEOUT_S
     token = own_token(stack, "up", round(timeout_s) + 60) if stack.plan.identity.built_in else None
-    subject = Subject(plan=stack.plan, layout=stack.layout, host=host, token=lambda: token, reached_port=port)
+    subject = Subject(plan=stack.plan, layout=stack.layout, host=host, token=lambda: token, reached=reached or {})
     deadline = time.monotonic() + timeout_s
     last: Any = None
     with subject.client(token) as client:

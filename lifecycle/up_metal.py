@@ -13,7 +13,7 @@ from lifecycle.hosts.kept import KeptHosts, arrival, nobody
 from lifecycle.hosts.play_variables import host_variables, prepare_variables
 from lifecycle.hosts.serving import materials_of, serve
 from lifecycle.hosts.session import HostSession, OpenHost
-from lifecycle.hosts.way_in import LOOPBACK, reaches, tunnel
+from lifecycle.hosts.subject import endpoint_of
 from lifecycle.journal import Journal
 from lifecycle.planning import Kept, PlanReport, judge, remember
 from lifecycle.refusals import refuse_violations
@@ -120,14 +120,9 @@ class UpMetal:
     def _answers(self, session: HostSession, stack: Stack) -> tuple[str, ...]:
         """Ask every host's endpoint from here, straight or through SSH."""
         models: tuple[str, ...] = ()
-        for planned, one in zip(stack.plan.hosts, session.hosts, strict=True):
-            port = stack.plan.network.gateway_port
-            if reaches(planned.address, port):
-                models = wait_for_endpoint(stack, host=planned.address)
-                continue
-            way = self.hosts.inventory.way_to(one.host)
-            with tunnel(way, session.login, (planned.address, port)) as local:
-                models = wait_for_endpoint(stack, host=LOOPBACK, port=local)
+        for planned in stack.plan.hosts:
+            with endpoint_of(stack, self.hosts, planned, session.login) as (address, reached):
+                models = wait_for_endpoint(stack, host=address, reached=reached)
         return models
 
 

@@ -16,7 +16,7 @@ packages() {
 
 units() {
     systemctl list-unit-files --no-legend --no-pager --plain 2>/dev/null |
-        while read -r name state _; do echo "unit $name $state"; done
+        while read -r name state _; do [ "$state" = transient ] || echo "unit $name $state"; done
 }
 
 configuration() {

@@ -108,7 +108,7 @@ def served(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Served:
 
 
 def test_up_again_changes_nothing(served: Served) -> None:
-    assert served.code == 0, (served.report, served.told[-3000:])
+    assert served.code == 0, json.dumps(served.report) + served.told[-3000:]
     assert served.report["models"] == ["llama-3.1-8b-instruct"]
     began = time.monotonic()
     code, report, told = served.operator.up()
@@ -124,9 +124,15 @@ def test_status_and_logs(served: Served) -> None:
     print(report)
 
 
+def test_verify(served: Served) -> None:
+    code, report, told = served.operator.deploy("verify")
+    for check in report["checks"]:
+        print(check["ok"], check["id"], check["detail"][:150])
+    assert code == 0, told[-3000:]
+
+
 def test_down(served: Served) -> None:
     code, report, told = served.operator.deploy("down")
     print(json.dumps(report, indent=1))
     assert code == 0, told
     print(Path(report["certificate"]).with_suffix(".md").read_text())
-    assert 0
