@@ -54,6 +54,56 @@ def agree_to_bill(report: PlanReport, *, yes: bool, max_cost: float | None) -> b
     return typed.strip() == name
 
 
+def agree_to_hosts(report: PlanReport, *, yes: bool) -> bool:
+    """Show which hosts are to be changed, and have the stack's name typed.
+
+    Args:
+        report: what is to be made.
+        yes: do not ask.
+
+    Returns:
+        False where the name that was typed is another one.
+
+    Raises:
+        UsageError: there is nobody to ask.
+
+    """
+    import sys
+
+    import typer
+    from rich.console import Console
+
+    from cli.show import card
+    from planner.errors import UsageError
+
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "no host is changed without somebody who agrees to it",
+            hint="Nothing was changed. Give --yes, or answer on a terminal; `deploy hosts check` shows what would change.",
+            code="not_agreed",
+        )
+    Console(stderr=True, highlight=False).print(card("To be agreed to", hosts_told(report), style="yellow"))
+    name = report.plan.stack
+    typed = str(typer.prompt(f"Type the stack's name ({name}) to go on", default="", show_default=False, err=True))
+    return typed.strip() == name
+
+
+def hosts_told(report: PlanReport) -> list[tuple[str, str]]:
+    """Say which hosts are changed, how, and how they get back."""
+    plan = report.plan
+    return [
+        *((host.name, f"endpoint on {host.address}, port {plan.network.gateway_port}") for host in plan.hosts),
+        ("clients", ", ".join(plan.network.client_cidrs)),
+        (
+            "changes",
+            "packages, kernel settings, auditing, SSH for keys only, a firewall that denies both ways, services",
+        ),
+        ("way back", "`deploy down`: the state before is kept on each host and here"),
+    ]
+
+
 def told(report: PlanReport) -> list[tuple[str, str]]:
     """Say whose account it is, what is made there, and what that costs."""
     from planner.capacity import moment

@@ -14,7 +14,7 @@ from lifecycle.capacity import BuyReport, ExtendReport, FindReport, ShowReport
 from lifecycle.compare import CompareReport
 from lifecycle.connecting import ConnectReport
 from lifecycle.doctor import DoctorFinding
-from lifecycle.down import DownReport
+from lifecycle.down_report import DownReport
 from lifecycle.drift import DriftReport
 from lifecycle.extend import Extended
 from lifecycle.hosts.check import HostsReport

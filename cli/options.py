@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 import typer
 
 if TYPE_CHECKING:
+    from lifecycle.hosts.inventory import Host, Inventory
     from lifecycle.models import Hardware
     from planner.plan import Target as PlanTarget
 
@@ -55,9 +56,21 @@ Target = Annotated[
     str,
     typer.Option(
         "--target",
-        metavar="sandbox|aws",
-        help="Where nodes come from: an emulated account on this machine, or AWS.",
+        metavar="sandbox|metal|aws",
+        help="Where nodes come from: an emulated account on this machine, hosts that SSH reaches, or AWS.",
         show_default="the stack's own, or sandbox",
+    ),
+]
+InventoryFile = Annotated[
+    Path | None, typer.Option("--inventory", "-i", help="TOML file that names the hosts.", show_default=False)
+]
+OneHost = Annotated[
+    str, typer.Option("--host", metavar="USER@ADDRESS[:PORT]", help="One host, in an inventory's place.")
+]
+HostsKey = Annotated[
+    Path | None,
+    typer.Option(
+        "--key", help="SSH private key for hosts; your agent's and usual ones when absent.", show_default=False
     ),
 ]
 OwnPrices = Annotated[
@@ -80,9 +93,40 @@ def target_of(text: str) -> PlanTarget | Literal[""]:
     """
     from planner.errors import UsageError
 
-    if text in {"", "sandbox", "aws"}:
+    if text in {"", "sandbox", "metal", "aws"}:
         return cast("PlanTarget | Literal['']", text)
-    raise UsageError(f"--target: {text!r} is unknown", hint="Known: sandbox, aws.", code="unknown_target")
+    raise UsageError(f"--target: {text!r} is unknown", hint="Known: sandbox, metal, aws.", code="unknown_target")
+
+
+def inventory_of(path: Path | None, host: str) -> Inventory | None:
+    """Return the hosts that a file or the command line names; None where neither does.
+
+    Raises:
+        UsageError: both do, or the file cannot be read as an inventory.
+
+    """
+    from lifecycle.hosts.inventory import Inventory, host_from_words, parse_inventory
+    from planner.errors import UsageError
+
+    if path is not None and host:
+        raise UsageError(
+            "--inventory and --host contradict each other", hint="Give one of them.", code="two_inventories"
+        )
+    if host:
+        return Inventory(host=(host_from_words(host),))
+    if path is None:
+        return None
+    try:
+        return parse_inventory(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read: {error}", hint="It is a TOML file with `[[host]]` tables.") from None
+
+
+def confirm_host_key(host: Host, fingerprint: str) -> bool:
+    """Ask on the terminal whether a host's key is its own; without one the answer is no."""
+    from cli.show import confirm
+
+    return confirm(f"{host.name} ({host.address}) shows the host key {fingerprint}. Is that its own?")
 
 
 def hardware_of(gpu: str, count: int, max_model_len: str) -> Hardware:

@@ -58,13 +58,13 @@ def next_steps(report: UpReport) -> list[tuple[str, str]]:
         ("try it", f"deploy open{named}"),
         ("check it", f"deploy verify{named}"),
         ("take it down", f"deploy down{named}"),
-        ("on AWS", price(report.plan.cost)),
+        *([] if report.target == "metal" else [("on AWS", price(report.plan.cost))]),
     ]
 
 
 def plan_page(report: PlanReport) -> list[RenderableType]:
     """Return the whole plan, laid out."""
-    from cli.agreement import told
+    from cli.agreement import hosts_told, told
     from cli.show import card, table
     from planner.transfer import minutes
 
@@ -93,6 +93,8 @@ def plan_page(report: PlanReport) -> list[RenderableType]:
         push = report.push_s
         taking = f"{minutes(push.low)} to {minutes(push.high)}, likely {minutes(push.typical)}"
         page.append(f"Weights to the bucket over this line: {taking} (`deploy bundle push`)")
+    if plan.target == "metal":
+        return [*page, card("On hosts", hosts_told(report), style="yellow")]
     if plan.target == "sandbox":
         return [*page, f"Cost: nothing in the sandbox. On AWS: {price(plan.cost)}", *at_most(plan.deadline)]
     return [*page, card("On AWS", [*told(report), *_room(report.room), ("price", price(plan.cost))], style="yellow")]

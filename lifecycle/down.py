@@ -8,15 +8,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-import msgspec
-
 from lifecycle import ports, teardown_certificate
 from lifecycle.aws.account import check_account
 from lifecycle.aws.session import AwsSession
+from lifecycle.down_report import DownReport
 from lifecycle.home import StackHome
 from lifecycle.journal import Journal, read
 from lifecycle.lock import hold
 from lifecycle.marked import marked_processes, stop_marked
+from lifecycle.planning import kept_of
 from lifecycle.pulumi_place import engine_folder
 from lifecycle.stack import Stack, no_such_stack
 from lifecycle.sweep import patience_of, place_of_stack
@@ -30,19 +30,13 @@ DESTROY, SWEEP = "resources", "sweep by tag"
 """Titles of the two steps that delete in the account."""
 
 
-class DownReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What `down` did. `ok` means that nothing is left."""
-
-    ok: bool
-    stack: str
-    leftovers: tuple[Leftover, ...]
-    certificate: str
-    """The certificate's file (JSON); a readable page lies beside it. Empty when there was nothing to take down."""
-    seconds: float
-
-
-def down(home: StackHome, progress: Progress) -> DownReport:
+def down(home: StackHome, progress: Progress, *, keep_weights: bool = False) -> DownReport:
     """Take the stack away. Twice is fine.
+
+    Args:
+        home: the stack.
+        progress: told about each step.
+        keep_weights: weights stay on the hosts of the target `metal`; elsewhere there are none.
 
     Raises:
         DeployError: there never was such a stack.
@@ -55,6 +49,10 @@ def down(home: StackHome, progress: Progress) -> DownReport:
             return DownReport(ok=True, stack=home.name, leftovers=(), certificate=str(earlier), seconds=0.0)
         raise no_such_stack(home)
     with hold(home, "down"):
+        if (kept := kept_of(home)) is not None and kept.hosts:
+            from lifecycle.down_metal import DownMetal  # noqa: PLC0415 - loads SSH, which the sandbox does not need
+
+            return DownMetal(home, kept.hosts, progress, keep_weights=keep_weights).run(kept.profile.name, started)
         return _Down(home, progress).run(started)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 
+from lifecycle.hosts.kept import login_of
+from lifecycle.planning import hosts_of
 from lifecycle.stack import Stack
 from planner.errors import UsageError
 
@@ -31,6 +33,27 @@ def known_services(stack: Stack, name: str) -> tuple[str, ...]:
     )
 
 
-def lines_of(stack: Stack, service: str, lines: int, *, follow: bool = False) -> Iterator[str]:
-    """Yield the last lines of a service's log, and with `follow` those that come."""
+def lines_of(stack: Stack, service: str, lines: int, *, follow: bool = False, host: str = "") -> Iterator[str]:
+    """Yield the last lines of a service's log, and with `follow` those that come.
+
+    Args:
+        stack: whose service.
+        service: its name.
+        lines: how many of the last.
+        follow: go on as lines come.
+        host: of the target `metal`; the first when empty.
+
+    Raises:
+        UsageError: a host is named that the stack has not.
+        DeployError: the host is not reached.
+
+    """
+    if kept := hosts_of(stack.home):
+        from lifecycle.hosts.units import host_named, journal_of  # noqa: PLC0415 - loads SSH
+
+        login = login_of(stack.home, kept.key)
+        yield from journal_of(kept, host_named(kept, host), login, service, lines, follow=follow)
+        return
+    if host:
+        raise UsageError("--host goes with stacks of the target metal", hint="Leave it out.", code="not_on_hosts")
     yield from stack.processes.logs(service, lines, follow=follow)

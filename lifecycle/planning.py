@@ -14,6 +14,9 @@ from lifecycle.aws.account import check_account
 from lifecycle.aws.preflight import Room, room_for
 from lifecycle.aws.session import AwsSession
 from lifecycle.home import StackHome
+from lifecycle.hosts.inventory import Inventory
+from lifecycle.hosts.kept import KeptHosts, nobody, settle
+from lifecycle.hosts.ssh import Confirm
 from lifecycle.lifetime import asked_lifetime
 from lifecycle.model_config import config_of
 from lifecycle.profiles import load_profile
@@ -30,6 +33,7 @@ from planner.progress import Progress
 from planner.ranges import Range
 from planner.transfer import push_time
 from policies.run import Finding, evaluate
+from sandbox.engine import Preview
 
 INSTANCE = "aws:ec2/instance:Instance"
 
@@ -47,6 +51,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         ttl: how long a new stack lives, for example `8h`; empty for what the profile says.
         until: when it ends; empty for what the profile says.
         max_cost: what its machines may cost, in USD; None for what the profile says.
+        inventory: the hosts of the target `metal`; None for the stack's own.
+        key: file of the private key that logs in on them; empty for the user's own.
+        confirm: is asked about host keys that nobody knows yet.
 
     """
 
@@ -59,6 +66,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     ttl: str = ""
     until: str = ""
     max_cost: float | None = None
+    inventory: Inventory | None = None
+    key: str = ""
+    confirm: Confirm = nobody
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +83,8 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     """Number of the AWS account that the stack was begun in."""
     lifetime: Lifetime | None = None
     """Settled when the stack is first made; `extend` moves it."""
+    hosts: KeptHosts | None = None
+    """Of the target `metal`."""
 
 
 class NamedResource(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,6 +141,7 @@ def plan_with_ports(home: StackHome, kept: Kept, numbers: dict[str, int]) -> Pla
         model_config=kept.model_config,
         account=kept.account,
         lifetime=kept.lifetime,
+        hosts=kept.hosts.plans if kept.hosts else (),
     )
     return make_plan(kept.profile, load_catalogue(), site)
 
@@ -143,22 +156,24 @@ def judge(plan: Plan, home: StackHome, progress: Progress, uplink_mbit_s: float 
         uplink_mbit_s: of the machine that would push the bundle, in Mbit/s; None where nobody asks.
 
     """
-    with progress.step("resources, previewed"):
-        preview = Provisioner(plan, home, progress).preview()
+    previewed = Preview(changes=(), resources=())
+    if plan.target != "metal":  # there the hosts are all that there is
+        with progress.step("resources, previewed"):
+            previewed = Provisioner(plan, home, progress).preview()
     with progress.step("policies"):
-        findings = evaluate(plan, preview.resources)
+        findings = evaluate(plan, previewed.resources)
     changes: dict[str, int] = {}
-    for change in preview.changes:
+    for change in previewed.changes:
         changes[change.op] = changes.get(change.op, 0) + 1
     return PlanReport(
         plan=plan,
         decisions=plan.decisions,
-        resources=tuple(NamedResource(type=resource.type, name=resource.name) for resource in preview.resources),
+        resources=tuple(NamedResource(type=resource.type, name=resource.name) for resource in previewed.resources),
         changes=changes,
         findings=findings,
         cost=plan.cost,
         bill=bill(plan.cost, hours_of(plan.deadline)),
-        launched=tuple(change.name for change in preview.changes if change.type == INSTANCE and change.op == "same"),
+        launched=tuple(change.name for change in previewed.changes if change.type == INSTANCE and change.op == "same"),
         push_s=push_time(plan.bundle.weights_bytes, uplink_mbit_s, load_catalogue()) if uplink_mbit_s else None,
     )
 
@@ -235,6 +250,7 @@ def _kept(home: StackHome, request: Request) -> Kept:
             target=before.target if before else request.target or "sandbox",
             account=before.account if before else "",
             lifetime=_lifetime(before, request, profile),
+            hosts=_hosts(home, before, request),
         )
     if before is None:
         raise UsageError(
@@ -243,7 +259,36 @@ def _kept(home: StackHome, request: Request) -> Kept:
             code="no_profile",
         )
     _lifetime(before, request, before.profile)
+    before = msgspec.structs.replace(before, hosts=_hosts(home, before, request))
     return msgspec.structs.replace(before, upstream=upstream) if upstream else before
+
+
+def _hosts(home: StackHome, before: Kept | None, request: Request) -> KeptHosts | None:
+    """Return the hosts that a stack is on, or is to be on; None where it is elsewhere.
+
+    Raises:
+        UsageError: hosts are named for a stack elsewhere, or none for one on hosts.
+        DeployError: a host is not reached.
+
+    """
+    target = before.target if before else request.target or "sandbox"
+    if target != "metal":
+        if request.inventory or request.key:
+            raise UsageError(
+                f"--inventory, --host and --key go with --target metal; this stack is of the target {target}",
+                hint="Add --target metal, or leave them out.",
+                code="not_on_hosts",
+            )
+        return None
+    known = before.hosts if before else None
+    inventory = request.inventory or (known.inventory if known else None)
+    if inventory is None:
+        raise UsageError(
+            "which hosts? --target metal needs an inventory",
+            hint="Give --inventory FILE, or --host USER@ADDRESS; `docs/hosts.md` says what an inventory holds.",
+            code="no_inventory",
+        )
+    return settle(home, inventory, request.key or (known.key if known else ""), request.confirm, known)
 
 
 def _check_region(home: StackHome, before: Kept | None, profile: Profile) -> None:
@@ -267,6 +312,12 @@ def kept_of(home: StackHome) -> Kept | None:
         return msgspec.json.decode((home.folder / "request.json").read_bytes(), type=Kept)
     except (OSError, msgspec.MsgspecError):
         return None
+
+
+def hosts_of(home: StackHome) -> KeptHosts | None:
+    """Return the hosts that a stack of the target `metal` is on; None for another's."""
+    kept = kept_of(home)
+    return kept.hosts if kept else None
 
 
 def _lifetime(kept: Kept | None, request: Request, profile: Profile) -> Lifetime | None:

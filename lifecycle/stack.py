@@ -57,6 +57,10 @@ class Stack:
     def url(self) -> str:
         """Where clients reach the endpoint (OpenAI's base URL without `/v1`)."""
         port = self.plan.port("traefik", "https")
+        if self.plan.hosts:
+            address = self.plan.hosts[0].address
+            name = f"[{address}]" if ":" in address else address
+            return f"https://{name}" if port == 443 else f"https://{name}:{port}"
         if self.plan.target == "sandbox":
             return f"https://{self.plan.tls.name_at('127.0.0.1')}:{port}"
         name = self.plan.private_name.name if self.plan.private_name else self.plan.tls.hostnames[-1]
@@ -72,10 +76,16 @@ class Stack:
         """The services of this machine.
 
         Raises:
-            DeployError: they belong on nodes.
+            DeployError: they belong on nodes or hosts.
 
         """
         self.check_served()
+        if self.plan.target != "sandbox":
+            raise DeployError(
+                f"the services of {self.plan.stack!r} run on its hosts, not on this machine",
+                hint="`deploy status`, `deploy logs` and `deploy verify` go there.",
+                code="not_here",
+            )
         from lifecycle.processes import Processes  # noqa: PLC0415 - loads the supervisor's client, which `token` needs not
 
         return Processes(self.plan, self.layout, resolve, self.progress)
@@ -87,7 +97,7 @@ class Stack:
             DeployError: the stack's services belong on nodes, and are not configured there.
 
         """
-        if self.plan.target != "sandbox":
+        if self.plan.target == "aws":
             raise DeployError(
                 f"no services are configured on the nodes of {self.plan.stack!r}: there is no endpoint",
                 hint="`deploy status` shows the nodes.",

@@ -10,7 +10,10 @@ from lifecycle.aws.account import check_account
 from lifecycle.aws.errors import told
 from lifecycle.aws.session import AwsSession
 from lifecycle.home import Home, StackHome
+from lifecycle.hosts.kept import KeptHosts, login_of
+from lifecycle.hosts.units import HostStatus, status_of
 from lifecycle.journal import last_state
+from lifecycle.planning import hosts_of
 from lifecycle.processes import ServiceState
 from lifecycle.stack import Stack
 from planner.errors import DeployError
@@ -42,7 +45,7 @@ class StatusReport(msgspec.Struct, frozen=True, kw_only=True):
     """One stack.
 
     Attributes:
-        state: running, degraded, stopped, not-configured (nodes run, and no services on them), or interrupted and
+        state: running, degraded, stopped, unreachable (no host of the target `metal` is reached), not-configured (nodes run, and no services on them), or interrupted and
             failed as the last verb left it.
         endpoint: null where none answers yet.
         account: number of the AWS account; empty in the sandbox.
@@ -59,6 +62,8 @@ class StatusReport(msgspec.Struct, frozen=True, kw_only=True):
     account: str = ""
     region: str = ""
     nodes: tuple[Node, ...] = ()
+    hosts: tuple[HostStatus, ...] = ()
+    """Of the target `metal`; `services` are the first host's that is reached."""
     usd_per_hour: float | None = 0.0
     until: datetime | None = None
     """Deadline; None for a stack that stays until it is taken down."""
@@ -84,6 +89,8 @@ def status(home: StackHome) -> StatusReport:
     stack = Stack.load(home)
     if stack.plan.target == "aws":
         return _on_aws(stack)
+    if kept := hosts_of(home):
+        return _on_hosts(stack, kept)
     services = stack.processes.status()
     return StatusReport(
         stack=home.name,
@@ -104,14 +111,35 @@ def list_stacks(home: Home) -> tuple[ListedStack, ...]:
 def _listed(home: StackHome) -> ListedStack:
     try:
         stack = Stack.load(home)
-        if stack.plan.target == "aws":  # each is asked by `status`: a list may hold several accounts
+        if (
+            stack.plan.target != "sandbox"
+        ):  # asked by `status`: a list may hold several accounts, and hosts that are away
+            url, left = stack.url if stack.plan.hosts else "", last_state(home.journal)
             return ListedStack(
-                stack=home.name, profile=stack.plan.profile, target="aws", state=last_state(home.journal), url=""
+                stack=home.name, profile=stack.plan.profile, target=stack.plan.target, state=left, url=url
             )
         report = status(home)
     except DeployError:
         return ListedStack(stack=home.name, profile="", target="", state="broken", url="")
     return ListedStack(stack=home.name, profile=report.profile, target=report.target, state=report.state, url=stack.url)
+
+
+def _on_hosts(stack: Stack, kept: KeptHosts) -> StatusReport:
+    """Ask every host's systemd."""
+    hosts = status_of(stack.plan, kept, login_of(stack.home, kept.key))
+    states = {host.state for host in hosts}
+    state = states.pop() if len(states) == 1 else "degraded"
+    left = last_state(stack.home.journal)
+    return StatusReport(
+        stack=stack.plan.stack,
+        profile=stack.plan.profile,
+        target=stack.plan.target,
+        state=left if state == "running" and left in {"interrupted", "failed"} else state,
+        endpoint=Endpoint(url=stack.url, ca_file=stack.ca_file, models=(stack.plan.model.served_name,)),
+        services=next((host.services for host in hosts if not host.error), ()),
+        hosts=hosts,
+        usd_per_hour=None,
+    )
 
 
 def _on_aws(stack: Stack) -> StatusReport:

@@ -32,6 +32,23 @@ class Leftover(msgspec.Struct, frozen=True, kw_only=True):
     """Why it is there still, where that is known."""
 
 
+class HostReturned(msgspec.Struct, frozen=True, kw_only=True):
+    """A host that was given back.
+
+    Attributes:
+        before: how many things of each kind it had before the first change.
+        after: how many it has now.
+        other: what is otherwise than before, and was not ours: kind and name.
+
+    """
+
+    name: str
+    address: str
+    before: dict[str, int]
+    after: dict[str, int]
+    other: tuple[str, ...]
+
+
 class Certificate(msgspec.Struct, frozen=True, kw_only=True):
     """What `down` found and did. Times are ISO 8601, UTC."""
 
@@ -47,6 +64,8 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True):
     remarks: tuple[str, ...]
     swept: Swept | None = None
     """The account, kind by kind; None where no account was asked."""
+    hosts: tuple[HostReturned, ...] = ()
+    """Of the target `metal`: how each host was before, and is now."""
 
 
 def write(home: StackHome, certificate: Certificate) -> Path:
@@ -97,6 +116,7 @@ def page(certificate: Certificate) -> str:
         "",
         *looked,
         *(_account(certificate.swept) if certificate.swept else []),
+        *_hosts(certificate.hosts),
         "",
         "## Removed",
         "",
@@ -170,6 +190,26 @@ def _account(swept: Swept) -> list[str]:
     ):
         if items:
             lines += ["", f"{title}:", "", *(f"- {item}" for item in items)]
+    return lines
+
+
+def _hosts(hosts: tuple[HostReturned, ...]) -> list[str]:
+    """Return the hosts' part of the page: a line for each, then what others changed meanwhile."""
+    if not hosts:
+        return []
+    kinds = tuple(hosts[0].before)
+    lines = [
+        "",
+        f"| host | {' | '.join(f'{kind}s before, after' for kind in kinds)} |",
+        "|---" * (len(kinds) + 1) + "|",
+    ]
+    for host in hosts:
+        numbers = " | ".join(f"{host.before[kind]}, {host.after[kind]}" for kind in kinds)
+        lines.append(f"| {host.name} ({host.address}) | {numbers} |")
+    for host in hosts:
+        if host.other:
+            lines += ["", f"Otherwise than before on {host.name}, and not by us:", ""]
+            lines += [f"- {thing}" for thing in host.other]
     return lines
 
 

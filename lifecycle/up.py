@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -70,6 +70,10 @@ def up(
                 from lifecycle.up_aws import UpAws  # noqa: PLC0415 - the sandbox does not need it
 
                 return UpAws(home, request.state, progress, agree).run(plan, kept, started)
+            if kept.hosts:
+                from lifecycle.up_metal import UpMetal  # noqa: PLC0415 - loads SSH, which the sandbox does not need
+
+                return UpMetal(home, kept.hosts, progress, agree).run(plan, kept, started)
             return _Up(home, request, progress, agree).run(started)
 
 
@@ -226,16 +230,26 @@ def render_configuration(stack: Stack) -> None:
             files.write(path, text)
 
 
-def wait_for_endpoint(stack: Stack) -> tuple[str, ...]:
+def wait_for_endpoint(
+    stack: Stack, *, host: str = "127.0.0.1", reached: Mapping[int, int] | None = None, timeout_s: float | None = None
+) -> tuple[str, ...]:
     """Ask for the models, as a client does, until they come; return their names.
+
+    Args:
+        stack: whose endpoint.
+        host: where it is reached.
+        reached: port of the plan -> port of this machine from which a tunnel leads there.
+        timeout_s: how long it may take; None for as long as it may in the sandbox.
 
     Raises:
         DeployError: no answer in time, or an answer that no OpenAI-compatible server gives.
 
     """
-    token = own_token(stack, "up", ENDPOINT_TIMEOUT_S + 60) if stack.plan.identity.built_in else None
-    subject = Subject(plan=stack.plan, layout=stack.layout, host="127.0.0.1", token=lambda: token)
-    deadline = time.monotonic() + (UPSTREAM_TIMEOUT_S if stack.plan.upstream else ENDPOINT_TIMEOUT_S)
+    if timeout_s is None:
+        timeout_s = UPSTREAM_TIMEOUT_S if stack.plan.upstream else ENDPOINT_TIMEOUT_S
+    token = own_token(stack, "up", round(timeout_s) + 60) if stack.plan.identity.built_in else None
+    subject = Subject(plan=stack.plan, layout=stack.layout, host=host, token=lambda: token, reached=reached or {})
+    deadline = time.monotonic() + timeout_s
     last: Any = None
     with subject.client(token) as client:
         while time.monotonic() < deadline:
@@ -250,10 +264,10 @@ def wait_for_endpoint(stack: Stack) -> tuple[str, ...]:
                     return ()  # a foreign issuer's tokens are not ours to make: being asked for one is all we can see
                 last = f"HTTP {answer.status_code}: {answer.text[:200]}"
             time.sleep(0.05)
-    raise _no_answer(stack, last)
+    raise _no_answer(stack, last, timeout_s)
 
 
-def _no_answer(stack: Stack, last: Any) -> DeployError:
+def _no_answer(stack: Stack, last: Any, timeout_s: float) -> DeployError:
     if stack.plan.upstream:
         return DeployError(
             f"the upstream {stack.plan.upstream.url} gives no models through the gateway; last seen: {last}",
@@ -261,7 +275,7 @@ def _no_answer(stack: Stack, last: Any) -> DeployError:
             code="upstream_not_answering",
         )
     return DeployError(
-        f"the endpoint {stack.url} did not answer within {ENDPOINT_TIMEOUT_S} s; last seen: {last}",
+        f"the endpoint {stack.url} did not answer within {timeout_s:.0f} s; last seen: {last}",
         hint="`deploy status` shows which service is down, `deploy logs NAME` why; `deploy up` goes on from here.",
         code="endpoint_not_answering",
     )

@@ -9,11 +9,12 @@ import msgspec
 from lifecycle.exposure.verb import exposure_of_account
 from lifecycle.journal import Journal
 from lifecycle.own_token import own_token
+from lifecycle.planning import hosts_of
 from lifecycle.probes import auth, inference, observe, ports, replicas, routes, stored, tls
 from lifecycle.probes.base import Check, Subject
 from lifecycle.stack import Stack
 from planner.progress import Progress, Silent
-from policies.run import evaluate, refusals
+from policies.run import Finding, evaluate, refusals
 
 VERIFY_TOKEN_S = 300
 """Lifetime of the token that `verify` asks with, seconds."""
@@ -37,12 +38,20 @@ def verify(stack: Stack, progress: Progress, token: str | None = None) -> Verify
         token: a token of the foreign issuer, where the stack does not issue its own.
 
     """
-    subject = Subject(plan=stack.plan, layout=stack.layout, host="127.0.0.1", token=_token_source(stack, token))
+    source = _token_source(stack, token)
     checks: list[Check] = []
     with Journal(stack.home.journal, "verify").step("verify"):
-        for title, run in _themes(stack, subject):
-            with progress.step(title):
-                checks += run()
+        if kept := hosts_of(stack.home):
+            from lifecycle.verify_metal import check_hosts  # noqa: PLC0415 - loads SSH
+
+            checks += check_hosts(stack, kept, source, progress)
+            with progress.step("policies"):
+                checks.append(_judged(evaluate(stack.plan, ())))
+        else:
+            subject = Subject(plan=stack.plan, layout=stack.layout, host="127.0.0.1", token=source)
+            for title, run in _themes(stack, subject):
+                with progress.step(title):
+                    checks += run()
     return VerifyReport(
         ok=all(check.ok is not False for check in checks),
         stack=stack.plan.stack,
@@ -75,7 +84,11 @@ def _services(stack: Stack) -> Iterator[Check]:
 
 def _policies(stack: Stack) -> Check:
     """Judge the resources as they are, not as they were planned."""
-    refused = refusals(evaluate(stack.plan, stack.provisioner().resources()), settled=True)
+    return _judged(evaluate(stack.plan, stack.provisioner().resources()))
+
+
+def _judged(findings: tuple[Finding, ...]) -> Check:
+    refused = refusals(findings, settled=True)
     detail = "; ".join(f"{finding.rule}: {finding.message}" for finding in refused) or "every mandatory rule holds"
     return Check(id="policies.hold", ok=not refused, detail=detail)
 

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
+BUNDLES = "/opt/cloister/bundles"
+"""Of a host: one folder per bundle, named by its id."""
+CURRENT_BUNDLE = "/opt/cloister/current"
+"""Of a host: a link to the bundle in use."""
+RUNTIMES = "/opt/cloister/runtime"
+"""Of a host: one folder per Python environment, in which `current` is a link to the one in use."""
+
 
 class Layout(msgspec.Struct, frozen=True, kw_only=True):
     """Absolute folders of one stack on one machine.
@@ -41,3 +48,15 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
         for placeholder, folder in folders.items():
             text = text.replace(placeholder, folder)
         return text
+
+
+HOST_LAYOUT = Layout(
+    stack="/var/lib/cloister",
+    config="/etc/cloister",
+    data="/var/lib/cloister/data",
+    logs="/var/log/cloister",
+    secrets="/etc/cloister/credentials",
+    tls="/etc/cloister/tls",
+    run="/run/cloister",
+)
+"""Of a host, which runs one stack."""

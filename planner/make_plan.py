@@ -7,23 +7,21 @@ from typing import Any, Literal
 
 import msgspec
 
-from planner.account import plan_account, plan_storage
-from planner.capacity import capacity_decision
+from planner.account import plan_storage
 from planner.catalogue import Catalogue, Gpu
-from planner.consumers import consumer_decisions, plan_consumers
-from planner.cost import hourly_cost
-from planner.deadline import Lifetime, alarm_decisions, deadline_decisions, plan_alarm, plan_deadline
+from planner.deadline import Lifetime
 from planner.division import nodes_of
 from planner.engine_args import Nodes, engine_arguments
 from planner.errors import PlanError
+from planner.ground import Land, find_machine
 from planner.logs import plan_logs
 from planner.model_choice import ChosenModel, choose_model
-from planner.placement import GATEWAY_PORT, check_provider, choose_host, place_replicas, plan_network, plan_nodes
+from planner.placement import GATEWAY_PORT
 from planner.plan import (
     Decision,
     EnginePlan,
     GatewayPlan,
-    GivenNetworkPlan,
+    HostPlan,
     IdentityPlan,
     MetricsPlan,
     ModelPlan,
@@ -40,10 +38,9 @@ from planner.plan import (
 from planner.private_name import plan_private_name
 from planner.profile import Profile, TlsSection
 from planner.replica import engine_choice, fit_replica, in_flight
-from planner.services import Services
+from planner.services import STAND_IN, Services
 from planner.tags import PROFILE_TAG, STACK_TAG
 from planner.throughput import rates
-from planner.transfer import plan_bundle, transfer_decision
 
 ALGORITHMS = ("EdDSA", "Ed25519", "ES256", "RS256", "PS256")
 """Asymmetric signatures only; `Ed25519` is RFC 9864's name of what RFC 8037 calls `EdDSA`."""
@@ -72,6 +69,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
         model_config: content of the file that `model.config` of the profile names.
         account: number of the AWS account that the nodes are in; empty in the sandbox.
         lifetime: how long it may live; None for as long as it is wanted.
+        hosts: of the target `metal`, each of which runs the whole stack.
 
     """
 
@@ -82,6 +80,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     model_config: Mapping[str, Any] | None = None
     account: str = ""
     lifetime: Lifetime | None = None
+    hosts: tuple[HostPlan, ...] = ()
 
 
 def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
@@ -91,13 +90,16 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         PlanError: the model does not fit, or a field names or asks for what there is not.
 
     """
+    _check_stand_in(profile, site)
     gpu = catalogue.gpu(profile.hardware.gpu)
     chosen = choose_model(profile.model, catalogue, site.model_config)
-    host, host_reason = choose_host(profile, catalogue)
+    land = Land(
+        stack=site.stack, target=site.target, account=site.account, lifetime=site.lifetime, hosts=tuple(site.hosts)
+    )
+    host, settle = find_machine(profile, catalogue, gpu, land)
     fitted = fit_replica(profile, chosen, gpu, host)
-    placed = place_replicas(profile, host, fitted)
-    check_provider(profile, host, catalogue)
-    network = plan_network(profile, host)
+    weights_gib = round(fitted.sizing.weights_gib_per_gpu * profile.hardware.count, 1)
+    ground = settle(fitted, weights_gib)
     builder = Services(catalogue, site.ports if site.target == "sandbox" else NODE_PORTS)
     served = ModelPlan(
         name=chosen.name,
@@ -105,13 +107,13 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         source=chosen.source,
         licence=chosen.licence,
         quantization=fitted.sizing.precision,
-        weights_gib=round(fitted.sizing.weights_gib_per_gpu * profile.hardware.count, 1),
+        weights_gib=weights_gib,
         max_model_len=fitted.sizing.max_model_len,
         kind="embedding" if chosen.embedding else "chat",
         embedding_width=chosen.architecture.hidden if chosen.embedding else 0,
     )
     row = catalogue.engines["vllm"]
-    port = builder.number(replica_names(placed.replicas)[0], "http")
+    port = builder.number(replica_names(ground.replicas)[0], "http")
     (args, engine_decisions), *workers = (
         engine_arguments(engine_choice(profile, chosen, fitted, served_name=served.served_name, port=port, nodes=nodes))
         for nodes in _nodes(nodes_of(profile.hardware.count, host.gpus))
@@ -123,7 +125,7 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         worker_args=tuple(words for words, _ in workers),
         gpu=gpu.name,
         gpus=profile.hardware.count,
-        replicas=placed.replicas,
+        replicas=ground.replicas,
         kv_cache_tokens=fitted.sizing.kv_cache_tokens,
         max_num_seqs=profile.engine.max_num_seqs,
         max_num_queued_reqs=in_flight(profile),
@@ -132,27 +134,26 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
     metrics = MetricsPlan(
         retention_days=profile.metrics.retention_days, scrape_interval_s=profile.metrics.scrape_interval_s
     )
-    consumers = plan_consumers(profile, site.stack)
-    bundle = plan_bundle(profile.bundle, served.weights_gib, host, catalogue)
-    identity, tls = _identity(profile, site.stack), _tls(profile.tls, site.stack)
-    cost = hourly_cost(profile.aws, host, catalogue, nodes=placed.nodes, target=site.target)
-    deadline = plan_deadline(site.lifetime, cost, profile.aws.capacity)
-    alarm = plan_alarm(profile.lifetime, deadline)
+    identity, tls = _identity(profile, site.stack), _tls(profile.tls, site)
+    consumer_vpcs = profile.aws.consumer_vpc_ids
     return Plan(
         stack=site.stack,
         profile=profile.name,
         target=site.target,
         model=served,
         engine=engine,
-        account=plan_account(profile, site.stack, site.account),
-        network=network,
+        account=ground.account,
+        network=ground.network,
         storage=plan_storage(),
         logs=plan_logs(profile.aws.log_retention_days),
-        consumers=consumers,
-        bundle=bundle,
-        private_name=plan_private_name(tls, site.stack, profile.aws.consumer_vpc_ids),
-        nodes=plan_nodes(profile, host, network, placed),
-        services=_services(builder, site, network=network, model=served, engine=engine, metrics=metrics),
+        consumers=ground.consumers,
+        bundle=ground.bundle,
+        private_name=None if site.target == "metal" else plan_private_name(tls, site.stack, consumer_vpcs),
+        nodes=ground.nodes,
+        hosts=ground.hosts,
+        services=_services(
+            builder, profile, site, network=ground.network, model=served, engine=engine, metrics=metrics
+        ),
         gateway=_gateway(profile, served),
         identity=identity,
         tls=tls,
@@ -160,27 +161,35 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         secrets=_secrets(identity, tls, site.upstream),
         upstream=site.upstream,
         tags={PROFILE_TAG: profile.name, STACK_TAG: site.stack, **profile.tags},
-        cost=cost,
-        deadline=deadline,
-        alarm=alarm,
+        cost=ground.cost,
+        deadline=ground.deadline,
+        alarm=ground.alarm,
         decisions=(
             Decision(what="model", choice=f"{chosen.name}, {fitted.sizing.precision} weights", why=chosen.why),
             *_model_notes(chosen),
             *_doubts(chosen, gpu),
-            _served_by(site, engine),
+            _served_by(profile, site, engine),
             *fitted.decisions,
-            Decision(what="instance type", choice=host.name, why=host_reason),
-            capacity_decision(profile.aws),
-            *deadline_decisions(deadline, profile.aws.capacity),
-            *alarm_decisions(alarm),
-            *placed.decisions,
+            *ground.machine,
             *engine_decisions,
-            *_network_decisions(network),
-            *consumer_decisions(consumers),
-            transfer_decision(bundle),
+            *ground.surroundings,
             *_edge_decisions(identity, tls),
         ),
     )
+
+
+def _check_stand_in(profile: Profile, site: Site) -> None:
+    """Refuse to rent GPUs for an imitation.
+
+    Raises:
+        PlanError: it is asked for.
+
+    """
+    if profile.engine.stand_in and site.target == "aws":
+        raise PlanError(
+            "`engine.stand_in`: nodes on AWS have GPUs, and run the engine itself",
+            hint="Leave it out; the sandbox imitates the engine, and costs nothing.",
+        )
 
 
 def _nodes(count: int) -> tuple[Nodes | None, ...]:
@@ -192,6 +201,7 @@ def _nodes(count: int) -> tuple[Nodes | None, ...]:
 
 def _services(
     builder: Services,
+    profile: Profile,
     site: Site,
     *,
     network: NetworkPlan,
@@ -205,23 +215,36 @@ def _services(
         PlanError: a server in the engine's place, which nodes without a way out could not reach.
 
     """
-    if site.target == "sandbox":
-        engines = () if site.upstream else builder.imitated_engines(model, engine)
-        first: tuple[Service, ...] = (builder.aws(network), *engines)
-    elif site.upstream:
+    if site.upstream and site.target != "sandbox":
         raise PlanError(
-            "--upstream goes with the sandbox alone: nodes on AWS have no way to other servers",
-            hint="Leave it out: the nodes run the engine themselves.",
+            "--upstream goes with the sandbox alone: nodes and hosts have no way to other servers",
+            hint="Leave it out: they run the engine themselves.",
         )
-    else:
-        first = builder.engines(engine)
-    return (
-        *first,
-        builder.gateway(after=()),
+    imitated = site.target == "sandbox" or profile.engine.stand_in
+    engines = builder.imitated_engines(model, engine) if imitated else builder.engines(engine)
+    asks_issuer = bool(profile.identity.issuer) and not _is_file(profile.identity.jwks)
+    served = (
+        builder.gateway(secret_files=_shown_key(site.upstream), asks_issuer=asks_issuer),
         builder.traefik(),
         builder.prometheus(metrics),
-        builder.renewer(),
     )
+    if site.target == "metal":
+        return (*engines, *served, builder.node_exporter())
+    if site.target == "aws":
+        return (*engines, *served, builder.renewer())
+    return (builder.aws(network), *(() if site.upstream else engines), *served, builder.renewer())
+
+
+def _shown_key(upstream: UpstreamPlan | None) -> tuple[str, ...]:
+    """Name the secret that the gateway shows to what is behind it, if it shows one."""
+    if upstream is None:
+        return ("engine-api-key",)
+    return ("upstream-api-key",) if upstream.key_env else ()
+
+
+def _is_file(jwks: str) -> bool:
+    """Tell whether a foreign issuer's key set is given as a file; else it is asked for."""
+    return bool(jwks) and not jwks.startswith(("https://", "http://"))
 
 
 def _gateway(profile: Profile, model: ModelPlan) -> GatewayPlan:
@@ -254,14 +277,15 @@ def _identity(profile: Profile, stack: str) -> IdentityPlan:
     )
 
 
-def _tls(section: TlsSection, stack: str) -> TlsPlan:
+def _tls(section: TlsSection, site: Site) -> TlsPlan:
     """Choose where the certificate comes from.
 
     Raises:
         PlanError: half a pair of files is given.
 
     """
-    own_names = ("localhost", "127.0.0.1", "::1", f"{stack}.cloister.internal")
+    addresses = (host.address for host in site.hosts if host.address)
+    own_names = ("localhost", "127.0.0.1", "::1", *addresses, f"{site.stack}.cloister.internal")
     names = (*own_names, *(name for name in section.hostnames if name not in own_names))
     if bool(section.certificate) != bool(section.key):
         raise PlanError("`tls.certificate` and `tls.key` go together", hint="Give both, or neither.")
@@ -323,7 +347,10 @@ def _doubts(chosen: ChosenModel, gpu: Gpu) -> tuple[Decision, ...]:
     return (Decision(what="unverified", choice=", ".join(fields), why=why),)
 
 
-def _served_by(site: Site, engine: EnginePlan) -> Decision:
+def _served_by(profile: Profile, site: Site, engine: EnginePlan) -> Decision:
+    if site.target == "metal" and profile.engine.stand_in:
+        why = "`engine.stand_in` asks for it: everything but the engine is real, and no answer means anything"
+        return Decision(what="engine", choice=STAND_IN, why=why)
     if site.target != "sandbox":
         return Decision(what="engine", choice=f"{engine.name} {engine.version}", why="the version of the catalogue")
     if site.upstream:
@@ -332,41 +359,8 @@ def _served_by(site: Site, engine: EnginePlan) -> Decision:
         )
     return Decision(
         what="engine",
-        choice="vllm_sim (stand-in)",
+        choice=STAND_IN,
         why="the sandbox has no GPU: vLLM's API is imitated, at the rates predicted for the real one",
-    )
-
-
-def _network_decisions(network: NetworkPlan) -> tuple[Decision, ...]:
-    if network.given:
-        return _given_network_decisions(network.region, network.given)
-    zones = ", ".join(subnet.zone for subnet in network.subnets)
-    return (
-        Decision(
-            what="region",
-            choice=f"{network.region} ({zones})",
-            why="named in the profile; zones that offer the machine",
-        ),
-        Decision(
-            what="network",
-            choice=f"{network.vpc_cidr}, private subnets only",
-            why="no internet gateway and no NAT: nothing outside can be reached, and nothing outside reaches in",
-        ),
-        Decision(
-            what="endpoints",
-            choice=", ".join((*network.gateway_endpoints, *network.interface_endpoints)),
-            why="the AWS services that a node calls, each by a private endpoint",
-        ),
-    )
-
-
-def _given_network_decisions(region: str, given: GivenNetworkPlan) -> tuple[Decision, ...]:
-    subnets, endpoints = ", ".join(given.subnet_ids), ", ".join(f"{k} {v}" for k, v in given.endpoints.items())
-    why = "given in the profile: read, checked and left alone"
-    return (
-        Decision(what="region", choice=region, why="named in the profile"),
-        Decision(what="network", choice=f"{given.vpc_id}, {subnets}", why=why),
-        Decision(what="endpoints", choice=endpoints, why=why),
     )
 
 

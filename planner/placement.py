@@ -174,19 +174,10 @@ def plan_network(profile: Profile, host: Host) -> NetworkPlan:
         PlanError: the range is no network, is too small, or the region has too few zones.
 
     """
-    try:
-        vpc = ipaddress.ip_network(profile.network.vpc_cidr)
-        for cidr in profile.network.client_cidrs:
-            ipaddress.ip_network(cidr)
-    except ValueError as error:
-        raise PlanError(f"`network`: {error}", hint="Write a network as 10.42.0.0/16, with no host bits set.") from None
+    vpc = _network_of(profile.network.vpc_cidr)
     if vpc.version != 4 or not 16 <= vpc.prefixlen <= SUBNET_PREFIX:
         raise PlanError(f"`network.vpc_cidr`: {vpc} is not an IPv4 network of /16 to /{SUBNET_PREFIX}")
-    if not profile.network.client_cidrs and not profile.network.client_prefix_lists:
-        raise PlanError(
-            "`network`: no client may reach the endpoint",
-            hint="Name a network in `client_cidrs`, or a prefix list in `client_prefix_lists`.",
-        )
+    check_client_cidrs(profile)
     if profile.aws.network:
         return _given_network(profile, profile.aws.network)
     zones = _zones(profile, host)
@@ -207,6 +198,29 @@ def plan_network(profile: Profile, host: Host) -> NetworkPlan:
         gateway_endpoints=("s3",),
         interface_endpoints=INTERFACE_ENDPOINTS,
     )
+
+
+def check_client_cidrs(profile: Profile) -> None:
+    """Refuse clients' networks that are none, or that there is none.
+
+    Raises:
+        PlanError: it is so.
+
+    """
+    for cidr in profile.network.client_cidrs:
+        _network_of(cidr)
+    if not profile.network.client_cidrs and not profile.network.client_prefix_lists:
+        raise PlanError(
+            "`network`: no client may reach the endpoint",
+            hint="Name a network in `client_cidrs`, or a prefix list in `client_prefix_lists`.",
+        )
+
+
+def _network_of(cidr: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    try:
+        return ipaddress.ip_network(cidr)
+    except ValueError as error:
+        raise PlanError(f"`network`: {error}", hint="Write a network as 10.42.0.0/16, with no host bits set.") from None
 
 
 def _zones(profile: Profile, host: Host) -> tuple[str, ...]:

@@ -15,8 +15,8 @@ from planner.ranges import Range
 PLAN_SCHEMA = 1
 """Raised whenever a reader of an older plan would misread a newer one."""
 
-Target = Literal["sandbox", "aws"]
-"""Where nodes come from: an emulated account on this machine, or a real one."""
+Target = Literal["sandbox", "aws", "metal"]
+"""Where nodes come from: an emulated account on this machine, a real one, or hosts that are reached by SSH."""
 
 Binding = Literal["loopback", "published"]
 """`loopback`: this host only. `published`: what clients may reach; in the sandbox that is loopback as well."""
@@ -255,12 +255,31 @@ class NodePlan(Record, frozen=True, kw_only=True):
     """A replica spans this node and others: they stand close together, and talk among themselves."""
 
 
+class HostPlan(Record, frozen=True, kw_only=True):
+    """A host of the target `metal`. Each runs the whole stack by itself."""
+
+    name: str
+    """As the inventory calls it."""
+    address: str = ""
+    """IP address on which clients reach the endpoint; every one of `interface` when empty."""
+    interface: str = ""
+    """Network interface on which they reach it; whichever has the address when empty."""
+    gpus: int = 0
+
+
 class Port(Record, frozen=True, kw_only=True):
     """A port that a service listens on. There are no others."""
 
     name: str
     number: int
     binding: Binding
+    handed_as: str = ""
+    """Name by which the program takes the listening socket from whoever starts it; empty where it opens its own."""
+
+
+Need = Literal["gpu", "rdma", "jit", "host-figures", "outbound"]
+"""What keeps a service from being shut in as tightly as others: the GPUs' devices; memory that network cards read;
+code that is compiled while it runs; figures of the whole host; machines that are known by name alone."""
 
 
 class Health(Record, frozen=True, kw_only=True):
@@ -278,6 +297,8 @@ class Limits(Record, frozen=True, kw_only=True):
 
     memory_mib: int
     open_files: int = 4096
+    tasks: int = 512
+    """Processes and threads."""
 
 
 class Metrics(Record, frozen=True, kw_only=True):
@@ -302,6 +323,8 @@ class Service(Record, frozen=True, kw_only=True):
     env: dict[str, str] = {}
     secret_env: dict[str, str] = {}
     """Environment variable -> name of the secret whose value it gets when the service starts."""
+    secret_files: tuple[str, ...] = ()
+    """Secrets that it reads as files of these names from `{secrets}`."""
     ports: tuple[Port, ...] = ()
     health: Health | None = None
     limits: Limits
@@ -309,6 +332,9 @@ class Service(Record, frozen=True, kw_only=True):
     after: tuple[str, ...] = ()
     """Services that start first."""
     gpus: int = 0
+    needs: tuple[Need, ...] = ()
+    check: tuple[str, ...] = ()
+    """Arguments with which the program says whether its configuration is good, and ends; none where it cannot."""
     optional: bool = False
     """The stack runs without it (for example where Prometheus is not to be had), and `verify` says so."""
 
@@ -443,6 +469,9 @@ class Plan(Record, frozen=True, kw_only=True):
     """None where the certificate holds no name that a zone could be."""
     consumers: ConsumersPlan = ConsumersPlan()
     nodes: tuple[NodePlan, ...]
+    """Of an account."""
+    hosts: tuple[HostPlan, ...] = ()
+    """Of the target `metal`, which has no nodes of an account."""
     services: tuple[Service, ...]
     gateway: GatewayPlan
     identity: IdentityPlan

@@ -30,9 +30,12 @@ DEFAULT_PORTS: Mapping[str, int] = {
     "traefik.https": 8443,
     "traefik.admin": 8082,
     "prometheus.http": 9090,
+    "node-exporter.http": 9100,
 }
 """`service.port` -> the number it has unless another is given."""
 
+STAND_IN = "vllm_sim (stand-in)"
+"""How a plan names the imitation of the engine."""
 ENGINE_STARTS_WITHIN_S = 1800.0
 """Loading hundreds of GiB of weights and compiling kernels takes minutes; longer than this and something is wrong."""
 ENGINE_MEMORY_MIB = 256 * 1024
@@ -50,8 +53,8 @@ class Services:
         """Return the number of a port."""
         return self._ports[f"{service}.{port}"]
 
-    def _port(self, service: str, name: str, binding: Binding = "loopback") -> Port:
-        return Port(name=name, number=self.number(service, name), binding=binding)
+    def _port(self, service: str, name: str, binding: Binding = "loopback", handed_as: str = "") -> Port:
+        return Port(name=name, number=self.number(service, name), binding=binding, handed_as=handed_as)
 
     def _version(self, artefact: str) -> str:
         return self._catalogue.artefacts[artefact].version
@@ -84,9 +87,10 @@ class Services:
             secret_env={"VLLM_API_KEY": "engine-api-key"},
             ports=(self._port(name, "http"),),
             health=Health(port="http", path="/health", timeout_s=ENGINE_STARTS_WITHIN_S),
-            limits=Limits(memory_mib=ENGINE_MEMORY_MIB, open_files=65536),
+            limits=Limits(memory_mib=ENGINE_MEMORY_MIB, open_files=65536, tasks=16384),
             metrics=Metrics(port="http"),
             gpus=engine.gpus,
+            needs=("gpu", "jit", *(("rdma",) if engine.worker_args else ())),
         )
 
     def imitated_engines(self, model: ModelPlan, engine: EnginePlan) -> tuple[Service, ...]:
@@ -130,18 +134,20 @@ class Services:
             gpus=engine.gpus,
         )
 
-    def gateway(self, after: tuple[str, ...]) -> Service:
-        """Describe the service in every request's path."""
+    def gateway(self, *, secret_files: tuple[str, ...], asks_issuer: bool) -> Service:
+        """Describe the service in every request's path; it may have to ask an issuer for its keys."""
         return Service(
             name="gateway",
             artefact="gateway",
             version=self._version("gateway"),
             args=("--config", "{config}/gateway.toml"),
+            secret_files=secret_files,
             ports=(self._port("gateway", "http"), self._port("gateway", "admin")),
             health=Health(port="admin", path="/healthz"),
             limits=Limits(memory_mib=1024, open_files=8192),
             metrics=Metrics(port="admin"),
-            after=after,
+            needs=("outbound",) if asks_issuer else (),
+            check=("--config", "{config}/gateway.toml", "--check"),
         )
 
     def traefik(self) -> Service:
@@ -151,7 +157,7 @@ class Services:
             artefact="traefik",
             version=self._version("traefik"),
             args=("--configFile={config}/traefik.yml",),
-            ports=(self._port("traefik", "https", "published"), self._port("traefik", "admin")),
+            ports=(self._port("traefik", "https", "published", "websecure"), self._port("traefik", "admin")),
             health=Health(port="admin", path="/ping"),
             limits=Limits(memory_mib=1024, open_files=8192),
             metrics=Metrics(port="admin"),
@@ -177,6 +183,28 @@ class Services:
             health=Health(port="http", path="/prometheus/-/ready"),
             limits=Limits(memory_mib=2048, open_files=8192),
             metrics=Metrics(port="http", path="/prometheus/metrics"),
+            optional=True,
+        )
+
+    def node_exporter(self) -> Service:
+        """Describe the host's own figures: processors, memory, disks, network, pressure."""
+        collectors = ("cpu", "diskstats", "filesystem", "loadavg", "meminfo", "netdev", "pressure", "stat")
+        return Service(
+            name="node-exporter",
+            artefact="node-exporter",
+            version=self._version("node-exporter"),
+            args=(
+                f"--web.listen-address=127.0.0.1:{self.number('node-exporter', 'http')}",
+                "--web.disable-exporter-metrics",
+                "--collector.disable-defaults",
+                *(f"--collector.{name}" for name in collectors),
+                "--log.level=warn",
+            ),
+            ports=(self._port("node-exporter", "http"),),
+            health=Health(port="http", path="/"),
+            limits=Limits(memory_mib=128),
+            metrics=Metrics(port="http"),
+            needs=("host-figures",),
             optional=True,
         )
 

@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from templates.unit_text import unit_value, unit_word
+
 if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
@@ -31,6 +33,8 @@ def environment() -> Environment:
     made.filters["quoted"] = quoted
     made.filters["method_rule"] = method_rule
     made.filters["no_pattern"] = no_pattern
+    made.filters["unit_word"] = unit_word
+    made.filters["unit_value"] = unit_value
     return made
 
 

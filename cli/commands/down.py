@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from cli.options import DEFAULT_STACK, Json, Stack
 
 if TYPE_CHECKING:
     from lifecycle.teardown_certificate import Leftover
 
+KeepWeights = Annotated[bool, typer.Option("--keep-weights", help="Leave the model's weights on the hosts of `metal`.")]
 
-def down(stack: Stack = DEFAULT_STACK, as_json: Json = False) -> None:
+
+def down(stack: Stack = DEFAULT_STACK, keep_weights: KeepWeights = False, as_json: Json = False) -> None:
     """Take a stack away, and prove that nothing is left.
 
     Works on half-made, killed and damaged stacks, and may be run twice. Leaves a certificate in the archive. Exits with
     5 if something is left.
+
+    Hosts of the target metal are given back as they were before the first `up`: units, users, packages, files, firewall
+    and kernel settings, by the record that was made then. A host that is not reached is listed as left.
 
     \b
     Examples:
       deploy down
       deploy down --stack team-a --json
     """
-    import typer
-
     from cli.progress_view import progress_view
     from cli.show import card, emit_json, show
     from lifecycle.down import down as run
@@ -30,7 +35,7 @@ def down(stack: Stack = DEFAULT_STACK, as_json: Json = False) -> None:
     from planner.errors import LeftoversError
 
     with progress_view() as progress:
-        report = run(Home.of_user().stack(stack), progress)
+        report = run(Home.of_user().stack(stack), progress, keep_weights=keep_weights)
     if as_json:
         emit_json(report)
         raise typer.Exit(0 if report.ok else LeftoversError.exit_code)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import Json
+from cli.options import HostsKey, InventoryFile, Json, OneHost, confirm_host_key, inventory_of
 
 if TYPE_CHECKING:
     from lifecycle.hosts.check import HostsReport
     from lifecycle.hosts.fit import Needs
-    from lifecycle.hosts.inventory import Host, Inventory
 
 app = typer.Typer(help="Look at machines that are reached by SSH.", no_args_is_help=True)
 
@@ -24,15 +22,9 @@ def hosts() -> None:
 
 @app.command("check")
 def check(
-    inventory: Annotated[
-        Path | None, typer.Option("--inventory", "-i", help="TOML file that names the hosts.", show_default=False)
-    ] = None,
-    host: Annotated[
-        str, typer.Option("--host", metavar="USER@ADDRESS[:PORT]", help="One host, in an inventory's place.")
-    ] = "",
-    key: Annotated[
-        Path | None, typer.Option("--key", help="SSH private key; your agent's and usual ones when absent.")
-    ] = None,
+    inventory: InventoryFile = None,
+    host: OneHost = "",
+    key: HostsKey = None,
     profile: Annotated[str, typer.Option("--profile", "-p", help="Say whether this profile's plan fits.")] = "",
     as_json: Json = False,
 ) -> None:
@@ -51,29 +43,18 @@ def check(
     from lifecycle.hosts.check import check as look
     from lifecycle.hosts.pins import Pins
     from lifecycle.hosts.ssh import Login
+    from planner.errors import UsageError
 
-    named, needs = _inventory(inventory, host), _needs(profile)
-    login = Login(pins=Pins(Home.of_user().known_hosts), confirm=_confirm, key_file=key)
+    named, needs = inventory_of(inventory, host), _needs(profile)
+    if named is None:
+        raise UsageError("which hosts? give either --inventory or --host", hint="`deploy hosts check --help`")
+    login = Login(pins=Pins(Home.of_user().known_hosts), confirm=confirm_host_key, key_file=key)
     report = look(named, login, needs=needs, profile=profile)  # no moving picture: it may ask about a host key
     if as_json:
         emit_json(report)
     else:
         _show(report)
     raise typer.Exit(0 if report.fits else 1)
-
-
-def _inventory(path: Path | None, host: str) -> Inventory:
-    from lifecycle.hosts.inventory import Inventory, host_from_words, parse_inventory
-    from planner.errors import UsageError
-
-    if (path is None) == (not host):
-        raise UsageError("which hosts? give either --inventory or --host", hint="`deploy hosts check --help`")
-    if path is None:
-        return Inventory(host=(host_from_words(host),))
-    try:
-        return parse_inventory(path.read_text(encoding="utf-8"), str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read: {error}", hint="It is a TOML file with `[[host]]` tables.") from None
 
 
 def _needs(profile: str) -> Needs | None:
@@ -86,12 +67,6 @@ def _needs(profile: str) -> Needs | None:
 
     catalogue = load_catalogue()
     return needs_of(make_plan(load_profile(profile), catalogue, Site(stack="default")), catalogue)
-
-
-def _confirm(host: Host, fingerprint: str) -> bool:
-    from cli.show import confirm
-
-    return confirm(f"{host.name} ({host.address}) shows the host key {fingerprint}. Is that its own?")
 
 
 def _show(report: HostsReport) -> None:

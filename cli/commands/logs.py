@@ -13,6 +13,7 @@ def logs(
     service: Annotated[str, typer.Argument(help="A service; all of them when absent.")] = "",
     stack: Stack = DEFAULT_STACK,
     lines: Annotated[int, typer.Option("--lines", "-n", min=1, max=100_000, help="How many of the last lines.")] = 50,
+    host: Annotated[str, typer.Option("--host", help="Which host of the target metal; the first when absent.")] = "",
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come (Ctrl-C ends it).")] = False,
     as_json: Json = False,
 ) -> None:
@@ -34,10 +35,10 @@ def logs(
     if follow and len(names) > 1:
         raise UsageError("--follow takes one service", hint=f"Name one of: {', '.join(names)}.")
     if as_json:
-        emit_json({"logs": {name: list(lines_of(made, name, lines)) for name in names}})
+        emit_json({"logs": {name: list(lines_of(made, name, lines, host=host)) for name in names}})
         return
     for name in names:
         if len(names) > 1:
             emit_text(f"==> {name} <==")
-        for line in lines_of(made, name, lines, follow=follow):
+        for line in lines_of(made, name, lines, follow=follow, host=host):
             emit_text(line)

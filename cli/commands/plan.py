@@ -9,8 +9,11 @@ import typer
 from cli.options import (
     DEFAULT_STACK,
     AcceptLicence,
+    HostsKey,
+    InventoryFile,
     Json,
     MaxCost,
+    OneHost,
     ProfileName,
     Stack,
     Target,
@@ -18,6 +21,8 @@ from cli.options import (
     Until,
     UpstreamKeyEnv,
     UpstreamUrl,
+    confirm_host_key,
+    inventory_of,
     target_of,
 )
 
@@ -33,6 +38,9 @@ def plan(
     profile: ProfileName = "",
     stack: Stack = DEFAULT_STACK,
     target: Target = "",
+    inventory: InventoryFile = None,
+    host: OneHost = "",
+    key: HostsKey = None,
     upstream: UpstreamUrl = "",
     upstream_key_env: UpstreamKeyEnv = "",
     accept_licence: AcceptLicence = False,
@@ -73,6 +81,9 @@ def plan(
         ttl=ttl,
         until=until,
         max_cost=max_cost,
+        inventory=inventory_of(inventory, host),
+        key=str(key.absolute()) if key else "",
+        confirm=confirm_host_key,
     )
     decided, _ = decide(home, request)
     with progress_view() as progress:

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 
 def status(stack: Stack = DEFAULT_STACK, as_json: Json = False) -> None:
-    """Show whether a stack runs, and its services; of a stack on AWS its nodes, as the account has them.
+    """Show whether a stack runs, and its services; of a stack on AWS its nodes, as the account has them; of
+    one on hosts the units of each, over SSH.
 
     \b
     Examples:
@@ -30,6 +31,9 @@ def status(stack: Stack = DEFAULT_STACK, as_json: Json = False) -> None:
     if report.target == "aws":
         _show_on_aws(report)
         return
+    if report.hosts:
+        _show_on_hosts(report)
+        return
     rows = [(s.name, s.state.lower(), str(s.pid or ""), s.url or "") for s in report.services]
     show(
         f"stack [bold]{report.stack}[/] is [bold]{report.state}[/] (profile {report.profile}, target {report.target})",
@@ -37,6 +41,19 @@ def status(stack: Stack = DEFAULT_STACK, as_json: Json = False) -> None:
         *([f"until {moment(report.until)}"] if report.until else []),
         table(["service", "state", "pid", "url"], rows),
     )
+
+
+def _show_on_hosts(report: StatusReport) -> None:
+    from cli.show import show, table
+
+    show(
+        f"stack [bold]{report.stack}[/] is [bold]{report.state}[/] (profile {report.profile}, target {report.target})",
+        f"endpoint {report.endpoint.url}/v1" if report.endpoint else "no endpoint",
+    )
+    for host in report.hosts:
+        rows = [(one.name, one.state.lower(), str(one.pid or "")) for one in host.services]
+        title = f"{host.name} ({host.address}): {host.state}{': ' + host.error if host.error else ''}"
+        show(table(["service", "state", "pid"], rows, title=title))
 
 
 def _show_on_aws(report: StatusReport) -> None:

@@ -9,8 +9,11 @@ import typer
 from cli.options import (
     DEFAULT_STACK,
     AcceptLicence,
+    HostsKey,
+    InventoryFile,
     Json,
     MaxCost,
+    OneHost,
     ProfileName,
     Stack,
     Target,
@@ -19,6 +22,8 @@ from cli.options import (
     UpstreamKeyEnv,
     UpstreamUrl,
     Yes,
+    confirm_host_key,
+    inventory_of,
     target_of,
 )
 
@@ -49,6 +54,9 @@ def up(
     profile: ProfileName = "",
     stack: Stack = DEFAULT_STACK,
     target: Target = "",
+    inventory: InventoryFile = None,
+    host: OneHost = "",
+    key: HostsKey = None,
     upstream: UpstreamUrl = "",
     upstream_key_env: UpstreamKeyEnv = "",
     accept_licence: AcceptLicence = False,
@@ -69,6 +77,10 @@ def up(
     and stores none. The stack stays in the account and region that it was begun in. What it costs is shown, and agreed
     to by typing the stack's name, or with --yes and --max-cost together.
 
+    On hosts that SSH reaches (--target metal) everything is looked at before anything is changed: a host that does not
+    fit is refused. What it was like is kept, for `deploy down`. A host's key is shown and asked about at first contact,
+    or stands in the inventory. What is to be done is agreed to by typing the stack's name, or with --yes.
+
     With --ttl, --until or --max-cost, the account is told to end the machines before the first of them is started;
     `deploy extend` moves that deadline, `deploy reap` takes away the rest after it.
 
@@ -78,10 +90,12 @@ def up(
       deploy up --profile poc --ttl 8h
       deploy up --profile ./mine.toml --stack team-a
       deploy up --profile poc --upstream http://127.0.0.1:11434
+      deploy up --profile 2xh200 --target metal --inventory hosts.toml
+      deploy up --profile poc --target metal --host ops@192.0.2.10
       deploy up --profile 2xh200 --target aws
       deploy up --profile 2xh200 --target aws --yes --max-cost 50000
     """
-    from cli.agreement import agree_to_bill
+    from cli.agreement import agree_to_bill, agree_to_hosts
     from cli.progress_view import progress_view
     from cli.show import card, emit_json, show
     from cli.views import next_steps, plan_summary
@@ -99,6 +113,9 @@ def up(
         ttl=ttl,
         until=until,
         max_cost=max_cost,
+        inventory=inventory_of(inventory, host),
+        key=str(key.absolute()) if key else "",
+        confirm=confirm_host_key,
         state=state_choice(backend, secrets_provider),
     )
     with progress_view() as progress:
@@ -108,6 +125,8 @@ def up(
             if report.plan.target == "sandbox":
                 return True
             with progress.paused():
+                if report.plan.target == "metal":
+                    return agree_to_hosts(report, yes=yes)
                 return agree_to_bill(report, yes=yes, max_cost=max_cost)
 
         report = run(Home.of_user().stack(stack), request, progress, agree=agree)

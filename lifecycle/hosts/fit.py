@@ -22,6 +22,8 @@ LOWEST_SYSTEMD = 249
 """Of Ubuntu 22.04; Debian 12 has 252. `LoadCredentialEncrypted=` came with 250, so there credentials stay plain."""
 SPARE_DISK_GIB = 30.0
 """Beside the weights: the engine's environment with CUDA's libraries (about 12 GiB), logs, and room to replace both."""
+SPARE_WITHOUT_ENGINE_GIB = 1.0
+"""The same where an imitation takes the engine's place: no CUDA, and no weights."""
 SPARE_MEMORY_GIB = 2.0
 """For the system itself."""
 MEMORY_TOLERANCE = 0.97
@@ -57,7 +59,7 @@ def needs_of(plan: Plan, catalogue: Catalogue) -> Needs:
     """Return what a plan asks of one host."""
     gpu = catalogue.gpus[plan.engine.gpu]
     engines = [service for service in plan.services if service.name.partition("-")[0] == "engine"]
-    gpus = plan.engine.gpus * len(engines)
+    gpus = sum(service.gpus for service in engines if service.artefact == plan.engine.name)
     return Needs(
         gpu=gpu.title,
         gpus=gpus,
@@ -70,10 +72,15 @@ def needs_of(plan: Plan, catalogue: Catalogue) -> Needs:
     )
 
 
+def but_for_our_own(needs: Needs) -> Needs:
+    """Return what is asked of a host that carries the stack already: the endpoint's port is taken by the stack itself."""
+    return msgspec.structs.replace(needs, published_ports=())
+
+
 def fit(host: Host, facts: Facts, needs: Needs | None, catalogue: Catalogue) -> tuple[Verdict, ...]:
     """Judge a host: by itself, against what the inventory says of it, and against a plan where there is one."""
     verdicts = [*_system(facts), *_clock(facts), *_gpus(facts), *_declared(host, facts, catalogue)]
-    verdicts += [*_against(facts, needs)] if needs else [*_disk(facts, 0.0)]
+    verdicts += [*_against(facts, needs)] if needs else [*_disk(facts, SPARE_DISK_GIB)]
     return tuple(verdicts)
 
 
@@ -178,12 +185,11 @@ def _against(facts: Facts, needs: Needs) -> Iterator[Verdict]:
     remedy = f"The plan's services may take {needs.memory_gib:.1f} GiB beside the engine."
     enough = facts.memory_gib >= needs.memory_gib + SPARE_MEMORY_GIB
     yield _verdict("memory", enough, f"{facts.memory_gib:g} GiB", remedy)
-    yield from _disk(facts, needs.weights_gib)
+    yield from _disk(facts, needs.weights_gib + (SPARE_DISK_GIB if needs.gpus else SPARE_WITHOUT_ENGINE_GIB))
     yield from _ports(facts, needs)
 
 
-def _disk(facts: Facts, weights_gib: float) -> Iterator[Verdict]:
-    wanted = weights_gib + SPARE_DISK_GIB
+def _disk(facts: Facts, wanted: float) -> Iterator[Verdict]:
     disk = facts.disk_of(WEIGHTS_FOLDER)
     if disk is None:
         yield Verdict(what="disk", state="no", found="unknown", remedy=f"Nothing is mounted at {WEIGHTS_FOLDER}.")

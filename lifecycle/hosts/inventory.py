@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from planner.errors import UsageError
+from planner.profile import Cidr
 from planner.toml_faults import fault_of
 from planner.toml_lines import line_of
 
@@ -53,12 +54,32 @@ class Host(Record, frozen=True, kw_only=True):
     """A row of the catalogue's `gpus.toml` that must be in it; whatever is found when empty."""
     gpus: Annotated[int, Meta(ge=0, le=64)] | None = None
     """How many GPUs must be in it; whatever is found when absent."""
+    endpoint: Annotated[str, Meta(pattern=r"^[0-9a-fA-F.:]*$")] = ""
+    """IP address of the host on which clients reach the endpoint; the one on which SSH arrives when empty."""
+
+
+class WayOut(Record, frozen=True, kw_only=True):
+    """`[[out]]`: what hosts may reach besides what answers them; everything else is refused."""
+
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,62}$")]
+    """Why; stands beside the rule."""
+    protocol: Literal["tcp", "udp"]
+    """What is spoken."""
+    port: Annotated[int, Meta(ge=1, le=65535)]
+    """There."""
+    networks: Annotated[tuple[Cidr, ...], Meta(min_length=1)]
+    """Where to, as ranges; a single address ends in `/32` or `/128`."""
 
 
 class Inventory(Record, frozen=True, kw_only=True):
     """All hosts of a file, in its order."""
 
     host: Annotated[tuple[Host, ...], Meta(min_length=1)]
+    """The machines."""
+    ssh_from: tuple[Cidr, ...] = ()
+    """Networks that may reach the hosts' SSH servers; the address that `deploy up` comes from when empty."""
+    out: tuple[WayOut, ...] = ()
+    """What hosts may reach, for example time servers. Nothing when empty."""
 
     def named(self, name: str) -> Host:
         """Return the host of that name.

@@ -25,6 +25,8 @@ from planner.progress import Progress
 FOLDER = Path(__file__).resolve().parents[2] / "ansible"
 STOP_TIMEOUT_S = 15.0
 """How long Ansible may take to end after Ctrl-C, before it is ended."""
+TASK_TIMEOUT_S = 2400
+"""How long one task may take on a host, in seconds: an engine may load weights for half an hour."""
 PASSED_ON = ("HOME", "LANG", "LC_ALL", "PATH", "SSH_AUTH_SOCK", "TERM", "USER")
 """Variables of ours that Ansible gets. No others: `ANSIBLE_*` of the user's could switch checks off."""
 
@@ -101,6 +103,7 @@ def play(
     *,
     check: bool = False,
     parts: Sequence[str] = (),
+    of_hosts: Mapping[str, Mapping[str, Any]] = {},
 ) -> Outcome:
     """Run a playbook on all serving hosts, whose keys must be pinned already.
 
@@ -112,14 +115,16 @@ def play(
         progress: is told of every task, of changes, and of failures.
         check: change nothing, and say what would be changed.
         parts: only these roles of the playbook; all when empty.
+        of_hosts: name of a host -> variables of its own.
 
     Raises:
         PlaybookError: a host failed or was not reached; others may have gone on.
 
     """
     with _private_folder() as folder:
-        _write(folder, inventory, login, variables)
+        _write(folder, inventory, login, variables, of_hosts)
         command = [
+            *_ends_with_us(),
             *(sys.executable, "-m", "ansible", "playbook", f"{FOLDER}/{playbook}.yml"),
             *("--inventory", f"{folder}/inventory.json", "--extra-vars", f"@{folder}/variables.json", "--diff"),
             *(["--check"] if check else []),
@@ -147,14 +152,30 @@ def _private_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _write(folder: Path, inventory: Inventory, login: Login, variables: Mapping[str, Any]) -> None:
+def _write(
+    folder: Path,
+    inventory: Inventory,
+    login: Login,
+    variables: Mapping[str, Any],
+    of_hosts: Mapping[str, Mapping[str, Any]],
+) -> None:
     write_config(folder, inventory, login)
     hosts = {
-        host.name: {"ansible_user": host.user, "ansible_python_interpreter": "/usr/bin/python3"}
+        host.name: {
+            **of_hosts.get(host.name, {}),
+            "ansible_user": host.user,
+            "ansible_python_interpreter": "/usr/bin/python3",
+        }
         for host in inventory.serving
     }
     files.write(folder / "inventory.json", msgspec.json.encode({"all": {"hosts": hosts}}))
     files.write(folder / "variables.json", msgspec.json.encode(dict(variables)))
+
+
+def _ends_with_us() -> list[str]:
+    """Return the words before a command that have it end when we are killed: nobody works on a host without its lock."""
+    program = shutil.which("setpriv")
+    return [program, "--pdeathsig", "TERM"] if program else []
 
 
 @contextlib.contextmanager
@@ -170,6 +191,7 @@ def _running(command: list[str], folder: Path, errors: IO[bytes], login: Login) 
         "ANSIBLE_SSH_ARGS": f"-F {folder}/{CONFIG} -o ControlMaster=auto -o ControlPersist=60s",
         "ANSIBLE_SSH_CONTROL_PATH_DIR": f"{folder}/c",
         "ANSIBLE_STDOUT_CALLBACK": "progress_lines",
+        "ANSIBLE_TASK_TIMEOUT": str(TASK_TIMEOUT_S),
     }
     process = subprocess.Popen(  # noqa: S603 - our own words
         command,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import httpx
 import msgspec
@@ -37,6 +37,7 @@ class Subject:
 
     Attributes:
         token: gives a token that is valid for inference; None where the stack issues none and none was given.
+        reached: port of the plan -> port of this machine's loopback from which a tunnel leads there.
 
     """
 
@@ -44,11 +45,17 @@ class Subject:
     layout: Layout
     host: str
     token: Callable[[], str | None]
+    reached: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def port(self) -> int:
-        """The published port."""
-        return self.plan.port("traefik", "https")
+        """The published port, or the one of this machine that leads there."""
+        return self.reached_at("traefik", "https")
+
+    def reached_at(self, service: str, port: str) -> int:
+        """Return the number by which a port of the plan is reached from here."""
+        number = self.plan.port(service, port)
+        return self.reached.get(number, number)
 
     @property
     def url(self) -> str:

@@ -26,7 +26,7 @@ def probe(subject: Subject, *, runs: bool) -> Iterator[Check]:
 
 
 def _api(subject: Subject, path: str) -> Any:
-    port = subject.plan.port("prometheus", "http")
+    port = subject.reached_at("prometheus", "http")
     with httpx.Client(base_url=f"http://127.0.0.1:{port}/prometheus", timeout=5, trust_env=False) as client:
         return client.get(path).raise_for_status().json()["data"]
 

@@ -24,7 +24,7 @@ def probe(subject: Subject) -> Iterator[Check]:
 
 def _answers(subject: Subject, service: Service) -> Check:
     key = Path(subject.layout.secrets, "engine-api-key").read_text(encoding="utf-8").strip()
-    url = f"http://127.0.0.1:{subject.plan.port(service.name, 'http')}"
+    url = f"http://127.0.0.1:{subject.reached_at(service.name, 'http')}"
     try:
         with httpx.Client(base_url=url, timeout=TIMEOUT_S, trust_env=False) as client:
             headers = {"Authorization": f"Bearer {key}"}

@@ -70,8 +70,12 @@ def on_stack(stack: Stack) -> Iterator[Answer]:
 
 
 def on_plan(plan: Plan) -> Iterator[Answer]:
-    """Judge the networks that the plan names; those of a given network are in the account, where `up` checks them."""
-    if plan.network.given:
+    """Judge the networks that the plan names.
+
+    Those of a given network are in the account, where `up` checks them; hosts of the target `metal` stand in their
+    operator's, where their own firewall is what keeps the internet out.
+    """
+    if plan.network.given or plan.target == "metal":
         return
     for what, cidr in (
         ("network", plan.network.vpc_cidr),

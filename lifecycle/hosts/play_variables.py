@@ -1,0 +1,69 @@
+"""What the playbooks are told of a stack and of its hosts: pure, but for the roles' own defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from lifecycle.hosts.facts import Facts
+from lifecycle.hosts.inventory import Host, Inventory
+from lifecycle.hosts.kept import Arrival
+from lifecycle.hosts.playbook import FOLDER
+from planner.plan import Plan
+
+OF_A_NAMESPACE = ("net.ipv4.", "net.ipv6.")
+"""Kernel settings that a machine has for itself even where it shares its kernel."""
+SHARED_KERNEL = "systemd-nspawn"
+"""A booted container: its firewall is its own, auditing and most of the kernel's settings are its host's."""
+
+
+def prepare_variables(plan: Plan, inventory: Inventory, arrivals: Mapping[str, Arrival]) -> dict[str, Any]:
+    """Return what `prepare` is told of all hosts.
+
+    Args:
+        plan: says who may reach the endpoint.
+        inventory: says who may reach SSH, and what hosts may reach.
+        arrivals: by host; where we come from is let in where the inventory says nothing.
+
+    """
+    ours = sorted({_range(arrival.ours) for arrival in arrivals.values()})
+    ssh = list(inventory.ssh_from) or ours
+    rules = [
+        {"name": "SSH", "protocol": "tcp", "port": port, "networks": ssh}
+        for port in sorted({arrival.port for arrival in arrivals.values()})
+    ]
+    rules.append(
+        {
+            "name": "endpoint",
+            "protocol": "tcp",
+            "port": plan.network.gateway_port,
+            "networks": list(plan.network.client_cidrs),
+        }
+    )
+    ways_out = [
+        {"name": way.name, "protocol": way.protocol, "port": way.port, "networks": list(way.networks)}
+        for way in inventory.out
+    ]
+    return {"firewall_in": rules, "firewall_out": ways_out}
+
+
+def host_variables(host: Host, facts: Facts) -> dict[str, Any]:
+    """Return what `prepare` is told of one host."""
+    variables: dict[str, Any] = {"ssh_root_login": "prohibit-password" if host.user == "root" else "no"}
+    if facts.virtualization == SHARED_KERNEL:
+        wanted = _defaults("base")["base_sysctl"].items()
+        variables["base_sysctl"] = {name: value for name, value in wanted if name.startswith(OF_A_NAMESPACE)}
+        variables["audit_started"] = False
+    return variables
+
+
+def _range(address: str) -> str:
+    return f"{address}/{128 if ':' in address else 32}"
+
+
+def _defaults(role: str) -> dict[str, Any]:
+    path = FOLDER / "roles" / role / "defaults" / "main.yml"
+    values: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return values

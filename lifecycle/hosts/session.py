@@ -1,0 +1,99 @@
+"""All hosts of a stack at once: logged in on, locked, and watched while playbooks change them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from lifecycle.home import StackHome
+from lifecycle.hosts.inventory import Host
+from lifecycle.hosts.kept import KeptHosts, login_of
+from lifecycle.hosts.lock import HostLock, hold_host
+from lifecycle.hosts.playbook import Outcome, play
+from lifecycle.hosts.ssh import Confirm, Connection, Login, connect
+from lifecycle.hosts.state import Keeper
+from planner.progress import Progress
+
+
+class OpenHost:
+    """A host that this verb works on."""
+
+    def __init__(self, host: Host, connection: Connection, lock: HostLock, keeper: Keeper) -> None:
+        self.host = host
+        self.connection = connection
+        self.lock = lock
+        self.keeper = keeper
+
+
+class HostSession:
+    """The hosts of a stack, each locked for one verb."""
+
+    def __init__(self, kept: KeptHosts, login: Login, hosts: Sequence[OpenHost], progress: Progress) -> None:
+        self.kept = kept
+        self.login = login
+        self.hosts = tuple(hosts)
+        self.progress = progress
+
+    @classmethod
+    @contextlib.contextmanager
+    def open(
+        cls, home: StackHome, kept: KeptHosts, verb: str, progress: Progress, confirm: Confirm
+    ) -> Iterator[HostSession]:
+        """Log in on every host and lock it.
+
+        Raises:
+            DeployError: a host is not reached.
+            LockedError: somebody else works on one.
+
+        """
+        login = login_of(home, kept.key, confirm)
+        with contextlib.ExitStack() as opened:
+            hosts = [opened.enter_context(open_host(home, kept, host, login, verb)) for host in kept.inventory.serving]
+            yield cls(kept, login, hosts, progress)
+
+    def play(
+        self,
+        playbook: str,
+        variables: Mapping[str, Any],
+        *,
+        of_hosts: Mapping[str, Mapping[str, Any]] = {},
+    ) -> Outcome:
+        """Run a playbook on all hosts; what it changes is noted on each, so that it can be given back.
+
+        Raises:
+            DeployError: a host failed or was not reached, or its lock was lost.
+
+        """
+        with self.changing():
+            return play(playbook, self.kept.inventory, self.login, variables, self.progress, of_hosts=of_hosts)
+
+    @contextlib.contextmanager
+    def changing(self) -> Iterator[None]:
+        """Note on each host what a block changes there.
+
+        Raises:
+            DeployError: a lock was lost, or a host belongs to another stack.
+
+        """
+        with contextlib.ExitStack() as watched:
+            for one in self.hosts:
+                one.lock.check()
+                watched.enter_context(one.keeper.watching())
+            yield
+
+
+@contextlib.contextmanager
+def open_host(home: StackHome, kept: KeptHosts, host: Host, login: Login, verb: str) -> Iterator[OpenHost]:
+    """Log in on one host and lock it.
+
+    Raises:
+        DeployError: it is not reached.
+        LockedError: somebody else works on it.
+
+    """
+    with (
+        connect(kept.inventory.way_to(host), login) as connection,
+        hold_host(connection, verb, home.name) as lock,
+    ):
+        yield OpenHost(host, connection, lock, Keeper(connection, kept.owner, home.folder / "hosts"))

@@ -1,0 +1,75 @@
+"""`verify` of a stack on hosts: each is probed like a stranger and like a client, and looked at from inside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+import msgspec
+
+from lifecycle.hosts.kept import KeptHosts, login_of
+from lifecycle.hosts.ssh import Connection, connect
+from lifecycle.hosts.subject import subject_of
+from lifecycle.hosts.units import services_on
+from lifecycle.probes import auth, inference, observe, replicas, routes, stored, tls
+from lifecycle.probes.base import Check, Subject
+from lifecycle.probes.hosts import HostProbe
+from lifecycle.stack import Stack
+from planner.errors import DeployError
+from planner.plan import HostPlan
+from planner.progress import Progress
+from planner.services import STAND_IN
+
+
+def check_hosts(stack: Stack, kept: KeptHosts, token: Callable[[], str | None], progress: Progress) -> Iterator[Check]:
+    """Yield every check of every host; one that is not reached fails, and keeps none of the others from being tried.
+
+    Args:
+        stack: a stack that is up.
+        kept: its hosts.
+        token: gives a token that is valid for inference.
+        progress: told about each theme.
+
+    """
+    if any(decision.choice == STAND_IN for decision in stack.plan.decisions):
+        progress.warn("the engine is a stand-in: answers mean nothing")
+        yield Check(id="engine.real", ok=None, detail=f"{STAND_IN}: no answer means anything")
+    login = login_of(stack.home, kept.key)
+    for planned in stack.plan.hosts:
+        try:
+            way = kept.inventory.way_to(kept.inventory.named(planned.name))
+            with (
+                connect(way, login) as connection,
+                subject_of(stack, kept, planned, login, token) as subject,
+            ):
+                for title, run in _themes(stack, planned, connection, subject):
+                    with progress.step(f"{planned.name}: {title}"):
+                        yield from _told_apart(stack, planned, run())
+        except DeployError as error:
+            yield Check(id=f"host.{planned.name}.reached", ok=False, detail=error.message)
+
+
+def _themes(
+    stack: Stack, planned: HostPlan, connection: Connection, subject: Subject
+) -> Iterator[tuple[str, Callable[[], Iterable[Check]]]]:
+    """List the themes in reading order; each is run when its turn comes."""
+    published = stack.plan.network.gateway_port
+    probe = HostProbe(stack.plan, planned, connection, straight=published not in subject.reached)
+    yield "host", probe.probe
+    yield "TLS", lambda: tls.probe(subject)
+    yield "tokens", lambda: auth.probe(subject)
+    yield "inference", lambda: inference.probe(subject)
+    yield "replicas", lambda: replicas.probe(subject)
+    yield "closed routes", lambda: routes.probe(subject)
+    yield "secrets", lambda: stored.probe(subject)
+    yield "metrics", lambda: observe.probe(subject, runs=_runs(stack, connection, "prometheus"))
+
+
+def _told_apart(stack: Stack, planned: HostPlan, checks: Iterable[Check]) -> Iterator[Check]:
+    """Say which host it is of, where there are several."""
+    for check in checks:
+        alone = len(stack.plan.hosts) == 1 or check.id.startswith("host.")
+        yield check if alone else msgspec.structs.replace(check, id=f"{check.id}@{planned.name}")
+
+
+def _runs(stack: Stack, connection: Connection, name: str) -> bool:
+    return any(one.name == name and one.state == "RUNNING" for one in services_on(stack.plan, connection))
