@@ -152,7 +152,10 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         bundle=bundle,
         private_name=plan_private_name(tls, site.stack, profile.aws.consumer_vpc_ids),
         nodes=plan_nodes(profile, host, network, placed),
-        services=_services(builder, site, network=network, model=served, engine=engine, metrics=metrics),
+        services=(
+            *_services(builder, site, network=network, model=served, engine=engine, metrics=metrics),
+            *(builder.reclaim(profile.aws.capacity) if site.target == "aws" else ()),
+        ),
         gateway=_gateway(profile, served),
         identity=identity,
         tls=tls,
