@@ -126,7 +126,7 @@ class _Chosen:
         self.take("fabric_manager", driver, f"the fabric manager {driver}")
         if len(self.refusals) > before:
             self.refusals[-1] = (
-                f"the host has NVSwitches, driver {driver} and fabric manager {found or 'none'}: both must have exactly "
+                f"the host has NVSwitches, driver {driver} and fabric manager {found or 'none'}: both need exactly "
                 f"one version, or CUDA does not start. {self.refusals[-1]}"
             )
 
