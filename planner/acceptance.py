@@ -63,7 +63,7 @@ def expected_gpus(plan: Plan, catalogue: Catalogue, *, exactly: int | None = Non
     Args:
         plan: what is to run.
         catalogue: what products are, and what they reach.
-        exactly: GPUs of the machine, where an inventory or the account says so.
+        exactly: GPUs of the machine, where an inventory says so; of AWS's the plan does.
 
     """
     engines = [service for service in plan.services if service.gpus and not _is_stand_in(service.artefact, catalogue)]
@@ -75,7 +75,7 @@ def expected_gpus(plan: Plan, catalogue: Catalogue, *, exactly: int | None = Non
     drivers = catalogue.driver_sets[DRIVER_SET]
     return Expected(
         gpus=sum(service.gpus for service in engines) // nodes,
-        exactly=exactly,
+        exactly=plan.nodes[0].gpus if plan.target == "aws" else exactly,
         products=tuple(
             Product(
                 name=row.product,

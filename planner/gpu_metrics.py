@@ -9,7 +9,8 @@ from planner.plan import Plan, Record
 PORT = 9400
 """Of dcgm-exporter, on loopback: its own default."""
 HOT_C = 85
-"""Warned of above: products slow down from 87 degrees Celsius (H200: nvidia-smi's "GPU Max Operating Temp")."""
+"""Warned of above, in degrees Celsius: a third party's record of an H200 shows 87 as its highest operating temperature,
+and no vendor's figure was found."""
 
 
 class GpuMetrics(Record, frozen=True, kw_only=True):
@@ -25,4 +26,6 @@ class GpuMetrics(Record, frozen=True, kw_only=True):
 def gpu_metrics(plan: Plan, catalogue: Catalogue) -> GpuMetrics | None:
     """Return what is watched; None where no GPU serves."""
     expected = expected_gpus(plan, catalogue)
-    return GpuMetrics(gpus=expected.gpus, harmless_xids=expected.harmless_xids) if expected else None
+    return (
+        GpuMetrics(gpus=expected.exactly or expected.gpus, harmless_xids=expected.harmless_xids) if expected else None
+    )
