@@ -70,12 +70,34 @@ def expected_gpus(plan: Plan, catalogue: Catalogue, *, exactly: int | None = Non
     if not engines:
         return None
     nodes = 1 + len(plan.engine.worker_args)
-    products = [row for row in catalogue.gpu_products if row.gpu == plan.engine.gpu]
+    return expected_of(
+        plan.engine.gpu,
+        catalogue,
+        gpus=sum(service.gpus for service in engines) // nodes,
+        exactly=plan.nodes[0].gpus if plan.target == "aws" else exactly,
+        fabric=_fabric(plan),
+    )
+
+
+def expected_of(
+    gpu: str, catalogue: Catalogue, *, gpus: int, exactly: int | None = None, fabric: Fabric | None = None
+) -> Expected:
+    """Return what so many GPUs of a kind are held against.
+
+    Args:
+        gpu: a row of `gpus.toml`, which several products may be.
+        catalogue: what products are, and what they reach.
+        gpus: at least so many.
+        exactly: GPUs of the machine, where that is known.
+        fabric: what joins it to others.
+
+    """
+    products = [row for row in catalogue.gpu_products if row.gpu == gpu]
     names = {row.product for row in products}
     drivers = catalogue.driver_sets[DRIVER_SET]
     return Expected(
-        gpus=sum(service.gpus for service in engines) // nodes,
-        exactly=plan.nodes[0].gpus if plan.target == "aws" else exactly,
+        gpus=gpus,
+        exactly=exactly,
         products=tuple(
             Product(
                 name=row.product,
@@ -93,7 +115,7 @@ def expected_gpus(plan: Plan, catalogue: Catalogue, *, exactly: int | None = Non
         driver=drivers.driver,
         least_driver=drivers.least_driver,
         harmless_xids=tuple(row.number for row in catalogue.harmless_xids),
-        fabric=_fabric(plan),
+        fabric=fabric,
     )
 
 
