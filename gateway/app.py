@@ -11,10 +11,12 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import aiohttp
+import msgspec
 from aiohttp import web
 
 from gateway import revocations
 from gateway.config import Config
+from gateway.draining import Draining, DrainRequest
 from gateway.errors import RefusalError, ScopeMissingError, TokenRefusedError, not_found, too_many, wrong_method
 from gateway.jwt_verifier import Caller, Verifier
 from gateway.keys import FileKeys, Keys, RemoteKeys, read_key_set
@@ -47,7 +49,8 @@ class Gateway:
         self.revocations = WatchedFile(Path(config.auth.revocations_file), revocations.read)
         self.keys: Keys = _keys(config, session)
         self.verifier = Verifier(config.auth, self.keys, lambda: self.revocations.value)
-        self.proxy = Proxy(config, session, self.metrics)
+        self.draining = Draining()
+        self.proxy = Proxy(config, session, self.metrics, self.draining)
         self.in_flight = InFlight(config.limits)
         self._routes = {route.path: route for route in config.routes}
 
@@ -85,6 +88,7 @@ class Gateway:
         if request.method not in route.methods:
             raise wrong_method(route.methods)
         _need(caller, route.scope)
+        self.draining.refuse()
         with self.in_flight.slot(caller.client), self._counted(caller):
             return await self.proxy.serve(request, route, caller)
 
@@ -129,6 +133,7 @@ class Gateway:
         known = self.revocations.value
         self.metrics.revocations.set(len(known.revoked) + len(known.clients))
         self.metrics.key_set_age.set(self.keys.age_s())
+        self.metrics.draining.set(self.draining.active)
         self.metrics.reload_failures.labels("revocations").set(self.revocations.failures)
         self.metrics.reload_failures.labels("keys").set(self.keys.failures)
         self.metrics.stale.labels("revocations").set(self.revocations.stale)
@@ -211,9 +216,25 @@ def _admin(gateway: Gateway) -> web.Application:
         )
 
     async def health(_: web.Request) -> web.Response:
-        return web.Response(text="ok\n")
+        # 200 in any case: whoever restarts what is not healthy would cut the very requests that a drain waits for.
+        return web.Response(text=f"draining: {gateway.draining.reason}\n" if gateway.draining.active else "ok\n")
 
-    app = web.Application()
+    async def drain(request: web.Request) -> web.Response:
+        try:
+            gateway.draining.begin(msgspec.json.decode(await request.read(), type=DrainRequest))
+        except msgspec.MsgspecError as error:
+            raise web.HTTPBadRequest(text=f"{error}\n") from None
+        return web.json_response({"in_flight": gateway.in_flight.total}, status=202)
+
+    async def end_drain(_: web.Request) -> web.Response:
+        gateway.draining.end()
+        return web.Response(status=204)
+
+    # Whoever is on this host may drain it, as they may take up all connections of the other listener: it refuses
+    # requests for a while, and shows nothing.
+    app = web.Application(client_max_size=4096)
     app.router.add_get("/metrics", metrics)
     app.router.add_get("/healthz", health)
+    app.router.add_post("/drain", drain)
+    app.router.add_delete("/drain", end_drain)
     return app

@@ -17,6 +17,11 @@ class InFlight:
         self._limits = limits
         self._by_client: Counter[str] = Counter()
 
+    @property
+    def total(self) -> int:
+        """Requests under way."""
+        return self._by_client.total()
+
     @contextmanager
     def slot(self, client: str) -> Iterator[None]:
         """Take a place for one request.

@@ -31,6 +31,7 @@ class GatewayMetrics:
             "gateway_replica_failures", "Not connected, broken off, or answered by 5xx", ("replica",), **where
         )
         self.replica_in_flight = Gauge("gateway_replica_in_flight", "Requests under way", ("replica",), **where)
+        self.draining = Gauge("gateway_draining", "1 while the host is being left", registry=self.registry)
         self.auth_failures = Counter("gateway_auth_failures", "Refused callers", ("reason",), **where)
         self.key_set_age = Gauge("gateway_jwks_age_seconds", "Since the key set was looked at", registry=self.registry)
         self.revocations = Gauge("gateway_revocations_loaded", "Revoked tokens and clients", registry=self.registry)

@@ -14,6 +14,7 @@ from aiohttp import HttpVersion11, web
 from multidict import CIMultiDict
 
 from gateway.config import Config, Route
+from gateway.draining import Draining
 from gateway.errors import RefusalError, too_large, upstream_failed
 from gateway.jwt_verifier import Caller
 from gateway.metrics import GatewayMetrics
@@ -35,9 +36,12 @@ LAST_WORD_S = 1.0
 class Proxy:
     """Serves one request at a time for many callers."""
 
-    def __init__(self, config: Config, session: aiohttp.ClientSession, metrics: GatewayMetrics) -> None:
+    def __init__(
+        self, config: Config, session: aiohttp.ClientSession, metrics: GatewayMetrics, draining: Draining
+    ) -> None:
         self._config = config
         self._metrics = metrics
+        self._draining = draining
         self._upstreams = Upstreams(config.upstream, session, metrics)
         key_file = config.upstream.api_key_file
         self._key = Path(key_file).read_text(encoding="utf-8").strip() if key_file else ""
@@ -56,7 +60,7 @@ class Proxy:
         response, reader = None, UsageReader(streamed=False)
         try:
             async with (
-                asyncio.timeout(self._config.limits.request_timeout_s),
+                self._draining.within(self._config.limits.request_timeout_s),
                 self._upstreams.ask(
                     request.method, route.path, body, self._headers(request, caller, request_id)
                 ) as answer,
@@ -79,6 +83,8 @@ class Proxy:
     def _failure(self, error: Exception) -> RefusalError:
         if isinstance(error, aiohttp.ServerTimeoutError):
             return upstream_failed(504, "could not be connected to in time")
+        if isinstance(error, TimeoutError) and self._draining.active:
+            return upstream_failed(504, "is on a host that is taken away before the answer could end")
         if isinstance(error, TimeoutError):
             return upstream_failed(504, f"did not end its answer within {self._config.limits.request_timeout_s} s")
         return upstream_failed(502, "refused the connection or closed it")

@@ -151,8 +151,9 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         private_name=None if site.target == "metal" else plan_private_name(tls, site.stack, consumer_vpcs),
         nodes=ground.nodes,
         hosts=ground.hosts,
-        services=_services(
-            builder, profile, site, network=ground.network, model=served, engine=engine, metrics=metrics
+        services=(
+            *_services(builder, profile, site, network=ground.network, model=served, engine=engine, metrics=metrics),
+            *(builder.reclaim(profile.aws.capacity) if site.target == "aws" else ()),
         ),
         gateway=_gateway(profile, served),
         identity=identity,

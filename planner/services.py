@@ -208,6 +208,22 @@ class Services:
             optional=True,
         )
 
+    def reclaim(self, capacity: str) -> tuple[Service, ...]:
+        """Describe what has the gateway drained before AWS takes a node back; nothing where it does not do that."""
+        if capacity not in {"spot", "capacity-block"}:
+            return ()
+        times = ("--block-times", "{config}/times.json") if capacity == "capacity-block" else ()
+        gateway = f"http://127.0.0.1:{self.number('gateway', 'admin')}"
+        service = Service(
+            name="reclaim",
+            artefact="reclaim",
+            version=self._version("reclaim"),
+            args=("--gateway", gateway, *times),
+            limits=Limits(memory_mib=128),
+            after=("gateway",),
+        )
+        return (service,)
+
     def renewer(self) -> Service:
         """Describe what renews the certificate when a third of its lifetime is left."""
         return Service(

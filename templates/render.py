@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from planner.catalogue import load_catalogue
+from planner.gpu_metrics import GpuMetrics, gpu_metrics
 from planner.layout import Layout
 from planner.plan import Plan
 from templates.environment import environment
@@ -25,21 +27,25 @@ def render(plan: Plan, layout: Layout) -> dict[str, str]:
         jinja2.UndefinedError: a template names what the plan does not have.
 
     """
+    gpus = gpu_metrics(plan, load_catalogue())
     context = {
         "plan": plan,
+        "gpus": gpus,
         "layout": layout,
         "ports": {service.name: {port.name: port.number for port in service.ports} for service in plan.services},
-        "scraped": _scraped(plan),
+        "scraped": _scraped(plan, gpus),
         "upstreams": _upstreams(plan),
         "upstream_key": _upstream_key(plan, layout),
     }
     return {path: environment().get_template(name).render(context) for path, name in TEMPLATES.items()}
 
 
-def _scraped(plan: Plan) -> list[dict[str, Any]]:
+def _scraped(plan: Plan, gpus: GpuMetrics | None) -> list[dict[str, Any]]:
     """Return Prometheus's targets. The engine's replicas are one job; each carries its service's name as `replica`."""
     replicas = plan.engine.service_names
-    return [
+    # The exporter of the GPUs' figures is the host's, as their driver is, and not a service of the stack.
+    exporter = [{"job": "gpus", "replica": "", "port": gpus.port, "path": "/metrics"}] if gpus else []
+    services = [
         {
             "job": "engine" if service.name in replicas else service.name,
             "replica": service.name if service.name in replicas else "",
@@ -49,6 +55,7 @@ def _scraped(plan: Plan) -> list[dict[str, Any]]:
         for service in plan.services
         if service.metrics is not None
     ]
+    return [*services, *exporter]
 
 
 def _upstreams(plan: Plan) -> dict[str, str]:

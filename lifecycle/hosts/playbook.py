@@ -192,6 +192,7 @@ def _running(command: list[str], folder: Path, errors: IO[bytes], login: Login) 
         "ANSIBLE_SSH_CONTROL_PATH_DIR": f"{folder}/c",
         "ANSIBLE_STDOUT_CALLBACK": "progress_lines",
         "ANSIBLE_TASK_TIMEOUT": str(TASK_TIMEOUT_S),
+        "PYTHONPATH": str(FOLDER.parent),  # filters judge with the toolkit's own Python
     }
     process = subprocess.Popen(  # noqa: S603 - our own words
         command,

@@ -11,12 +11,16 @@ from typing import TypeVar
 import msgspec
 
 from planner.catalogue.rows import (
+    AllReduceFloor,
     ApiPrice,
     Artefact,
     ArtefactSource,
     Assumption,
+    DriverSet,
     Engine,
     Gpu,
+    GpuProduct,
+    HarmlessXid,
     Host,
     HostPrice,
     Licence,
@@ -33,7 +37,9 @@ __all__ = ["Artefact", "ArtefactSource", "Catalogue", "Engine", "Gpu", "Host", "
 FOLDER = Path(__file__).parent
 
 
-Named = TypeVar("Named", Model, Gpu, Host, Provider, Licence, Engine, Artefact, ApiPrice, Assumption, ResourcePrice)
+Named = TypeVar(
+    "Named", Model, Gpu, Host, Provider, Licence, Engine, Artefact, ApiPrice, Assumption, ResourcePrice, DriverSet
+)
 AnyRow = TypeVar("AnyRow", bound=msgspec.Struct)
 
 
@@ -53,6 +59,10 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
     apis: dict[str, ApiPrice]
     assumptions: dict[str, Assumption]
     rates: tuple[Rate, ...]
+    driver_sets: dict[str, DriverSet] = {}
+    gpu_products: tuple[GpuProduct, ...] = ()
+    all_reduce_floors: tuple[AllReduceFloor, ...] = ()
+    harmless_xids: tuple[HarmlessXid, ...] = ()
 
     def model(self, name: str) -> Model:
         """Return a model.
@@ -104,6 +114,10 @@ def load_catalogue() -> Catalogue:
         apis=_by_name("prices", "api", ApiPrice),
         assumptions=_by_name("assumptions", "assumption", Assumption),
         rates=_rows("prices", "rate", Rate),
+        driver_sets=_by_name("drivers", "driver_set", DriverSet),
+        gpu_products=_rows("acceptance", "gpu_product", GpuProduct),
+        all_reduce_floors=_rows("acceptance", "all_reduce", AllReduceFloor),
+        harmless_xids=_rows("acceptance", "harmless_xid", HarmlessXid),
     )
 
 

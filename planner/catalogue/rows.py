@@ -260,6 +260,59 @@ class Engine(Row, frozen=True, kw_only=True):
     compute_efficiency: float
 
 
+class DriverSet(Row, frozen=True, kw_only=True):
+    """Versions of NVIDIA's software that go together on a host."""
+
+    name: str
+    driver: str
+    fabric_manager: str
+    least_driver: str
+    """Oldest branch or version that the engine still runs on."""
+    container_toolkit: str
+    dcgm: str
+    dcgm_exporter: str
+    packages: dict[str, tuple[str, ...]]
+    """What it is for -> patterns of Debian package names."""
+
+    def __post_init__(self) -> None:
+        """Refuse versions that do not go together."""
+        super().__post_init__()
+        if self.fabric_manager != self.driver:
+            raise ValueError("the fabric manager has exactly the driver's version")
+
+
+class GpuProduct(Row, frozen=True, kw_only=True):
+    """A GPU as `nvidia-smi` names it, and how several of them are joined."""
+
+    product: str
+    gpu: str
+    """A row of `gpus.toml`."""
+    memory_mib: int
+    links: Annotated[tuple[str, ...], Meta(min_length=1)]
+    """Words of `nvidia-smi topo -m` that may stand between any two."""
+    nvswitch: bool
+    """Joined by NVSwitches, which need the fabric manager."""
+
+
+class AllReduceFloor(Row, frozen=True, kw_only=True):
+    """What an all-reduce over a whole machine reaches at least."""
+
+    product: str
+    """A row of `gpu_product`."""
+    gpus: Annotated[int, Meta(ge=2)]
+    size: str
+    """Of the message, as nccl-tests takes it."""
+    bus_gb_s: Positive
+    """Bus bandwidth in GB/s (10^9 bytes)."""
+
+
+class HarmlessXid(Row, frozen=True, kw_only=True):
+    """An error of the driver's for which no hardware is to blame."""
+
+    number: int
+    title: str
+
+
 class ArtefactSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One place an artefact may come from."""
 

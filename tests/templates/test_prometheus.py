@@ -21,6 +21,8 @@ from tests.templates.stacks import layout_below, plan_of
 CASES = sorted((Path(__file__).parent / "rules").glob("*.test.yml"))
 RUNBOOKS = Path(__file__).parents[2] / "docs" / "runbooks"
 RULES = "prometheus/rules/cloister.yml"
+WITH_GPUS = plan_of("2xh200", target="aws")
+"""Every alert there is: in the sandbox no GPU is watched."""
 
 
 @pytest.fixture(scope="module")
@@ -82,15 +84,32 @@ def test_rules_are_found_below_any_folder(name: str, promtool: str, tmp_path: Pa
 
 
 @pytest.mark.slow
+def test_prometheus_takes_the_files_of_hosts_with_gpus(promtool: str, tmp_path: Path) -> None:
+    config = write(WITH_GPUS, tmp_path)
+    run(promtool, "check", "config", "--lint-fatal", config / "prometheus/prometheus.yml")
+    assert f"{len(alerts(WITH_GPUS))} rules found" in run(promtool, "check", "rules", "--lint-fatal", config / RULES)
+
+
+def test_gpus_are_watched_where_there_are_some() -> None:
+    def jobs(plan: Plan) -> dict[str, Any]:
+        text = render(plan, layout_below("/stack"))["prometheus/prometheus.yml"]
+        return {job["job_name"]: job["static_configs"] for job in yaml.safe_load(text)["scrape_configs"]}
+
+    assert jobs(WITH_GPUS)["gpus"] == [{"targets": ["127.0.0.1:9400"]}]
+    assert "gpus" not in jobs(plan_of("2xh200"))
+    assert not [rule for rule in alerts(plan_of("2xh200")) if rule["alert"].startswith("Gpu")]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.removesuffix(".test.yml"))
 def test_alert(case: Path, promtool: str, tmp_path: Path) -> None:
-    shutil.copy(write(plan_of("2xh200"), tmp_path) / RULES, tmp_path / "cloister.yml")
+    shutil.copy(write(WITH_GPUS, tmp_path) / RULES, tmp_path / "cloister.yml")
     run(promtool, "test", "rules", shutil.copy(case, tmp_path))
 
 
 def test_every_alert_has_its_cases_and_its_runbook() -> None:
     """Each case file is named as the alert's runbook, and has it fire and stay silent."""
-    found = {kebab(rule["alert"]) for rule in alerts(plan_of("2xh200"))}
+    found = {kebab(rule["alert"]) for rule in alerts(WITH_GPUS)}
     assert found == {case.name.removesuffix(".test.yml") for case in CASES}
     assert found == {path.stem for path in RUNBOOKS.glob("*.md")}
     for case in CASES:
@@ -100,7 +119,7 @@ def test_every_alert_has_its_cases_and_its_runbook() -> None:
 
 
 def test_every_alert_says_what_it_means_and_what_to_do() -> None:
-    for rule in alerts(plan_of("2xh200")):
+    for rule in alerts(WITH_GPUS):
         assert rule["annotations"]["summary"]
         assert rule["annotations"]["runbook"] == f"docs/runbooks/{kebab(rule['alert'])}.md"
         assert rule["labels"]["severity"] in {"critical", "warning"}
