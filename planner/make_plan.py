@@ -20,6 +20,7 @@ from planner.logs import plan_logs
 from planner.model_choice import ChosenModel, choose_model
 from planner.placement import GATEWAY_PORT, check_provider, choose_host, place_replicas, plan_network, plan_nodes
 from planner.plan import (
+    DataPlan,
     Decision,
     EnginePlan,
     GatewayPlan,
@@ -29,6 +30,7 @@ from planner.plan import (
     ModelPlan,
     NetworkPlan,
     Plan,
+    PolicyPlan,
     RoutePlan,
     SecretRef,
     Service,
@@ -72,6 +74,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
         model_config: content of the file that `model.config` of the profile names.
         account: number of the AWS account that the nodes are in; empty in the sandbox.
         lifetime: how long it may live; None for as long as it is wanted.
+        policy: what a team adds to the rules, as its files say.
 
     """
 
@@ -82,6 +85,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     model_config: Mapping[str, Any] | None = None
     account: str = ""
     lifetime: Lifetime | None = None
+    policy: PolicyPlan = PolicyPlan()
 
 
 def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
@@ -163,6 +167,14 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         cost=cost,
         deadline=deadline,
         alarm=alarm,
+        purpose=profile.purpose,
+        data=DataPlan(
+            level=profile.data.level,
+            residency=profile.data.residency,
+            control=profile.data.control,
+            certificates=profile.data.certificates,
+        ),
+        policy=site.policy,
         decisions=(
             Decision(what="model", choice=f"{chosen.name}, {fitted.sizing.precision} weights", why=chosen.why),
             *_model_notes(chosen),
