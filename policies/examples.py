@@ -296,6 +296,11 @@ _UNIT: dict[str, Any] = {
     "UMask": "0077",
 }
 
+_SOUND_ARGS = (
+    *("example/example-8b", "--host", "127.0.0.1", "--port", "8000"),
+    *("--max-model-len", "8192", "--max-num-seqs", "8", "--max-num-batched-tokens", "8192"),
+    *("--max-num-queued-reqs", "16", "--allowed-media-domains", "none.invalid", "--disable-fastapi-docs"),
+)
 _PLAN = Plan(
     stack="example",
     profile="example",
@@ -311,8 +316,8 @@ _PLAN = Plan(
     ),
     engine=EnginePlan(
         name="vllm",
-        version="0",
-        args=(),
+        version="0.33.0",
+        args=_SOUND_ARGS,
         gpu="example",
         gpus=1,
         kv_cache_tokens=65536,

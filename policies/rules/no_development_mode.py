@@ -15,8 +15,6 @@ VARIABLES = {
     "VLLM_SERVER_DEV_MODE": "routes that put the engine to sleep, reset it and call into it are open",
     "VLLM_ALLOW_INSECURE_SERIALIZATION": "whoever reaches a worker may send it pickled code",
     "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "clients may load adapters from anywhere",
-    "VLLM_TORCH_PROFILER_DIR": "anybody may start a profile, which records requests",
-    "VLLM_RPC_TIMEOUT_DEBUG": "a setting for debugging",
     "VLLM_USE_RUST_FRONTEND": "a front end answers whose check of the key nobody has looked at",
 }
 """Variables of vLLM 0.33, and what one that is on does."""

@@ -56,7 +56,9 @@ RULE = Rule(
     bad=(
         Example("nothing said, so every domain", plan=examples.engine_with(env=_SAFE)),
         Example("one domain", plan=examples.engine_with("--allowed-media-domains", "example.com", env=_SAFE)),
-        Example("an empty list, which is every domain", plan=examples.engine_with("--allowed-media-domains=", env=_SAFE)),
+        Example(
+            "an empty list, which is every domain", plan=examples.engine_with("--allowed-media-domains=", env=_SAFE)
+        ),
         Example(
             "files of the host", plan=examples.engine_with(*_NONE, "--allowed-local-media-path", "/srv", env=_SAFE)
         ),
