@@ -39,7 +39,7 @@ def urn_of(type_: str, name: str) -> str:
     return f"urn:pulumi:example::cloister::{type_}::{name}"
 
 
-def resource(type_: str, name: str, *, after: tuple[Resource, ...] = (), **inputs: Any) -> Resource:
+def resource(type_: str, name: str, /, *, after: tuple[Resource, ...] = (), **inputs: Any) -> Resource:
     """Return a resource that does not exist yet; `after` are those it depends on."""
     return Resource(
         type=type_,
