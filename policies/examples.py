@@ -23,6 +23,7 @@ from planner.plan import (
     MetricsPlan,
     ModelPlan,
     NetworkPlan,
+    NodePlan,
     Plan,
     Rates,
     Service,
@@ -82,6 +83,23 @@ def engine_with(*args: str, **fields: Any) -> Plan:
     usual: dict[str, Any] = {"artefact": "vllm", "version": "0.33.0", "secret_env": {"VLLM_API_KEY": "engine-api-key"}}
     engine = service("engine", args=("serve", *words), gpus=1, **{**usual, **fields})
     return changed(engine={"args": words, "version": engine.version}, services=(engine,))
+
+
+def with_node(**fields: Any) -> Plan:
+    """Return the plan of the examples with one node on AWS."""
+    usual: dict[str, Any] = {
+        "name": "node-0",
+        "instance_type": "p5en.48xlarge",
+        "subnet": "private-a",
+        "gpus": 8,
+        "ami_parameter": "/aws/service/deeplearning/ami/x86_64/base-oss-nvidia-driver-gpu-ubuntu-24.04/latest/ami-id",
+        "root_volume_gib": 200,
+        "interfaces": (),
+        "capacity": "on-demand",
+        "reservation_id": "",
+        "placement_group": False,
+    }
+    return changed(target="aws", nodes=(NodePlan(**{**usual, **fields}),))
 
 
 Changes = Mapping[str, Any]
