@@ -47,7 +47,7 @@ RULE = Rule(
     ),
     good=(
         Example("versions past every fix", plan=_running("traefik", "3.7.15")),
-        Example("a mended older line", plan=_running("traefik", "3.6.19")),
+        Example("a line that is newer than every fix", plan=_running("traefik", "3.8.0")),
         Example("a program that no advisory is about", plan=_running("prometheus", "2.42")),
     ),
     bad=(

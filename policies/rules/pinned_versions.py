@@ -9,7 +9,7 @@ from planner.plan import Plan
 from policies import examples
 from policies.rule import Answer, Example, Rule, Violated
 
-EXACT = re.compile(r"\d+(\.\d+)+([.+-][0-9A-Za-z.]+)?")
+EXACT = re.compile(r"\d+(\.\d+)+([.+~-][0-9A-Za-z.]+)*")
 """At least two numbers: a single one is a line of versions."""
 
 
