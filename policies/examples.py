@@ -102,6 +102,12 @@ def with_node(**fields: Any) -> Plan:
     return changed(target="aws", nodes=(NodePlan(**{**usual, **fields}),))
 
 
+def without_price(**fields: Any) -> Plan:
+    """Return the plan with one node, of which nobody knows the price."""
+    plan = with_node(**fields)
+    return msgspec.structs.replace(plan, cost=msgspec.structs.replace(plan.cost, usd_per_hour=None))
+
+
 Changes = Mapping[str, Any]
 """Dotted path -> new value, or `...` to take it away."""
 

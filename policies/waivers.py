@@ -53,7 +53,9 @@ WAIVERS = Rule(
         "A waiver that nobody ends becomes the rule, and one for everything hides the next violation behind the first. "
         "An intruder needs no hole where a forgotten exception is open."
     ),
-    remediation="Renew, narrow or delete the entry in `waivers.toml`; `deploy policy check` shows what it still covers.",
+    remediation=(
+        "Renew, narrow or delete the entry in `waivers.toml`; `deploy policy check` shows what it still covers."
+    ),
     controls=("nist CM-6", "iso27001 A.8.9", "soc2 CC8.1"),
     references=("https://csrc.nist.gov/pubs/sp/800/53/r5/upd1/final",),
     good=(),
@@ -95,7 +97,7 @@ def waive(findings: Iterable[Finding], waivers: tuple[WaiverPlan, ...], today: d
 def in_force(waiver: WaiverPlan, severity: Severity, today: date) -> bool:
     """Tell whether a waiver holds today: it has not ended, and it ends soon enough for the rule's severity."""
     days = (waiver.expiry - today).days
-    return 0 <= days and (days <= MAX_DAYS or severity not in GRAVE)
+    return days >= 0 and (days <= MAX_DAYS or severity not in GRAVE)
 
 
 def _waived(finding: Finding, waivers: tuple[WaiverPlan, ...], today: date) -> Finding:

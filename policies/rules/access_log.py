@@ -42,7 +42,9 @@ RULE = Rule(
         "Without a record nobody can say afterwards who asked what, and when. A record with headers in it is a list of "
         "tokens for whoever reads logs."
     ),
-    remediation="Keep `accessLog` with headers, `RequestLine` and `RequestPath` dropped; `deploy logs traefik` shows it.",
+    remediation=(
+        "Keep `accessLog` with headers, `RequestLine` and `RequestPath` dropped; `deploy logs traefik` shows it."
+    ),
     controls=("nist AU-2", "nist AU-12", "iso27001 A.8.15", "soc2 CC7.2"),
     references=("https://doc.traefik.io/traefik/reference/install-configuration/observability/logs-and-accesslogs/",),
     good=(

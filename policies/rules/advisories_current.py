@@ -29,10 +29,12 @@ RULE = Rule(
     severity="low",
     level="advisory",
     why=(
-        "A table that nobody reads through any more calls every version sound. An intruder reads the advisories that are "
-        "not in it."
+        "A table that nobody reads through any more calls every version sound. An intruder reads the advisories "
+        "that are not in it."
     ),
-    remediation="Update the toolkit, or read the sources and `planner/catalogue/advisories.toml`; see `deploy version`.",
+    remediation=(
+        "Update the toolkit, or read the sources and `planner/catalogue/advisories.toml`; see `deploy version`."
+    ),
     controls=("nist RA-5", "iso27001 A.8.8", "soc2 CC7.1"),
     references=("https://csrc.nist.gov/pubs/sp/800/40/r4/final",),
     good=(

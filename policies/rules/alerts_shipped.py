@@ -59,8 +59,8 @@ RULE = Rule(
     family="observability",
     severity="medium",
     why=(
-        "Tokens that are tried by the hundred, a revocation list that cannot be read and a certificate that ends are seen "
-        "by nobody who does not look. An intruder counts on that."
+        "Tokens that are tried by the hundred, a revocation list that cannot be read and a certificate that ends "
+        "are seen by nobody who does not look. An intruder counts on that."
     ),
     remediation="Keep the shipped alerts and their runbooks in `docs/runbooks`; `deploy open` shows where they fire.",
     controls=("nist SI-4", "nist AU-6", "iso27001 A.8.16", "soc2 CC7.2"),

@@ -42,10 +42,12 @@ RULE = Rule(
     family="identity",
     severity="critical",
     why=(
-        "With `none` everybody writes tokens, and with a shared secret everybody who verifies them does. A verifier that "
-        "takes HS256 beside RS256 takes the issuer's public key for the secret."
+        "With `none` everybody writes tokens, and with a shared secret everybody who verifies them does. A "
+        "verifier that takes HS256 beside RS256 takes the issuer's public key for the secret."
     ),
-    remediation="Leave the planner's list; an own issuer is named by `identity.issuer`. `deploy verify` tries `none` and HS256.",
+    remediation=(
+        "Leave the planner's list; an own issuer is named by `identity.issuer`. `deploy verify` tries `none` and HS256."
+    ),
     controls=("nist SC-13", "nist IA-5", "iso27001 A.8.5", "soc2 CC6.1"),
     references=("https://www.rfc-editor.org/rfc/rfc8725",),
     good=(

@@ -70,7 +70,7 @@ def _recording(*sources: LogSource) -> Plan:
 
 
 def _log_groups(*names: str) -> tuple[Resource, ...]:
-    return tuple(examples.resource(LOG_GROUP, name, **{"name": f"/cloister/example/{name}"}) for name in names)
+    return tuple(examples.resource(LOG_GROUP, name, name=f"/cloister/example/{name}") for name in names)
 
 
 RULE = Rule(

@@ -59,8 +59,8 @@ RULE = Rule(
     family="encryption",
     severity="high",
     why=(
-        "Behind the gateway a prompt travels without its client's TLS: to another host it is read by everybody on the way, "
-        "and answered by whoever is quicker. A certificate that nobody looks at changes nothing."
+        "Behind the gateway a prompt travels without its client's TLS: to another host it is read by everybody on "
+        "the way, and answered by whoever is quicker. A certificate that nobody looks at changes nothing."
     ),
     remediation="Give `--upstream` an https URL or one of this host; `deploy plan` shows the verdict.",
     controls=("nist SC-8", "nist IA-9", "iso27001 A.8.24", "soc2 CC6.7", "gdpr Art. 32"),

@@ -46,7 +46,9 @@ RULE = Rule(
         "One client with a valid token can otherwise hold every GPU for hours, or fill the host's memory with a single "
         "body. What it costs is paid by whoever runs the stack."
     ),
-    remediation="Set `limits.max_body_mib`, `limits.request_timeout_s`, `limits.max_connections` and `limits.max_in_flight`.",
+    remediation=(
+        "Set `limits.max_body_mib`, `limits.request_timeout_s`, `limits.max_connections` and `limits.max_in_flight`."
+    ),
     controls=("owasp-llm LLM10", "nist SC-5", "iso27001 A.8.6", "soc2 A1.1"),
     references=("https://genai.owasp.org/llmrisk/llm102025-unbounded-consumption/",),
     good=(

@@ -26,8 +26,8 @@ RULE = Rule(
     family="encryption",
     severity="medium",
     why=(
-        "A key that was copied from a host is good until its certificate ends, because nobody asks an own authority for "
-        "revocations. One for `*` is good for every other host too."
+        "A key that was copied from a host is good until its certificate ends, because nobody asks an own "
+        "authority for revocations. One for `*` is good for every other host too."
     ),
     remediation="Lower `tls.leaf_days`, and name hosts in full in `tls.hostnames`; renewal is automatic.",
     controls=("nist SC-17", "nist SC-12", "iso27001 A.8.24"),

@@ -32,8 +32,8 @@ RULE = Rule(
     family="data",
     severity="critical",
     why=(
-        "What is processed in another country may be read there under that country's law, and the transfer itself may be "
-        "forbidden. Nobody can take it back afterwards."
+        "What is processed in another country may be read there under that country's law, and the transfer itself "
+        "may be forbidden. Nobody can take it back afterwards."
     ),
     remediation="Choose a region in `data.residency` with `aws.region`; `deploy compare` shows what fits.",
     controls=("nist SA-9", "iso27001 A.5.31", "iso27001 A.5.34", "soc2 C1.1", "gdpr Art. 44"),

@@ -48,8 +48,8 @@ RULE = Rule(
     family="lifecycle",
     severity="medium",
     why=(
-        "A disk that stays behind holds prompts, logs and weights that nobody looks after. It is found by whoever may list "
-        "disks, and is paid for until then."
+        "A disk that stays behind holds prompts, logs and weights that nobody looks after. It is found by whoever "
+        "may list disks, and is paid for until then."
     ),
     remediation="Set `deleteOnTermination` in the launch template; `deploy sweep` finds what stayed.",
     controls=("nist MP-6", "iso27001 A.8.10", "soc2 C1.2"),

@@ -36,7 +36,9 @@ RULE = Rule(
         "Who may write X-Forwarded-Uri or X-Forwarded-For decides for which path and from where the verifier thinks a "
         "request comes. One asks for a harmless path there, and for another one in the request."
     ),
-    remediation="Leave `insecure` and `trustForwardHeader` false, and name no trusted addresses; `deploy verify` forges them.",
+    remediation=(
+        "Leave `insecure` and `trustForwardHeader` false, and name no trusted addresses; `deploy verify` forges them."
+    ),
     controls=("nist AC-3", "nist SI-10", "iso27001 A.8.26", "soc2 CC6.6"),
     references=(
         "https://doc.traefik.io/traefik/reference/install-configuration/entrypoints/",

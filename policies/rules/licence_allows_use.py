@@ -26,10 +26,12 @@ RULE = Rule(
     severity="medium",
     level="advisory",
     why=(
-        "A research licence that nobody noticed makes every answer of the model a breach of it. Its owner finds out from "
-        "a product's own pages."
+        "A research licence that nobody noticed makes every answer of the model a breach of it. Its owner finds "
+        "out from a product's own pages."
     ),
-    remediation="Choose another model, or have a licence: `model.accept_licence` says that you do. See `deploy models`.",
+    remediation=(
+        "Choose another model, or have a licence: `model.accept_licence` says that you do. See `deploy models`."
+    ),
     controls=("nist CM-10", "iso27001 A.5.32"),
     references=("https://spdx.org/licenses/",),
     good=(

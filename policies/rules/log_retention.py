@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from planner.plan import Plan
 from planner.resources import Resource
@@ -51,7 +52,7 @@ def _at(answer: Answer, group: Resource) -> Answer:
     return Violated(answer.message, group) if isinstance(answer, Violated) else type(answer)(answer.what, group)
 
 
-def _group(**inputs: object) -> tuple[Resource, ...]:
+def _group(**inputs: Any) -> tuple[Resource, ...]:
     return (examples.resource(LOG_GROUP, "audit", **inputs),)
 
 
@@ -61,8 +62,8 @@ RULE = Rule(
     family="observability",
     severity="medium",
     why=(
-        "Records that are gone before the intrusion is noticed show nobody what was taken. Records that are kept for ever "
-        "are personal data without a reason."
+        "Records that are gone before the intrusion is noticed show nobody what was taken. Records that are kept "
+        "for ever are personal data without a reason."
     ),
     remediation="Set `aws.log_retention_days`; systems of high risk under the AI Act need 180.",
     controls=(

@@ -20,25 +20,28 @@ def _judge(config: Any) -> Iterator[Answer]:
         if at(config, name):
             yield Violated(f"metrics leave the host or come from another (`{name}`)")
     for job in at(config, "scrape_configs") or ():
-        name = at(job, "job_name")
-        for key in job:
-            if key not in FIXED:
-                yield Violated(f"the job {name} says `{key}`, which no rule judges")
-        for group in at(job, "static_configs") or ():
-            for target in at(group, "targets") or ():
-                if not is_loopback(target):
-                    yield Violated(f"the job {name} asks {target}, which is another host")
+        yield from _asked(job)
     for manager in at(config, "alerting", "alertmanagers") or ():
-        targets = [target for group in at(manager, "static_configs") or () for target in at(group, "targets") or ()]
-        if at(manager, "scheme") != "https" and not all(map(is_loopback, targets)):
+        if at(manager, "scheme") != "https" and not all(map(is_loopback, _targets(manager))):
             yield Violated("alerts leave the host in the clear (`alerting.alertmanagers`)")
 
 
-_JOB = "scrape_configs"
+def _asked(job: Any) -> Iterator[Answer]:
+    name = at(job, "job_name")
+    for key in job:
+        if key not in FIXED:
+            yield Violated(f"the job {name} says `{key}`, which no rule judges")
+    for target in _targets(job):
+        if not is_loopback(target):
+            yield Violated(f"the job {name} asks {target}, which is another host")
+
+
+def _targets(section: Any) -> Iterator[Any]:
+    return (target for group in at(section, "static_configs") or () for target in at(group, "targets") or ())
 
 
 def _job(**fields: Any) -> dict[str, str]:
-    return examples.prometheus({_JOB: [{"job_name": "other", **fields}]})
+    return examples.prometheus({"scrape_configs": [{"job_name": "other", **fields}]})
 
 
 RULE = Rule(
@@ -47,8 +50,8 @@ RULE = Rule(
     family="network",
     severity="high",
     why=(
-        "Metrics tell which model serves, how much, when and for how many. Remote writing sends them, and whatever somebody "
-        "puts into a label, to an address that no security group was asked about."
+        "Metrics tell which model serves, how much, when and for how many. Remote writing sends them, and "
+        "whatever somebody puts into a label, to an address that no security group was asked about."
     ),
     remediation="Leave remote writing and discovery out: others read `/prometheus/` with a token, see `deploy open`.",
     controls=("nist AC-4", "iso27001 A.8.12", "soc2 CC6.7"),

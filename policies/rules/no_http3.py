@@ -25,8 +25,8 @@ RULE = Rule(
     family="network",
     severity="medium",
     why=(
-        "HTTP/3 opens a UDP port that neither the security groups nor the probes of `verify` look at. Its choice of TLS "
-        "options was a way past client certificates until Traefik 3.7.3 (CVE-2026-53622)."
+        "HTTP/3 opens a UDP port that neither the security groups nor the probes of `verify` look at. Its choice "
+        "of TLS options was a way past client certificates until Traefik 3.7.3 (CVE-2026-53622)."
     ),
     remediation="Leave `http3` out of the entry points; `deploy verify` looks at what listens.",
     controls=("nist CM-7", "iso27001 A.8.20", "soc2 CC6.6"),

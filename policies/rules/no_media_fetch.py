@@ -40,12 +40,12 @@ RULE = Rule(
     family="serving",
     severity="high",
     why=(
-        "A prompt may name an image by URL: the engine then asks any address inside the network on the client's behalf, "
-        "the metadata service among them (CVE-2025-6242). A redirect leads past a list of domains."
+        "A prompt may name an image by URL: the engine then asks any address inside the network on the client's "
+        "behalf, the metadata service among them (CVE-2025-6242). A redirect leads past a list of domains."
     ),
     remediation=(
-        "Pass `--allowed-media-domains none.invalid` and `VLLM_MEDIA_URL_ALLOW_REDIRECTS=0`: clients send images in the "
-        "request itself; `deploy plan` shows the command line."
+        "Pass `--allowed-media-domains none.invalid` and `VLLM_MEDIA_URL_ALLOW_REDIRECTS=0`: clients send images "
+        "in the request itself; `deploy plan` shows the command line."
     ),
     controls=("owasp-llm LLM01", "nist SC-7", "iso27001 A.8.26", "soc2 CC6.6"),
     references=("https://docs.vllm.ai/en/latest/usage/security.html", "https://www.rfc-editor.org/rfc/rfc6761"),

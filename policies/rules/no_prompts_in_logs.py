@@ -50,8 +50,8 @@ RULE = Rule(
     family="data",
     severity="high",
     why=(
-        "A log is read by more people, kept longer and copied further than a prompt ever should be. Whoever reads it has "
-        "everything that was asked, with no retention and no masking."
+        "A log is read by more people, kept longer and copied further than a prompt ever should be. Whoever reads "
+        "it has everything that was asked, with no retention and no masking."
     ),
     remediation="Leave the option out; what the service did is in its metrics, see `deploy open` and `deploy logs`.",
     controls=("owasp-llm LLM02", "nist SI-12", "iso27001 A.8.15", "soc2 C1.1", "gdpr Art. 5(1)(e)"),

@@ -97,7 +97,9 @@ RULE = Rule(
         "Plans are pasted into tickets, states lie in buckets, and every process of a node may read its user data. A "
         "secret in one of them is everybody's, and stays there when it is changed."
     ),
-    remediation="Name the secret, never its value: services get it by `secret_env`, files by a path; see `deploy plan`.",
+    remediation=(
+        "Name the secret, never its value: services get it by `secret_env`, files by a path; see `deploy plan`."
+    ),
     controls=("nist IA-5", "iso27001 A.5.17", "soc2 CC6.1", "gdpr Art. 32"),
     references=("https://owasp.org/www-project-top-10-ci-cd-security-risks/",),
     good=(

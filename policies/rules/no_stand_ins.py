@@ -30,8 +30,8 @@ RULE = Rule(
     family="supply-chain",
     severity="high",
     why=(
-        "An imitated engine answers everything, at once and wrongly, and its users believe it. An emulated account takes "
-        "any credentials at all."
+        "An imitated engine answers everything, at once and wrongly, and its users believe it. An emulated "
+        "account takes any credentials at all."
     ),
     remediation="Plan for the target that is meant: `deploy plan --target aws` has real services alone.",
     controls=("nist CM-7", "iso27001 A.8.31", "soc2 CC8.1"),

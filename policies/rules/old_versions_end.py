@@ -65,7 +65,9 @@ RULE = Rule(
         "In a bucket with versions nothing is ever deleted: what was put there by mistake is read by whoever may list "
         "versions. Unfinished uploads are shown in no listing at all."
     ),
-    remediation="Give the bucket a lifecycle rule for old versions and unfinished uploads; `deploy plan` shows the verdict.",
+    remediation=(
+        "Give the bucket a lifecycle rule for old versions and unfinished uploads; `deploy plan` shows the verdict."
+    ),
     controls=("nist SI-12", "nist MP-6", "iso27001 A.8.10", "soc2 C1.2", "gdpr Art. 5(1)(e)"),
     references=("https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-configuration-examples.html",),
     good=(

@@ -87,8 +87,8 @@ RULE = Rule(
         "versions bring more. A prefix instead of a path lets all of them through the day they appear."
     ),
     remediation=(
-        "Let the planner write the routes, one exact path each: `model.name` decides which there are, and `deploy plan` "
-        "shows them."
+        "Let the planner write the routes, one exact path each: `model.name` decides which there are, and `deploy "
+        "plan` shows them."
     ),
     controls=("nist CM-7", "nist AC-3", "iso27001 A.8.26", "soc2 CC6.6"),
     references=(

@@ -35,8 +35,8 @@ RULE = Rule(
     family="supply-chain",
     severity="medium",
     why=(
-        "A program that nobody entered has no version, no source and no licence that anybody has read. Some licences ask "
-        "whoever runs a service to publish it."
+        "A program that nobody entered has no version, no source and no licence that anybody has read. Some "
+        "licences ask whoever runs a service to publish it."
     ),
     remediation="Enter the program in the catalogue's `artefacts.toml` with its licence; `deploy version` lists them.",
     controls=("nist CM-10", "iso27001 A.5.32", "soc2 CC8.1"),

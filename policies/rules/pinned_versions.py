@@ -31,8 +31,8 @@ RULE = Rule(
     family="supply-chain",
     severity="high",
     why=(
-        "`latest` is whatever its publisher, or whoever has its account, made of it an hour ago. Two nodes that start on "
-        "two days run two programs."
+        "`latest` is whatever its publisher, or whoever has its account, made of it an hour ago. Two nodes that "
+        "start on two days run two programs."
     ),
     remediation="Name the version in the catalogue's `artefacts.toml`; `deploy version` prints those in use.",
     controls=("nist CM-2", "nist SI-7", "iso27001 A.8.19", "soc2 CC8.1", "owasp-llm LLM03"),

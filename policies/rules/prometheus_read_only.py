@@ -50,8 +50,8 @@ RULE = Rule(
     family="observability",
     severity="high",
     why=(
-        "With the admin API on, a token for dashboards deletes the series that show an intrusion. With the life-cycle API "
-        "on, it stops the alerts."
+        "With the admin API on, a token for dashboards deletes the series that show an intrusion. With the "
+        "life-cycle API on, it stops the alerts."
     ),
     remediation="Start Prometheus without these options; `deploy plan` shows the services.",
     controls=("nist AU-9", "iso27001 A.8.15", "soc2 CC7.2"),

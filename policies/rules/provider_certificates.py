@@ -37,8 +37,8 @@ RULE = Rule(
     family="data",
     severity="high",
     why=(
-        "Health data that is hosted for others without a certificate is hosted against the law in France, whoever reads "
-        "it. What a provider does not hold today it may not hold for this service either."
+        "Health data that is hosted for others without a certificate is hosted against the law in France, whoever "
+        "reads it. What a provider does not hold today it may not hold for this service either."
     ),
     remediation="Correct `data.certificates`, or choose a provider that holds them; `deploy compare` shows which do.",
     controls=("iso27001 A.5.31", "soc2 C1.1", "gdpr Art. 28", "hds L.1111-8 II"),

@@ -46,7 +46,9 @@ RULE = Rule(
         "An application's token sits in many places: environments, notebooks, crash reports. If it also opened the "
         "dashboards, each of them would show who asks how much and when."
     ),
-    remediation="Give `identity.scope` another value than `observe`; `deploy token issue --scope` makes tokens for each.",
+    remediation=(
+        "Give `identity.scope` another value than `observe`; `deploy token issue --scope` makes tokens for each."
+    ),
     controls=("nist AC-6", "iso27001 A.8.3", "soc2 CC6.3"),
     references=("https://www.rfc-editor.org/rfc/rfc9700",),
     good=(

@@ -43,7 +43,9 @@ RULE = Rule(
         "Engines send activations and cached keys between nodes without encryption and without asking who is there. "
         "Whoever is on that network reads prompts, or joins the replica."
     ),
-    remediation="Serve on one node (`hardware.count`), or on a target whose fabric is isolated: `deploy plan --target aws`.",
+    remediation=(
+        "Serve on one node (`hardware.count`), or on a target whose fabric is isolated: `deploy plan --target aws`."
+    ),
     controls=("nist SC-8", "iso27001 A.8.22", "soc2 CC6.7", "gdpr Art. 32"),
     references=("https://docs.vllm.ai/en/latest/usage/security.html",),
     good=(

@@ -53,7 +53,9 @@ RULE = Rule(
         "A client that sends one byte a minute keeps a connection, and a thousand of them keep everybody else out. It "
         "needs neither a token nor bandwidth for it."
     ),
-    remediation="Bound reading, idling, headers and streams at the entry point; `limits.request_timeout_s` bounds answers.",
+    remediation=(
+        "Bound reading, idling, headers and streams at the entry point; `limits.request_timeout_s` bounds answers."
+    ),
     controls=("nist SC-5", "nist SC-10", "iso27001 A.8.6", "soc2 A1.1"),
     references=("https://doc.traefik.io/traefik/reference/install-configuration/entrypoints/",),
     good=(

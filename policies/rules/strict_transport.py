@@ -32,7 +32,9 @@ RULE = Rule(
         "A browser that types the name without a scheme comes over plain HTTP first, where anybody on the way answers. "
         "HSTS makes it come over TLS from the second visit on."
     ),
-    remediation="Put the middleware with `stsSeconds` and `contentTypeNosniff` before every route; see `deploy verify`.",
+    remediation=(
+        "Put the middleware with `stsSeconds` and `contentTypeNosniff` before every route; see `deploy verify`."
+    ),
     controls=("nist SC-8", "nist SC-23", "iso27001 A.8.26"),
     references=("https://www.rfc-editor.org/rfc/rfc6797",),
     good=(

@@ -33,10 +33,13 @@ RULE = Rule(
     family="encryption",
     severity="critical",
     why=(
-        "Over plain HTTP a token is read by everybody on the way, and used until it ends. The prompt and the answer are "
-        "read along with it."
+        "Over plain HTTP a token is read by everybody on the way, and used until it ends. The prompt and the "
+        "answer are read along with it."
     ),
-    remediation="Give the entry point and each route `tls`; `deploy verify` tries plain HTTP, `[tls]` gives a certificate. See `tls.hostnames`.",
+    remediation=(
+        "Give the entry point and each route `tls`; `deploy verify` tries plain HTTP, `[tls]` gives a "
+        "certificate. See `tls.hostnames`."
+    ),
     controls=("nist SC-8", "iso27001 A.8.24", "soc2 CC6.7", "gdpr Art. 32", "nis2 Art. 21(2)(h)"),
     references=("https://doc.traefik.io/traefik/reference/routing-configuration/http/tls/overview/",),
     good=(

@@ -33,8 +33,8 @@ RULE = Rule(
     family="encryption",
     severity="high",
     why=(
-        "TLS 1.0 and 1.1 rest on SHA-1 and on modes that have been broken; who is in the middle makes both sides agree on "
-        "the oldest that both accept. RFC 8996 forbids them."
+        "TLS 1.0 and 1.1 rest on SHA-1 and on modes that have been broken; who is in the middle makes both sides "
+        "agree on the oldest that both accept. RFC 8996 forbids them."
     ),
     remediation="Set `minVersion: VersionTLS12` in the default TLS options; `deploy verify` tries older ones.",
     controls=("nist SC-8", "nist SC-13", "iso27001 A.8.24", "soc2 CC6.7", "nis2 Art. 21(2)(h)"),

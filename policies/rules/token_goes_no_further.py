@@ -32,10 +32,12 @@ RULE = Rule(
     family="identity",
     severity="high",
     why=(
-        "A dashboard that is sent every visitor's token can use it, log it or be made to leak it. With it an intruder is "
-        "that visitor everywhere until the token ends."
+        "A dashboard that is sent every visitor's token can use it, log it or be made to leak it. With it an "
+        "intruder is that visitor everywhere until the token ends."
     ),
-    remediation="Blank `Authorization` on routes past the gateway, after ForwardAuth; `deploy verify` tries the routes.",
+    remediation=(
+        "Blank `Authorization` on routes past the gateway, after ForwardAuth; `deploy verify` tries the routes."
+    ),
     controls=("nist SC-23", "nist IA-5", "iso27001 A.5.17", "soc2 CC6.1"),
     references=("https://www.rfc-editor.org/rfc/rfc9700",),
     good=(

@@ -38,10 +38,12 @@ RULE = Rule(
     family="identity",
     severity="high",
     why=(
-        "A company's issuer makes tokens for a hundred applications. Without an audience each of them, and whoever steals "
-        "from it, may ask this model."
+        "A company's issuer makes tokens for a hundred applications. Without an audience each of them, and "
+        "whoever steals from it, may ask this model."
     ),
-    remediation="Set `identity.audience` and `identity.issuer`, an https URL; `deploy verify` tries a foreign audience.",
+    remediation=(
+        "Set `identity.audience` and `identity.issuer`, an https URL; `deploy verify` tries a foreign audience."
+    ),
     controls=("nist IA-9", "iso27001 A.8.5", "soc2 CC6.1"),
     references=("https://www.rfc-editor.org/rfc/rfc8725", "https://openid.net/specs/openid-connect-discovery-1_0.html"),
     good=(

@@ -45,8 +45,8 @@ RULE = Rule(
     family="hosts",
     severity="high",
     why=(
-        "Most ways from a service to root lead through a rare call to the kernel, a namespace or a module. A service that "
-        "answers HTTP needs none of them."
+        "Most ways from a service to root lead through a rare call to the kernel, a namespace or a module. A "
+        "service that answers HTTP needs none of them."
     ),
     remediation="Add the setting that the message names to the unit; `deploy verify` looks at what runs.",
     controls=("nist SC-39", "nist CM-7", "iso27001 A.8.9", "soc2 CC6.8"),

@@ -52,10 +52,12 @@ RULE = Rule(
     family="hosts",
     severity="high",
     why=(
-        "A service that was broken into calls home first, and then sends away what it can read. Filters of the kernel on "
-        "its unit stop that, whatever the firewall says."
+        "A service that was broken into calls home first, and then sends away what it can read. Filters of the "
+        "kernel on its unit stop that, whatever the firewall says."
     ),
-    remediation="Give the unit `IPAddressDeny=any` and `IPAddressAllow=localhost`; `deploy verify` looks at what listens.",
+    remediation=(
+        "Give the unit `IPAddressDeny=any` and `IPAddressAllow=localhost`; `deploy verify` looks at what listens."
+    ),
     controls=("nist SC-7", "nist AC-4", "iso27001 A.8.22", "soc2 CC6.6"),
     references=("https://www.freedesktop.org/software/systemd/man/latest/systemd.resource-control.html",),
     good=(

@@ -40,7 +40,10 @@ RULE = Rule(
         "An intruder in a service that may write to `/etc` or to another's code stays after the hole is closed. With a "
         "read-only system nothing outlives a restart."
     ),
-    remediation="Give the unit `ProtectSystem=strict`, `ProtectHome=yes`, `PrivateTmp=yes`, `UMask=0077` and state folders; see `deploy verify`.",
+    remediation=(
+        "Give the unit `ProtectSystem=strict`, `ProtectHome=yes`, `PrivateTmp=yes`, `UMask=0077` and state "
+        "folders; see `deploy verify`."
+    ),
     controls=("nist SC-39", "nist CM-7", "iso27001 A.8.9", "soc2 CC6.8"),
     references=("https://www.freedesktop.org/software/systemd/man/latest/systemd.exec.html",),
     good=(

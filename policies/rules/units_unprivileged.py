@@ -45,7 +45,10 @@ RULE = Rule(
         "A hole in a service that runs as root is a hole in the host, and in every other service on it. Without "
         "NoNewPrivileges any setuid program is the next step."
     ),
-    remediation="Give the unit `User=`, `NoNewPrivileges=yes` and an empty `CapabilityBoundingSet=`; `deploy verify` looks at what runs.",
+    remediation=(
+        "Give the unit `User=`, `NoNewPrivileges=yes` and an empty `CapabilityBoundingSet=`; `deploy verify` "
+        "looks at what runs."
+    ),
     controls=("nist AC-6", "nist SC-39", "iso27001 A.8.2", "soc2 CC6.3"),
     references=("https://www.freedesktop.org/software/systemd/man/latest/systemd.exec.html",),
     good=(
