@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from copy import deepcopy
 from typing import Any
 
 import msgspec
-import yaml
 
 from planner.plan import (
     AccountPlan,
@@ -113,10 +111,10 @@ Changes = Mapping[str, Any]
 
 
 def traefik(static: Changes | None = None, routes: Changes | None = None) -> dict[str, str]:
-    """Return Traefik's two files, small and sound but for these changes."""
+    """Return Traefik's two files, small and sound but for these changes; JSON is YAML, and quicker to write."""
     return {
-        "traefik/traefik.yml": yaml.safe_dump(_applied(_STATIC, static or {})),
-        "traefik/dynamic/routes.yml": yaml.safe_dump(_applied(_ROUTES, routes or {})),
+        "traefik/traefik.yml": json.dumps(_applied(_STATIC, static or {})),
+        "traefik/dynamic/routes.yml": json.dumps(_applied(_ROUTES, routes or {})),
     }
 
 
@@ -127,7 +125,7 @@ def gateway(changes: Changes | None = None) -> dict[str, str]:
 
 def prometheus(changes: Changes | None = None) -> dict[str, str]:
     """Return Prometheus's file, small and sound but for these changes."""
-    return {"prometheus/prometheus.yml": yaml.safe_dump(_applied(_PROMETHEUS, changes or {}))}
+    return {"prometheus/prometheus.yml": json.dumps(_applied(_PROMETHEUS, changes or {}))}
 
 
 def unit(changes: Changes | None = None, name: str = "cloister-gateway") -> dict[str, str]:
@@ -138,17 +136,17 @@ def unit(changes: Changes | None = None, name: str = "cloister-gateway") -> dict
 
 
 def _applied(base: Any, changes: Changes) -> Any:
-    result = deepcopy(base)
+    """Return a changed copy; what no change touches is shared with the original."""
     for path, value in changes.items():
-        *way, last = path.split(".")
-        target = result
-        for key in way:
-            target = target[int(key)] if isinstance(target, list) else target.setdefault(key, {})
-        if value is ...:
-            del target[last]
-        else:
-            target[last] = value
-    return result
+        base = _with(base, path.split("."), value)
+    return base
+
+
+def _with(base: Any, path: list[str], value: Any) -> Any:
+    key, *rest = path
+    below = _with(base.get(key, {}), rest, value) if rest else value
+    others = {name: kept for name, kept in base.items() if name != key}
+    return others if below is ... else {**others, key: below}
 
 
 def _toml(tables: Mapping[str, Any]) -> str:

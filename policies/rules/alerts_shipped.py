@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
-
-import yaml
 
 from policies import examples
 from policies.readers import ALERTS, both, on_alerts, on_prometheus
@@ -49,7 +48,7 @@ def _alerts(*, without: str = "", **changes: Any) -> dict[str, str]:
         for name, metric in REQUIRED.items()
         if name != without
     ]
-    text = yaml.safe_dump({"groups": [{"name": "endpoint", "rules": rules}]})
+    text = json.dumps({"groups": [{"name": "endpoint", "rules": rules}]})
     return {**examples.prometheus(), ALERTS: text}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date
 
 from planner.catalogue import load_catalogue
 from planner.plan import Plan
@@ -18,8 +18,7 @@ def on_day(plan: Plan, today: date) -> Iterator[Answer]:
         yield Violated(f"{row.name} was to be looked at again by {row.review_by}: is there a better or safer one?")
 
 
-_ROW = next(iter(load_catalogue().models.values()))
-_PLAN = examples.changed(model={"name": _ROW.name})
+_PLAN = examples.changed(model={"name": "gpt-oss-20b"})
 
 RULE = Rule(
     id="model-review",
@@ -35,12 +34,12 @@ RULE = Rule(
     controls=("nist SA-22", "iso27001 A.8.8", "owasp-llm LLM03"),
     references=("https://genai.owasp.org/llmrisk/llm032025-supply-chain/",),
     good=(
-        Example("on the day", plan=_PLAN, day=_ROW.review_by),
+        Example("when it was chosen", plan=_PLAN, day=date(2026, 11, 20)),
         Example("a model of one's own", plan=examples.plan(), day=date(2099, 1, 1)),
     ),
     bad=(
-        Example("the day after", plan=_PLAN, day=_ROW.review_by + timedelta(days=1)),
-        Example("a year later", plan=_PLAN, day=_ROW.review_by + timedelta(days=365)),
+        Example("a decade later", plan=_PLAN, day=date(2036, 11, 20)),
+        Example("in another century", plan=_PLAN, day=date(2126, 11, 20)),
     ),
     on_day=on_day,
 )

@@ -9,18 +9,17 @@ from planner.plan import Plan
 from policies import examples
 from policies.rule import Answer, Example, Rule, Violated
 
-WATCHED = {advisory.program for advisory in load_advisories().advisory}
-"""Programs that the table of advisories is about."""
-
 
 def on_plan(plan: Plan) -> Iterator[Answer]:
     """Judge the version of every program that the table is about."""
+    table = load_advisories().advisory
+    watched = {advisory.program for advisory in table}
     running = {(service.artefact, service.version) for service in plan.services}
     for program, text in sorted(running | {(plan.engine.name, plan.engine.version)}):
         version = version_of(text)
-        if program in WATCHED and version is None:
+        if program in watched and version is None:
             yield Violated(f"nobody can say which weaknesses {program} {text} has: that is no version")
-        for advisory in load_advisories().advisory:
+        for advisory in table:
             if advisory.program == program and version is not None and affects(advisory, version):
                 mended = " or ".join(advisory.fixed) or "no version yet"
                 yield Violated(f"{program} {text} has {advisory.id}: {advisory.what}; mended in {mended}")
