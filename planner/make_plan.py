@@ -18,6 +18,7 @@ from planner.logs import plan_logs
 from planner.model_choice import ChosenModel, choose_model
 from planner.placement import GATEWAY_PORT
 from planner.plan import (
+    DataPlan,
     Decision,
     EnginePlan,
     GatewayPlan,
@@ -27,6 +28,7 @@ from planner.plan import (
     ModelPlan,
     NetworkPlan,
     Plan,
+    PolicyPlan,
     RoutePlan,
     SecretRef,
     Service,
@@ -70,6 +72,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
         account: number of the AWS account that the nodes are in; empty in the sandbox.
         lifetime: how long it may live; None for as long as it is wanted.
         hosts: of the target `metal`, each of which runs the whole stack.
+        policy: what a team adds to the rules, as its files say.
 
     """
 
@@ -81,6 +84,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     account: str = ""
     lifetime: Lifetime | None = None
     hosts: tuple[HostPlan, ...] = ()
+    policy: PolicyPlan = PolicyPlan()
 
 
 def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
@@ -165,6 +169,14 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         cost=ground.cost,
         deadline=ground.deadline,
         alarm=ground.alarm,
+        purpose=profile.purpose,
+        data=DataPlan(
+            level=profile.data.level,
+            residency=profile.data.residency,
+            control=profile.data.control,
+            certificates=profile.data.certificates,
+        ),
+        policy=site.policy,
         decisions=(
             Decision(what="model", choice=f"{chosen.name}, {fitted.sizing.precision} weights", why=chosen.why),
             *_model_notes(chosen),

@@ -5,11 +5,12 @@ Everything after the planner only carries it out.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 import msgspec
 
+from planner.jurisdiction import DataClass
 from planner.ranges import Range
 
 PLAN_SCHEMA = 1
@@ -451,6 +452,45 @@ class AlarmPlan(Record, frozen=True, kw_only=True):
     emails: tuple[str, ...]
 
 
+class DataPlan(Record, frozen=True, kw_only=True):
+    """How sensitive what is asked is, and where it may go: as the profile's `[data]` says."""
+
+    level: DataClass = "internal"
+    residency: tuple[str, ...] = ()
+    control: tuple[str, ...] = ()
+    certificates: tuple[str, ...] = ()
+
+
+class WaiverPlan(Record, frozen=True, kw_only=True):
+    """A violation that somebody answers for until a day."""
+
+    rule: str
+    resource: str
+    """Where: `plan`, a file, or `type::name` of a resource; `*` stands for any characters."""
+    owner: str
+    reason: str
+    ticket: str
+    expiry: date
+    """The last day on which it holds."""
+
+
+class LevelPlan(Record, frozen=True, kw_only=True):
+    """What a violated rule does in this environment, other than by itself."""
+
+    rule: str
+    level: Literal["mandatory", "advisory", "off"]
+    reason: str
+
+
+class PolicyPlan(Record, frozen=True, kw_only=True):
+    """What a team adds to the rules: folders with rules of its own, waivers, and levels."""
+
+    environment: str = ""
+    folders: tuple[str, ...] = ()
+    waivers: tuple[WaiverPlan, ...] = ()
+    levels: tuple[LevelPlan, ...] = ()
+
+
 class Plan(Record, frozen=True, kw_only=True):
     """Everything that was decided."""
 
@@ -484,6 +524,9 @@ class Plan(Record, frozen=True, kw_only=True):
     deadline: DeadlinePlan | None = None
     """None for a stack that stays until it is taken down."""
     alarm: AlarmPlan | None = None
+    purpose: Literal["service", "proof-of-concept"] = "service"
+    data: DataPlan = DataPlan()
+    policy: PolicyPlan = PolicyPlan()
     decisions: tuple[Decision, ...]
 
     @property

@@ -41,6 +41,14 @@ ENGINE_STARTS_WITHIN_S = 1800.0
 ENGINE_MEMORY_MIB = 256 * 1024
 """Main memory of a replica: processes per GPU, pinned buffers, the page cache of weights that are being loaded."""
 
+ENGINE_ENVIRONMENT: Mapping[str, str] = {
+    "HF_HUB_OFFLINE": "1",
+    "VLLM_DO_NOT_TRACK": "1",
+    "VLLM_MEDIA_URL_ALLOW_REDIRECTS": "0",
+    "VLLM_NO_USAGE_STATS": "1",
+}
+"""Nothing is fetched and nobody is told: vLLM sends usage statistics unless it is asked not to (0.33, envs.py)."""
+
 
 class Services:
     """Builds the records; `ports` overrides numbers by `service.port`."""
@@ -83,7 +91,7 @@ class Services:
             artefact=engine.name,
             version=engine.version,
             args=("serve", *engine.args[:port], str(self.number(name, "http")), *engine.args[port + 1 :]),
-            env={"CUDA_VISIBLE_DEVICES": ",".join(map(str, range(first, first + engine.gpus)))},
+            env={**ENGINE_ENVIRONMENT, "CUDA_VISIBLE_DEVICES": ",".join(map(str, range(first, first + engine.gpus)))},
             secret_env={"VLLM_API_KEY": "engine-api-key"},
             ports=(self._port(name, "http"),),
             health=Health(port="http", path="/health", timeout_s=ENGINE_STARTS_WITHIN_S),

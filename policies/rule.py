@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+from typing import Literal, get_args
 
 from planner.plan import Plan
 from planner.resources import UNKNOWN, Resource
+from policies.files import Files
 
 Severity = Literal["low", "medium", "high", "critical"]
 
 Level = Literal["mandatory", "advisory"]
 """`mandatory` stops `up`; `advisory` is told and no more."""
+
+Family = Literal[
+    "network",
+    "identity",
+    "encryption",
+    "hosts",
+    "serving",
+    "data",
+    "supply-chain",
+    "observability",
+    "lifecycle",
+    "kubernetes",
+]
+FAMILIES: tuple[Family, ...] = get_args(Family)
+
+Scope = Literal["plan", "resources", "files"]
+"""Where a rule judges, earliest first: what was decided, what is to be made of it, what programs are told."""
 
 PLAN = "plan"
 """What a finding names when it is about the plan and not about one resource."""
@@ -25,11 +45,13 @@ class Violated:
     Attributes:
         message: what is wrong, in one sentence that names the value found.
         resource: where, when a check looks at more than one resource.
+        file: where, when a check looks at rendered files.
 
     """
 
     message: str
     resource: Resource | None = None
+    file: str = ""
 
 
 @dataclass(frozen=True)
@@ -39,11 +61,13 @@ class NotKnown:
     Attributes:
         what: the property, or what else is missing.
         resource: where, when a check looks at more than one resource.
+        file: where, when a check looks at rendered files.
 
     """
 
     what: str
     resource: Resource | None = None
+    file: str = ""
 
 
 Answer = Violated | NotKnown
@@ -61,8 +85,16 @@ class Stack:
     resources: tuple[Resource, ...]
 
     def of_type(self, *types: str) -> Iterator[Resource]:
-        """Return the resources of these types, in order of registration."""
-        return (resource for resource in self.resources if resource.type in types)
+        """Return the resources of these types: type by type, each in order of registration."""
+        return (resource for type_ in types for resource in self._by_type.get(type_, ()))
+
+    @cached_property
+    def _by_type(self) -> Mapping[str, list[Resource]]:
+        """Resources by their type: rules ask for one type after the other, of stacks with hundreds."""
+        found: dict[str, list[Resource]] = {}
+        for resource in self.resources:
+            found.setdefault(resource.type, []).append(resource)
+        return found
 
     def contains(self, value: object, type_: str, *, seen_from: Resource) -> bool | None:
         """Tell whether an id, ARN or name is that of a resource of this stack; None when not known yet.
@@ -91,11 +123,22 @@ class Stack:
 
 @dataclass(frozen=True)
 class Example:
-    """A smallest stack that shows one thing, run by a test and shown in the documentation."""
+    """A smallest stack that shows one thing, run by a test and shown in the documentation.
+
+    Attributes:
+        shows: what, in a few words.
+        resources: as registered.
+        plan: None where the example needs none.
+        files: rendered files, path -> text; None where the example has none.
+        day: on which it is judged.
+
+    """
 
     shows: str
     resources: tuple[Resource, ...] = ()
     plan: Plan | None = None
+    files: Mapping[str, str] | None = field(default=None, hash=False)
+    day: date | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,28 +148,46 @@ class Rule:
     Attributes:
         id: stable name, also that of its file (with underscores).
         title: what must be true.
+        family: what it is about.
         severity: how bad a violation is.
         level: whether a violation stops `up`.
         why: the attack, in two sentences.
         remediation: what to change: a profile field or a command, in backquotes.
+        controls: what it serves, as numbers of `benchmarks.toml`, for example `nist SC-7`.
         references: where to read more.
         good: stacks on which the rule is silent.
         bad: stacks on which it fires.
         on_resource: judges one resource by its inputs alone, which an engine can do before it is created.
         on_stack: judges resources together, with the plan beside them.
         on_plan: judges the plan, before any resource is registered.
+        on_day: judges the plan on a day, which whoever runs the rules passes in.
+        on_files: judges rendered files.
 
     """
 
     id: str
     title: str
+    family: Family
     severity: Severity
     level: Level = "mandatory"
     why: str
     remediation: str
+    controls: tuple[str, ...]
     references: tuple[str, ...]
     good: tuple[Example, ...]
     bad: tuple[Example, ...]
     on_resource: Callable[[Resource], Iterable[Answer]] | None = None
     on_stack: Callable[[Stack], Iterable[Answer]] | None = None
     on_plan: Callable[[Plan], Iterable[Answer]] | None = None
+    on_day: Callable[[Plan, date], Iterable[Answer]] | None = None
+    on_files: Callable[[Files], Iterable[Answer]] | None = None
+
+    @property
+    def levels(self) -> tuple[Scope, ...]:
+        """Where it judges, earliest first."""
+        judged: dict[Scope, bool] = {
+            "plan": bool(self.on_plan or self.on_day),
+            "resources": bool(self.on_resource or self.on_stack),
+            "files": bool(self.on_files),
+        }
+        return tuple(scope for scope, does in judged.items() if does)

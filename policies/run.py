@@ -1,42 +1,25 @@
-"""Runs rules over a plan and its resources, and says which verdicts stop `up`."""
+"""Runs rules over a plan, its resources and its rendered files, and says which verdicts stop `up`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
 from functools import partial
-from typing import Literal
 
 import msgspec
 
-from planner.plan import Plan
+from planner.plan import Plan, PolicyPlan
 from planner.resources import Resource
-from policies.rule import PLAN, Answer, Level, NotKnown, Rule, Severity, Stack, Violated
+from policies.controls import Control, control
+from policies.files import Files
+from policies.finding import Finding, Status, finding_of
+from policies.levels import LEVELS, levelled
+from policies.rule import PLAN, Answer, Family, Level, NotKnown, Rule, Scope, Severity, Stack, Violated
 from policies.rules import RULES
+from policies.waivers import WAIVERS, judge_waivers, waive
 
-Status = Literal["violated", "unknown", "broken"]
-
-
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One verdict that is not "holds"; plain data, so that `msgspec.to_builtins` gives its JSON.
-
-    Attributes:
-        rule: id of the rule.
-        severity: how bad it is.
-        level: whether it stops `up`.
-        resource: `type::name` of the resource, or `plan`.
-        message: what is wrong.
-        remediation: what to change.
-        status: `violated`; `unknown` when a value is decided only later; `broken` when the rule itself failed.
-
-    """
-
-    rule: str
-    severity: Severity
-    level: Level
-    resource: str
-    message: str
-    remediation: str
-    status: Status
+__all__ = ["Card", "Finding", "Status", "card", "evaluate", "evaluate_resource", "place_of", "refusals", "rule_of"]
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,29 +27,91 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     title: str
+    family: Family
     severity: Severity
     level: Level
+    levels: tuple[Scope, ...]
     why: str
     remediation: str
+    controls: tuple[Control, ...]
     references: tuple[str, ...]
+    good: tuple[str, ...]
+    """What its examples show that it accepts."""
+    bad: tuple[str, ...]
+    """What its examples show that it refuses."""
 
 
-def evaluate(plan: Plan | None, resources: Iterable[Resource], rules: tuple[Rule, ...] = RULES) -> tuple[Finding, ...]:
-    """Judge a plan and all its resources. No finding means that every rule holds.
+@dataclass(frozen=True)
+class Case:
+    """Everything that is judged; what is not known is None, and is not judged.
 
-    Args:
-        plan: None where it is not known; rules that need it then answer `unknown`.
-        resources: as registered, before or after they exist.
-        rules: all of them unless a test says otherwise.
+    Attributes:
+        stack: the resources, and the plan.
+        files: rendered files.
+        day: today, for what grows old.
 
     """
-    stack = Stack(plan, tuple(resources))
-    return tuple(finding for rule in rules for finding in _evaluate(rule, stack))
+
+    stack: Stack
+    files: Files | None
+    day: date | None
 
 
-def evaluate_resource(resource: Resource, rules: tuple[Rule, ...] = RULES) -> tuple[Finding, ...]:
-    """Judge one resource just before it is created, when its inputs are known."""
-    return tuple(finding for rule in rules for finding in _on_resource(rule, resource))
+def evaluate(
+    plan: Plan | None,
+    resources: Iterable[Resource],
+    rules: tuple[Rule, ...] = RULES,
+    *,
+    files: Mapping[str, str] | None = None,
+    today: date | None = None,
+) -> tuple[Finding, ...]:
+    """Judge a plan, its resources and its files. No finding means that every rule holds.
+
+    Args:
+        plan: None where it is not known; rules that need it then answer `unknown`. It also says which rules a team
+            has lowered, and which violations it answers for.
+        resources: as registered, before or after they exist.
+        rules: all shipped ones unless somebody has more.
+        files: path -> text, as rendered; None where there are none to judge.
+        today: the day; None where nobody says: no waiver holds then, and nothing is called old.
+
+    """
+    case = Case(Stack(plan, tuple(resources)), None if files is None else Files(files), today)
+    policy = plan.policy if plan else PolicyPlan()
+    in_force, lowered = levelled(rules, policy, today)
+    findings = tuple(finding for rule in in_force for finding in _evaluate(rule, case))
+    if not policy.waivers:
+        return (*findings, *lowered)
+    waived = waive(findings, policy.waivers, today)
+    whole = files is not None and plan is not None
+    places = (PLAN, "stack", *map(place_of, case.stack.resources), *(files or {}))
+    judged = judge_waivers(
+        rules,
+        findings,
+        policy.waivers,
+        today,
+        places=places if whole else None,
+        lowered=frozenset(entry.rule for entry in policy.levels),
+    )
+    return (*waived, *lowered, *judged)
+
+
+def evaluate_resource(
+    resource: Resource, rules: tuple[Rule, ...] = RULES, *, policy: PolicyPlan | None = None, today: date | None = None
+) -> tuple[Finding, ...]:
+    """Judge one resource just before it is created, when its inputs are known.
+
+    Args:
+        resource: with the inputs that it will be made with.
+        rules: all shipped ones unless somebody has more.
+        policy: levels and waivers, from the plan.
+        today: the day; None where nobody says: no waiver holds then.
+
+    """
+    policy = policy or PolicyPlan()
+    in_force, _ = levelled(rules, policy, today)
+    findings = tuple(finding for rule in in_force for finding in _on_resource(rule, resource))
+    return waive(findings, policy.waivers, today)
 
 
 def refusals(findings: Iterable[Finding], *, settled: bool = False) -> tuple[Finding, ...]:
@@ -88,43 +133,59 @@ def refusals(findings: Iterable[Finding], *, settled: bool = False) -> tuple[Fin
 
 
 def card(rule: Rule) -> Card:
-    """Return what a person needs to know about a rule."""
+    """Return what a person needs to know about a rule.
+
+    Raises:
+        KeyError: it names a control that the table of benchmarks does not have.
+
+    """
     return Card(
         id=rule.id,
         title=rule.title,
+        family=rule.family,
         severity=rule.severity,
         level=rule.level,
+        levels=rule.levels,
         why=rule.why,
         remediation=rule.remediation,
+        controls=tuple(map(control, rule.controls)),
         references=rule.references,
+        good=tuple(example.shows for example in rule.good),
+        bad=tuple(example.shows for example in rule.bad),
     )
 
 
-def rule_of(finding: Finding) -> Rule:
+def rule_of(finding: Finding, rules: tuple[Rule, ...] = RULES) -> Rule:
     """Return the rule behind a finding.
 
     Raises:
         KeyError: there is no rule of that id.
 
     """
-    for rule in RULES:
+    for rule in (*rules, WAIVERS, LEVELS):
         if rule.id == finding.rule:
             return rule
     raise KeyError(finding.rule)
 
 
-def _evaluate(rule: Rule, stack: Stack) -> Iterator[Finding]:
-    if rule.on_plan is not None and stack.plan is not None:
-        yield from _findings(rule, partial(rule.on_plan, stack.plan), PLAN)
-    for resource in stack.resources:
-        yield from _on_resource(rule, resource)
+def _evaluate(rule: Rule, case: Case) -> Iterator[Finding]:
+    plan = case.stack.plan
+    if rule.on_plan is not None and plan is not None:
+        yield from _findings(rule, partial(rule.on_plan, plan), PLAN)
+    if rule.on_day is not None and plan is not None and case.day is not None:
+        yield from _findings(rule, partial(rule.on_day, plan, case.day), PLAN)
+    if rule.on_resource is not None:
+        for resource in case.stack.resources:
+            yield from _on_resource(rule, resource)
     if rule.on_stack is not None:
-        yield from _findings(rule, partial(rule.on_stack, stack), "stack")
+        yield from _findings(rule, partial(rule.on_stack, case.stack), "stack")
+    if rule.on_files is not None and case.files is not None:
+        yield from _findings(rule, partial(rule.on_files, case.files), "files")
 
 
 def _on_resource(rule: Rule, resource: Resource) -> Iterator[Finding]:
     if rule.on_resource is not None:
-        yield from _findings(rule, partial(rule.on_resource, resource), place_of(resource))
+        yield from _findings(rule, partial(rule.on_resource, resource), "", resource)
 
 
 def place_of(resource: Resource) -> str:
@@ -132,26 +193,18 @@ def place_of(resource: Resource) -> str:
     return f"{resource.type}::{resource.name}"
 
 
-def _findings(rule: Rule, check: Callable[[], Iterable[Answer]], place: str) -> Iterator[Finding]:
+def _findings(
+    rule: Rule, check: Callable[[], Iterable[Answer]], place: str, resource: Resource | None = None
+) -> Iterator[Finding]:
     try:
         for answer in check():
-            where = place if answer.resource is None else place_of(answer.resource)
-            match answer:
+            told = answer if answer.resource or resource is None else replace(answer, resource=resource)
+            where = place_of(told.resource) if told.resource else told.file or place
+            match told:
                 case Violated(message):
-                    yield _finding(rule, where, message, "violated")
+                    yield finding_of(rule, where, message, "violated")
                 case NotKnown(what):
-                    yield _finding(rule, where, f"not known yet: {what}", "unknown")
+                    yield finding_of(rule, where, f"not known yet: {what}", "unknown")
     except Exception as error:  # noqa: BLE001 whatever a rule raises must refuse, and not pass or crash
-        yield _finding(rule, place, f"the rule failed: {type(error).__name__}: {error}", "broken")
-
-
-def _finding(rule: Rule, place: str, message: str, status: Status) -> Finding:
-    return Finding(
-        rule=rule.id,
-        severity=rule.severity,
-        level=rule.level,
-        resource=place,
-        message=message,
-        remediation=rule.remediation,
-        status=status,
-    )
+        where = place_of(resource) if resource else place
+        yield finding_of(rule, where, f"the rule failed: {type(error).__name__}: {error}", "broken")

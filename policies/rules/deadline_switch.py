@@ -150,6 +150,7 @@ def _template(**inputs: Any) -> Resource:
 RULE = Rule(
     id="deadline-switch",
     title="Machines with a deadline can be ended before they can be started",
+    family="lifecycle",
     severity="high",
     why=(
         "A laptop that is closed, or a process that is killed, between the start of a machine and the order to end it "
@@ -161,6 +162,7 @@ RULE = Rule(
         "all three sizes to 0 at the deadline, and let nodes shut down into termination; `deploy plan` shows the "
         "verdict."
     ),
+    controls=("nist SC-6", "iso27001 A.8.6", "soc2 A1.1"),
     references=(
         "https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-scheduled-scaling.html",
         "https://docs.aws.amazon.com/autoscaling/ec2/userguide/as-suspend-resume-processes.html",

@@ -144,6 +144,7 @@ def _bundle(how: str, **default: Any) -> Resource:
 RULE = Rule(
     id="encrypted-at-rest",
     title="Disks, logs and keys are the customer's own",
+    family="encryption",
     severity="high",
     why=(
         "A snapshot that is shared by mistake, or a disk that is read elsewhere, shows prompts, answers and weights to "
@@ -152,6 +153,16 @@ RULE = Rule(
     remediation=(
         "No profile field loosens this: give the disk, log group or secret the stack's key (`kmsKeyId`), and the key "
         "`enableKeyRotation`; then run `deploy plan`. The size of the root disk stays in `aws.root_volume_gib`."
+    ),
+    controls=(
+        "cis-aws 5.1.1",
+        "cis-aws 3.6",
+        "nist SC-28",
+        "nist SC-12",
+        "iso27001 A.8.24",
+        "soc2 CC6.1",
+        "gdpr Art. 32",
+        "nis2 Art. 21(2)(h)",
     ),
     references=(
         "https://docs.aws.amazon.com/ebs/latest/userguide/ebs-encryption.html",

@@ -56,6 +56,7 @@ _TEMPLATE = examples.resource(LAUNCH_TEMPLATE, "node", metadataOptions=_OPTIONS)
 RULE = Rule(
     id="instance-metadata-v2",
     title="Node credentials need an IMDSv2 session and stay on the node",
+    family="identity",
     severity="high",
     why=(
         "A server-side request forgery, for example through an image URL in a prompt, can read the node's credentials "
@@ -66,6 +67,7 @@ RULE = Rule(
         "No profile field loosens this: give the launch template `metadataOptions` with `httpTokens: required` and "
         "`httpPutResponseHopLimit: 1`, then run `deploy plan`."
     ),
+    controls=("cis-aws 5.7", "nist AC-6", "iso27001 A.8.9", "soc2 CC6.1"),
     references=(
         "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html",
         "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-IMDS-new-instances.html",

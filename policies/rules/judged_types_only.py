@@ -88,6 +88,7 @@ def on_resource(resource: Resource) -> Iterator[Answer]:
 RULE = Rule(
     id="judged-types-only",
     title="Only resource types that the rules can judge",
+    family="supply-chain",
     severity="high",
     why=(
         "A rule that lists what is forbidden misses what nobody thought of: a function with a public address, a stack "
@@ -97,6 +98,7 @@ RULE = Rule(
         "Leave the resource out, or add its type to this rule's list beside the rule that judges it; `deploy plan` "
         "shows the verdict."
     ),
+    controls=("nist CM-7", "iso27001 A.8.9", "soc2 CC8.1"),
     references=("https://www.pulumi.com/registry/packages/aws/api-docs/",),
     good=(
         Example(

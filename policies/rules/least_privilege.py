@@ -342,6 +342,7 @@ _OWN = {"StringEquals": {"aws:PrincipalAccount": "123456789012"}}
 RULE = Rule(
     id="least-privilege",
     title="Permissions name their actions and objects, and end in the own account",
+    family="identity",
     severity="high",
     why=(
         "Code that runs on a node has the node's role: with a wildcard it can read every secret and erase every trace "
@@ -353,6 +354,7 @@ RULE = Rule(
         "aws:PrincipalAccount or aws:ResourceAccount. What IAM cannot narrow belongs into this rule's lists, with its "
         "reason. `deploy plan` shows the verdict."
     ),
+    controls=("cis-aws 1.15", "cis-aws 1.17", "nist AC-6", "iso27001 A.5.15", "soc2 CC6.3"),
     references=(
         "https://docs.aws.amazon.com/IAM/latest/UserGuide/best-practices.html",
         "https://docs.aws.amazon.com/vpc/latest/privatelink/vpc-endpoints-access.html",

@@ -176,6 +176,7 @@ def _through(cidr: str) -> tuple[Resource, ...]:
 RULE = Rule(
     id="named-consumers",
     title="Only consumers that the profile names are let in, one by one",
+    family="network",
     severity="critical",
     why=(
         "An endpoint service that anybody may connect to puts the port into foreign networks, where no firewall of the "
@@ -185,6 +186,7 @@ RULE = Rule(
         "Name accounts or roles in `aws.private_link`, a gateway in `aws.transit_gateway` and VPCs in `aws.peering`, "
         "each with the private networks to be reached; `deploy plan` shows the verdict."
     ),
+    controls=("cis-aws 5.6", "nist AC-4", "iso27001 A.8.22", "soc2 CC6.6"),
     references=(
         "https://docs.aws.amazon.com/vpc/latest/privatelink/configure-endpoint-service.html",
         "https://docs.aws.amazon.com/elasticloadbalancing/latest/network/load-balancer-security-groups.html",

@@ -181,6 +181,7 @@ _SUBNET = examples.resource(
 RULE = Rule(
     id="no-internet-path",
     title="No path leads to the internet or from it",
+    family="network",
     severity="critical",
     why=(
         "Whoever finds a node with a public address can try its ports, and whoever breaks into one with a way out can "
@@ -191,6 +192,7 @@ RULE = Rule(
         "Connect, AWS services through VPC endpoints, and clients through the networks in `network.client_cidrs`; "
         "`deploy plan` shows the resources and this verdict before anything is created."
     ),
+    controls=("cis-aws 5.3", "nist SC-7", "iso27001 A.8.20", "soc2 CC6.6"),
     references=(
         "https://docs.aws.amazon.com/vpc/latest/userguide/VPC_Internet_Gateway.html",
         "https://docs.aws.amazon.com/vpc/latest/userguide/vpc-security-best-practices.html",

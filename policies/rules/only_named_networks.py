@@ -190,6 +190,7 @@ _VPC = examples.resource(VPC, "main", cidrBlock="10.42.0.0/16")
 RULE = Rule(
     id="only-named-networks",
     title="Only the clients' networks come in, and only to the gateway's port",
+    family="network",
     severity="critical",
     why=(
         "A security group open to any address puts the port in front of every scanner, and a port beside the gateway's "
@@ -199,6 +200,7 @@ RULE = Rule(
         "Name your office, VPN or peered networks in `network.client_cidrs`, private ranges only; between parts of the "
         "stack, name security groups instead of addresses. `deploy plan` shows the verdict."
     ),
+    controls=("cis-aws 5.3", "cis-aws 5.4", "cis-aws 5.5", "nist SC-7", "iso27001 A.8.20", "soc2 CC6.6"),
     references=(
         "https://docs.aws.amazon.com/vpc/latest/userguide/vpc-security-groups.html",
         "https://www.rfc-editor.org/rfc/rfc1918",

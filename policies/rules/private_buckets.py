@@ -124,6 +124,7 @@ _POLICY = examples.resource(POLICY, "policy", bucket="bundle", policy=_tls_only(
 RULE = Rule(
     id="private-buckets",
     title="Buckets are private, versioned, and answer over TLS alone",
+    family="data",
     severity="high",
     why=(
         "A bucket that one access list or one policy opens hands the model's weights to the world, and whoever can "
@@ -133,6 +134,7 @@ RULE = Rule(
         "No profile field loosens this: give the bucket its access block, ownership controls, versioning and a policy "
         "that denies requests without TLS; then run `deploy plan`."
     ),
+    controls=("cis-aws 2.1.1", "cis-aws 2.1.4", "nist AC-3", "iso27001 A.8.3", "soc2 CC6.1"),
     references=(
         "https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html",
         "https://docs.aws.amazon.com/AmazonS3/latest/userguide/about-object-ownership.html",

@@ -29,10 +29,12 @@ def trial(level: Level = "mandatory") -> Rule:
     return Rule(
         id="trial",
         title="t",
+        family="network",
         severity="low",
         level=level,
         why="w",
         remediation="r",
+        controls=("nist SC-7",),
         references=("https://example.test",),
         good=(),
         bad=(),
