@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
+BUNDLES = "/opt/cloister/bundles"
+"""Of a host: one folder per bundle, named by its id."""
+CURRENT_BUNDLE = "/opt/cloister/current"
+"""Of a host: a link to the bundle in use."""
+RUNTIMES = "/opt/cloister/runtime"
+"""Of a host: one folder per Python environment, in which `current` is a link to the one in use."""
+
 
 class Layout(msgspec.Struct, frozen=True, kw_only=True):
     """Absolute folders of one stack on one machine.
