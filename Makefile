@@ -2,10 +2,7 @@
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
 UV := $(shell command -v uv || echo .venv-tools/bin/uv)
-LOCK := $(UV) pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
-COMPILE := $(LOCK) --universal
-# What hosts with GPUs run: wheels only, for the oldest release that they may have (Debian 12's glibc).
-ENGINE := $(LOCK) --python-platform x86_64-manylinux_2_36 --only-binary :all: --no-annotate
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .PHONY: help up-demo dev parts lint test test-fast test-hosts bench docs lock
 
@@ -60,4 +57,5 @@ lock: dev ## newer versions of everything
 	echo "uv==$$($(UV) --version | cut -d' ' -f2)" | $(COMPILE) --no-annotate - -o requirements-uv.lock
 	$(COMPILE) --upgrade --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 	$(COMPILE) --upgrade --group host -c requirements.lock -o requirements-host.lock
-	$(ENGINE) --upgrade --group engine $(if $(OVERRIDE),--override $(OVERRIDE)) -o requirements-engine.lock
+	cd tools/engine && $(COMPILE) --upgrade --only-binary :all: --no-annotate --group engine \
+		$(if $(OVERRIDE),--override $(abspath $(OVERRIDE))) -o ../../requirements-engine.lock
