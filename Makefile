@@ -1,7 +1,7 @@
 # Everything a developer runs. `make test` is all that CI runs.
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
-UV := $(shell command -v uv || echo .venv-tools/bin/uv)
+UV := $(shell command -v uv || echo $(CURDIR)/.venv-tools/bin/uv)
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .PHONY: help up-demo dev parts lint test test-fast test-hosts bench docs lock
