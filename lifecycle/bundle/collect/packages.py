@@ -1,7 +1,7 @@
 """Packages of a distribution, with all that they depend on, as an archive that apt on a host reads from the disk.
 
-apt itself chooses and checks them: signatures of the lists, hashes of the packages. It does so with lists and a cache of
-our own and as if nothing were installed, so that a host lacks nothing, however little it has.
+apt itself chooses and checks them: signatures of the lists, hashes of the packages. It does so with lists and a cache
+of our own and as if nothing were installed, so that a host lacks nothing, however little it has.
 """
 
 from __future__ import annotations
@@ -91,9 +91,7 @@ def _archives_for(release: Release) -> tuple[Archive, ...]:
             f"this machine does not know where packages of {release.title} are: it runs another distribution",
             hint=f"Name an archive: --mirror {release.name}=URL.",
         )
-    told = _run(
-        ["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE)", "Created-By: Packages"], timeout_s=60
-    )
+    told = _run(["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE)", "Created-By: Packages"], timeout_s=60)
     found: dict[str, None] = {}
     suites: dict[str, list[str]] = {}
     for line in told.splitlines():

@@ -1,14 +1,14 @@
-"""Wheels for hosts: what a lock file names, for each Python that hosts have, downloaded by pip with every hash checked."""
+"""Wheels for hosts: what a lock file names, for each Python that they have, downloaded by pip with each hash checked."""
 
 from __future__ import annotations
 
+import email
 import hashlib
 import re
 import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator, Sequence
-from importlib.metadata import PathDistribution
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -42,8 +42,8 @@ def check_python(release: Release) -> None:
     if _version(release.python) < OLDEST_PYTHON:
         raise WheelsError(
             f"{release.title} comes with Python {release.python}, and what runs on hosts needs 3.11 or later",
-            hint="Bring the host to a later release. A Python of one's own on it takes more than a bundle: its security "
-            "updates would be nobody's.",
+            hint="Bring the host to a later release. A Python of one's own on it would take more than a bundle: nobody "
+            "would keep it secure.",
             code="python_too_old",
         )
 
@@ -162,7 +162,7 @@ def _described(wheel: Path) -> tuple[str, str, str]:
     """Return name, version and licence, as the wheel's own metadata say."""
     with zipfile.ZipFile(wheel) as archive:
         inside = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
-        said = PathDistribution(zipfile.Path(archive, inside.removesuffix("METADATA"))).metadata
+        said = email.message_from_bytes(archive.read(inside))
     classifiers = [text for text in said.get_all("Classifier") or [] if text.startswith("License :: ")]
     free_text = said.get("License") or ""
     one_line = free_text.strip() if len(free_text.strip().splitlines()) == 1 else ""
@@ -178,4 +178,3 @@ def _version(text: str) -> tuple[int, int]:
 
 def _minor(glibc: str) -> int:
     return int(glibc.split(".")[1])
-
