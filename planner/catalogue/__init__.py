@@ -13,6 +13,7 @@ import msgspec
 from planner.catalogue.rows import (
     AllReduceFloor,
     ApiPrice,
+    ArchitectureNeeds,
     Artefact,
     ArtefactSource,
     Assumption,
@@ -28,7 +29,9 @@ from planner.catalogue.rows import (
     Provider,
     PurchasePrice,
     Rate,
+    Release,
     ResourcePrice,
+    RuntimeNeed,
 )
 from planner.errors import PlanError
 
@@ -38,7 +41,22 @@ FOLDER = Path(__file__).parent
 
 
 Named = TypeVar(
-    "Named", Model, Gpu, Host, Provider, Licence, Engine, Artefact, ApiPrice, Assumption, ResourcePrice, DriverSet
+    "Named",
+    Model,
+    Gpu,
+    Host,
+    Provider,
+    Licence,
+    Engine,
+    Artefact,
+    ApiPrice,
+    Assumption,
+    ResourcePrice,
+    Release,
+    RuntimeNeed,
+    ArchitectureNeeds,
+    ResourcePrice,
+    DriverSet,
 )
 AnyRow = TypeVar("AnyRow", bound=msgspec.Struct)
 
@@ -63,6 +81,10 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
     gpu_products: tuple[GpuProduct, ...] = ()
     all_reduce_floors: tuple[AllReduceFloor, ...] = ()
     harmless_xids: tuple[HarmlessXid, ...] = ()
+    releases: dict[str, Release] = {}
+    needs: dict[str, RuntimeNeed] = {}
+    """What engines fetch while they run."""
+    architectures: dict[str, ArchitectureNeeds] = {}
 
     def model(self, name: str) -> Model:
         """Return a model.
@@ -81,6 +103,15 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
 
         """
         return _named(self.gpus, name, "GPU", "hardware.gpu")
+
+    def release(self, name: str) -> Release:
+        """Return a release of a distribution.
+
+        Raises:
+            PlanError: there is none of that name.
+
+        """
+        return _named(self.releases, name, "release", "codename")
 
     def host(self, name: str) -> Host:
         """Return a host.
@@ -118,6 +149,9 @@ def load_catalogue() -> Catalogue:
         gpu_products=_rows("acceptance", "gpu_product", GpuProduct),
         all_reduce_floors=_rows("acceptance", "all_reduce", AllReduceFloor),
         harmless_xids=_rows("acceptance", "harmless_xid", HarmlessXid),
+        releases=_by_name("releases", "release", Release),
+        needs=_by_name("downloads", "need", RuntimeNeed),
+        architectures=_by_name("downloads", "architecture", ArchitectureNeeds),
     )
 
 
