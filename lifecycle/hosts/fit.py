@@ -73,7 +73,7 @@ def needs_of(plan: Plan, catalogue: Catalogue) -> Needs:
 
 
 def but_for_our_own(needs: Needs) -> Needs:
-    """Return what is asked of a host that carries the stack already: the endpoint's port is taken by the stack itself."""
+    """Return what is asked of a host that carries the stack already, which itself has taken the endpoint's port."""
     return msgspec.structs.replace(needs, published_ports=())
 
 

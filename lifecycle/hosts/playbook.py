@@ -173,7 +173,7 @@ def _write(
 
 
 def _ends_with_us() -> list[str]:
-    """Return the words before a command that have it end when we are killed: nobody works on a host without its lock."""
+    """Return what has a command end when we are killed: nobody works on a host without its lock."""
     program = shutil.which("setpriv")
     return [program, "--pdeathsig", "TERM"] if program else []
 
