@@ -1,7 +1,7 @@
 # Everything a developer runs. `make test` is all that CI runs.
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
-UV := $(shell command -v uv || echo .venv-tools/bin/uv)
+UV := $(shell command -v uv || echo $(CURDIR)/.venv-tools/bin/uv)
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .PHONY: help up-demo dev parts lint test test-fast test-hosts bench docs lock
@@ -44,6 +44,7 @@ bench: dev ## figures, each printed with how it was measured
 	$(PYTHON) -m tests.bench.aws
 	$(PYTHON) -m tests.bench.sweeping
 	$(PYTHON) -m tests.bench.first_run
+	$(PYTHON) -m tests.bench.transfer
 
 docs: dev ## pages that come from the code, and the picture of a real run
 	$(PYTHON) -m cli.documents
@@ -55,3 +56,6 @@ lock: dev ## newer versions of everything
 	$(COMPILE) --upgrade pyproject.toml -o requirements.lock
 	echo "uv==$$($(UV) --version | cut -d' ' -f2)" | $(COMPILE) --no-annotate - -o requirements-uv.lock
 	$(COMPILE) --upgrade --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	$(COMPILE) --upgrade --group host -c requirements.lock -o requirements-host.lock
+	cd tools/engine && $(COMPILE) --upgrade --only-binary :all: --no-annotate --group engine \
+		$(if $(OVERRIDE),--override $(abspath $(OVERRIDE))) -o ../../requirements-engine.lock

@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 from lifecycle.home import StackHome
 from lifecycle.hosts.facts import Facts, read_facts
-from lifecycle.hosts.fit import LOWEST_SYSTEMD, but_for_our_own, fit, fits, needs_of
+from lifecycle.hosts.fit import but_for_our_own, fit, fits, needs_of
 from lifecycle.hosts.kept import KeptHosts, arrival, nobody
 from lifecycle.hosts.play_variables import host_variables, prepare_variables
-from lifecycle.hosts.serving import materials_of, serve
+from lifecycle.hosts.serve_stack import serve_stack
 from lifecycle.hosts.session import HostSession, OpenHost
 from lifecycle.hosts.subject import endpoint_of
 from lifecycle.journal import Journal
@@ -25,7 +25,6 @@ from planner.errors import DeployError
 from planner.layout import CURRENT_BUNDLE
 from planner.plan import Plan, to_json
 from planner.progress import Progress
-from templates.hosts import HostAbilities
 
 
 class DoesNotFitError(DeployError):
@@ -106,16 +105,8 @@ class UpMetal:
         with self.progress.step("programs"), self.journal.step("programs"):
             for one in session.hosts:
                 _check_programs(one)
-        with self.progress.step("services"), self.journal.step("services"), session.changing():
-            self.changed += serve(
-                stack.plan,
-                load_catalogue(),
-                self.hosts.inventory,
-                session.login,
-                abilities={name: HostAbilities(systemd=its.systemd or LOWEST_SYSTEMD) for name, its in facts.items()},
-                materials=materials_of(stack.plan, stack.layout),
-                progress=self.progress,
-            ).changed
+        with self.progress.step("services"), self.journal.step("services"):
+            self.changed += serve_stack(session, stack, facts).changed
 
     def _answers(self, session: HostSession, stack: Stack) -> tuple[str, ...]:
         """Ask every host's endpoint from here, straight or through SSH."""

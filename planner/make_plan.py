@@ -38,6 +38,7 @@ from planner.plan import (
 from planner.private_name import plan_private_name
 from planner.profile import Profile, TlsSection
 from planner.replica import engine_choice, fit_replica, in_flight
+from planner.runtime_needs import needs_of
 from planner.services import STAND_IN, Services
 from planner.tags import PROFILE_TAG, STACK_TAG
 from planner.throughput import rates
@@ -123,6 +124,7 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         version=row.version,
         args=args,
         worker_args=tuple(words for words, _ in workers),
+        needs=tuple(need.name for need in needs_of(catalogue, row.name, chosen.architectures)),
         gpu=gpu.name,
         gpus=profile.hardware.count,
         replicas=ground.replicas,

@@ -23,6 +23,7 @@ class ChosenModel(msgspec.Struct, frozen=True, kw_only=True):
         row: of the catalogue; None for a checkpoint that it does not know.
         source: Hugging Face repository, or folder on the node.
         revision: commit of the repository; empty for a folder.
+        architectures: as the model's configuration names them.
 
     """
 
@@ -34,6 +35,7 @@ class ChosenModel(msgspec.Struct, frozen=True, kw_only=True):
     licence: str
     licence_notes: tuple[str, ...]
     embedding: bool
+    architectures: tuple[str, ...]
     why: str
 
 
@@ -66,6 +68,7 @@ def choose_model(section: ModelSection, catalogue: Catalogue, config: Mapping[st
             licence=UNKNOWN_LICENCE,
             licence_notes=(f"{section.source}: the catalogue does not know its licence",),
             embedding=architecture.encoder,
+            architectures=_architectures(config),
             why=f"a checkpoint of one's own, sized by {section.config}",
         )
     row = catalogue.model(section.name)
@@ -80,5 +83,11 @@ def choose_model(section: ModelSection, catalogue: Catalogue, config: Mapping[st
         licence=row.licence,
         licence_notes=licence_notes(licence),
         embedding=row.kind == "embedding",
+        architectures=_architectures(row.config),
         why=f"a fine-tune of {row.name}, shaped as that is" if section.source else "named in the profile",
     )
+
+
+def _architectures(config: Mapping[str, Any]) -> tuple[str, ...]:
+    named = config.get("architectures")
+    return tuple(str(name) for name in named) if isinstance(named, list) else ()

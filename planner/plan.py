@@ -72,6 +72,8 @@ class EnginePlan(Record, frozen=True, kw_only=True):
     worker_args: tuple[tuple[str, ...], ...] = ()
     """The command line of each further node of a replica that spans nodes. `{node-0}` stands for the address of the
     first one on the private network, which is known when it is there."""
+    needs: tuple[str, ...] = ()
+    """What it would fetch while it runs, and finds in its bundle: rows of the catalogue's `downloads.toml`."""
     gpu: str
     gpus: int
     """GPUs of one replica."""

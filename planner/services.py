@@ -20,6 +20,7 @@ from planner.plan import (
     replica_names,
 )
 from planner.profile import MAX_REPLICAS
+from planner.runtime_needs import engine_environment
 
 DEFAULT_PORTS: Mapping[str, int] = {
     "aws.http": 5566,
@@ -83,7 +84,10 @@ class Services:
             artefact=engine.name,
             version=engine.version,
             args=("serve", *engine.args[:port], str(self.number(name, "http")), *engine.args[port + 1 :]),
-            env={"CUDA_VISIBLE_DEVICES": ",".join(map(str, range(first, first + engine.gpus)))},
+            env={
+                **engine_environment(self._catalogue.needs[need] for need in engine.needs),
+                "CUDA_VISIBLE_DEVICES": ",".join(map(str, range(first, first + engine.gpus))),
+            },
             secret_env={"VLLM_API_KEY": "engine-api-key"},
             ports=(self._port(name, "http"),),
             health=Health(port="http", path="/health", timeout_s=ENGINE_STARTS_WITHIN_S),

@@ -12,6 +12,7 @@ import msgspec
 
 from planner.catalogue.rows import (
     ApiPrice,
+    ArchitectureNeeds,
     Artefact,
     ArtefactSource,
     Assumption,
@@ -24,7 +25,9 @@ from planner.catalogue.rows import (
     Provider,
     PurchasePrice,
     Rate,
+    Release,
     ResourcePrice,
+    RuntimeNeed,
 )
 from planner.errors import PlanError
 
@@ -33,7 +36,22 @@ __all__ = ["Artefact", "ArtefactSource", "Catalogue", "Engine", "Gpu", "Host", "
 FOLDER = Path(__file__).parent
 
 
-Named = TypeVar("Named", Model, Gpu, Host, Provider, Licence, Engine, Artefact, ApiPrice, Assumption, ResourcePrice)
+Named = TypeVar(
+    "Named",
+    Model,
+    Gpu,
+    Host,
+    Provider,
+    Licence,
+    Engine,
+    Artefact,
+    ApiPrice,
+    Assumption,
+    ResourcePrice,
+    Release,
+    RuntimeNeed,
+    ArchitectureNeeds,
+)
 AnyRow = TypeVar("AnyRow", bound=msgspec.Struct)
 
 
@@ -53,6 +71,10 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
     apis: dict[str, ApiPrice]
     assumptions: dict[str, Assumption]
     rates: tuple[Rate, ...]
+    releases: dict[str, Release] = {}
+    needs: dict[str, RuntimeNeed] = {}
+    """What engines fetch while they run."""
+    architectures: dict[str, ArchitectureNeeds] = {}
 
     def model(self, name: str) -> Model:
         """Return a model.
@@ -71,6 +93,15 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
 
         """
         return _named(self.gpus, name, "GPU", "hardware.gpu")
+
+    def release(self, name: str) -> Release:
+        """Return a release of a distribution.
+
+        Raises:
+            PlanError: there is none of that name.
+
+        """
+        return _named(self.releases, name, "release", "codename")
 
     def host(self, name: str) -> Host:
         """Return a host.
@@ -104,6 +135,9 @@ def load_catalogue() -> Catalogue:
         apis=_by_name("prices", "api", ApiPrice),
         assumptions=_by_name("assumptions", "assumption", Assumption),
         rates=_rows("prices", "rate", Rate),
+        releases=_by_name("releases", "release", Release),
+        needs=_by_name("downloads", "need", RuntimeNeed),
+        architectures=_by_name("downloads", "architecture", ArchitectureNeeds),
     )
 
 

@@ -277,6 +277,60 @@ class Artefact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     stand_in: bool = False
 
 
+class Release(Row, frozen=True, kw_only=True):
+    """A release of a distribution that hosts may run."""
+
+    name: str
+    """Its code name, as its own /etc/os-release has it."""
+    title: str
+    distribution: Literal["debian", "ubuntu"]
+    python: Annotated[str, Meta(pattern=r"^3\.[0-9]{1,2}$")]
+    """Version of the Python that it comes with."""
+    glibc: Annotated[str, Meta(pattern=r"^2\.[0-9]{1,2}$")]
+    """Version of the C library: wheels for a later one do not run."""
+    suites: tuple[str, ...]
+    """What apt reads of its archive."""
+    components: tuple[str, ...]
+    keyring: str
+    """File of the keys that its archive is signed with."""
+
+
+class FetchedFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A file that an engine would fetch while it runs."""
+
+    path: str
+    """Where it lies in a bundle."""
+    url: str
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+    licence: str
+
+
+class RuntimeNeed(Row, frozen=True, kw_only=True):
+    """Something that an engine fetches or makes while it runs."""
+
+    name: str
+    engine: str
+    """A row of `engines.toml`."""
+    what: str
+    env: dict[str, str] = {}
+    files: tuple[FetchedFile, ...] = ()
+    packages: tuple[str, ...] = ()
+    """Packages of the distribution."""
+    wheels: tuple[str, ...] = ()
+    """Packages that the engine's lock file must hold."""
+    matching: tuple[str, ...] = ()
+    """Packages that must have one version, as far as the engine's lock file holds them."""
+
+
+class ArchitectureNeeds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a model's architecture needs of an engine beyond what all need."""
+
+    name: str
+    """As `architectures` of a model's configuration has it."""
+    needs: tuple[str, ...] = ()
+    """Names of `RuntimeNeed`s, which then are for those that name them alone."""
+
+
 def _ascending(*values: float) -> None:
     if list(values) != sorted(values):
         raise ValueError(f"a range goes from low to high, this one is {', '.join(f'{value:g}' for value in values)}")
