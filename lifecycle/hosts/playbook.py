@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any, Literal, TypeVar
 
 import msgspec
+import psutil
 
 from lifecycle import files
 from lifecycle.hosts.inventory import Inventory
@@ -23,6 +24,8 @@ from planner.errors import DeployError
 from planner.progress import Progress
 
 FOLDER = Path(__file__).resolve().parents[2] / "ansible"
+PREFIX = "cl-"
+"""Beginning of the names of folders for one run, below the system's own for temporary files."""
 STOP_TIMEOUT_S = 15.0
 """How long Ansible may take to end after Ctrl-C, before it is ended."""
 TASK_TIMEOUT_S = 2400
@@ -140,9 +143,11 @@ def play(
 @contextlib.contextmanager
 def _private_folder() -> Iterator[Path]:
     """Make a folder for one run; its connections end with it."""
+    _remove_what_the_dead_left()
     # Short, for the paths of the connections' sockets must fit into 107 bytes.
-    folder = Path(tempfile.mkdtemp(prefix="cl-"))
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
     try:
+        files.write(folder / "pid", str(os.getpid()))
         (folder / "c").mkdir(mode=0o700)
         yield folder
     finally:
@@ -150,6 +155,14 @@ def _private_folder() -> Iterator[Path]:
             words = ("ssh", "-F", "none", "-o", f"ControlPath={path}", "-O", "exit", "connection")
             subprocess.run(words, capture_output=True, timeout=STOP_TIMEOUT_S, check=False)  # noqa: S603 - own words
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_what_the_dead_left() -> None:
+    """Remove the folders of runs that were killed: they may hold secrets."""
+    for note in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/pid"):
+        with contextlib.suppress(OSError, ValueError):
+            if note.stat().st_uid == os.getuid() and not psutil.pid_exists(int(note.read_text(encoding="ascii"))):
+                shutil.rmtree(note.parent)
 
 
 def _write(

@@ -42,6 +42,12 @@ class Running:
         assert self.process.stderr is not None
         self.told += iter(self.process.stderr.readline, "")
 
+    def _close(self) -> None:
+        self._reader.join(10)
+        for stream in (self.process.stdout, self.process.stderr):
+            if stream is not None:
+                stream.close()
+
     def has_told(self, words: str) -> bool:
         """Tell whether a line with these words came, or the command has ended without it."""
         if any(words in line for line in self.told):
@@ -54,13 +60,14 @@ class Running:
         """End it as a power cut does."""
         self.process.kill()
         self.process.wait(10)
+        self._close()
 
     def end(self, timeout_s: float = 240) -> tuple[int, Any, str]:
         """Wait for it; return exit code, the document that it printed, and what it told."""
         assert self.process.stdout is not None
         out = self.process.stdout.read()
         code = self.process.wait(timeout_s)
-        self._reader.join(10)
+        self._close()
         return code, json.loads(out) if out else None, "".join(self.told)
 
 
