@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
@@ -14,7 +15,6 @@ from pathlib import Path
 from typing import IO, Any, Literal, TypeVar
 
 import msgspec
-import psutil
 
 from lifecycle import files
 from lifecycle.hosts.inventory import Inventory
@@ -26,6 +26,8 @@ from planner.progress import Progress
 FOLDER = Path(__file__).resolve().parents[2] / "ansible"
 PREFIX = "cl-"
 """Beginning of the names of folders for one run, below the system's own for temporary files."""
+ALIVE = "alive"
+"""File in it that is locked for as long as the run lives, which the kernel sees to."""
 STOP_TIMEOUT_S = 15.0
 """How long Ansible may take to end after Ctrl-C, before it is ended."""
 TASK_TIMEOUT_S = 2400
@@ -146,8 +148,10 @@ def _private_folder() -> Iterator[Path]:
     _remove_what_the_dead_left()
     # Short, for the paths of the connections' sockets must fit into 107 bytes.
     folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+    alive = os.open(folder / ".alive", os.O_WRONLY | os.O_CREAT, files.PRIVATE)
+    fcntl.flock(alive, fcntl.LOCK_EX)
+    (folder / ".alive").rename(folder / ALIVE)  # it is there with its lock, or not at all
     try:
-        files.write(folder / "pid", str(os.getpid()))
         (folder / "c").mkdir(mode=0o700)
         yield folder
     finally:
@@ -155,14 +159,16 @@ def _private_folder() -> Iterator[Path]:
             words = ("ssh", "-F", "none", "-o", f"ControlPath={path}", "-O", "exit", "connection")
             subprocess.run(words, capture_output=True, timeout=STOP_TIMEOUT_S, check=False)  # noqa: S603 - own words
         shutil.rmtree(folder, ignore_errors=True)
+        os.close(alive)
 
 
 def _remove_what_the_dead_left() -> None:
     """Remove the folders of runs that were killed: they may hold secrets."""
-    for note in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/pid"):
-        with contextlib.suppress(OSError, ValueError):
-            if note.stat().st_uid == os.getuid() and not psutil.pid_exists(int(note.read_text(encoding="ascii"))):
-                shutil.rmtree(note.parent)
+    for mark in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/{ALIVE}"):
+        with contextlib.suppress(OSError), mark.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # refused while its run is alive
+            if mark.stat().st_uid == os.getuid():
+                shutil.rmtree(mark.parent)
 
 
 def _write(
