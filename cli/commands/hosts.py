@@ -10,7 +10,6 @@ from cli.options import HostsKey, InventoryFile, Json, OneHost, confirm_host_key
 
 if TYPE_CHECKING:
     from lifecycle.hosts.check import HostsReport
-    from planner.plan import Plan
 
 app = typer.Typer(help="Look at machines that are reached by SSH.", no_args_is_help=True)
 
@@ -45,13 +44,15 @@ def check(
     from lifecycle.home import Home
     from lifecycle.hosts.check import check as look
     from lifecycle.hosts.check import with_changes
-    from lifecycle.hosts.fit import needs_of
+    from lifecycle.hosts.fit import needs_of, plan_for_a_host
     from lifecycle.hosts.pins import Pins
     from lifecycle.hosts.ssh import Login
+    from lifecycle.profiles import load_profile
     from planner.catalogue import load_catalogue
     from planner.errors import UsageError
 
-    named, plan = inventory_of(inventory, host), _plan(profile)
+    named = inventory_of(inventory, host)
+    plan = plan_for_a_host(load_profile(profile)) if profile else None
     if named is None:
         raise UsageError("which hosts? give either --inventory or --host", hint="`deploy hosts check --help`")
     login = Login(pins=Pins(Home.of_user().known_hosts), confirm=confirm_host_key, key_file=key)
@@ -65,20 +66,6 @@ def check(
     else:
         _show(report)
     raise typer.Exit(0 if report.fits else 1)
-
-
-def _plan(profile: str) -> Plan | None:
-    """Return a profile's plan for a host that has all that it asks for; None for no profile."""
-    if not profile:
-        return None
-    from lifecycle.profiles import load_profile
-    from planner.catalogue import load_catalogue
-    from planner.make_plan import Site, make_plan
-    from planner.plan import HostPlan
-
-    parsed = load_profile(profile)
-    host = HostPlan(name="host", address="127.0.0.1", gpus=parsed.hardware.count * (parsed.hardware.replicas or 1))
-    return make_plan(parsed, load_catalogue(), Site(stack="default", target="metal", hosts=(host,)))
 
 
 def _show(report: HostsReport) -> None:
