@@ -19,6 +19,8 @@ from tests.hosts.person import Operator
 from tests.hosts.runtime import place_runtime
 from tests.waiting import wait_until
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("hosts")]
+
 UNITS = ("engine", "gateway", "node-exporter", "traefik")
 NOT_TRIED = {"engine.real", "metrics.targets", "host.cl-h.service.prometheus"}
 
@@ -71,7 +73,7 @@ def checks(report: Any, *, ok: bool | None) -> dict[str, str]:
     return {check["id"]: check["detail"] for check in report["checks"] if check["ok"] is ok}
 
 
-def test_a_killed_up_goes_on_where_it_was(world: World) -> None:
+def test_a_second_operator_is_told_and_a_killed_up_leaves_nobody_at_work(world: World) -> None:
     first = world.operator.up()
     wait_until(lambda: first.has_told("base : Journal"), 120, 0.1)
 
@@ -83,13 +85,17 @@ def test_a_killed_up_goes_on_where_it_was(world: World) -> None:
     first.kill()
     wait_until(lambda: not at_work(), 60, 0.2)
 
+
+def test_a_host_that_dies_in_the_middle_ends_the_run(world: World) -> None:
     second = world.operator.up()
     wait_until(lambda: second.has_told("ssh : Main"), 120, 0.1)
     world.machine.kill()
-    code, report, told = second.end()
+    code, _, told = second.end()
     assert code == 1, told
     world.machine.boot()
 
+
+def test_up_goes_on_to_an_endpoint_that_answers(world: World) -> None:
     code, report, told = world.operator.up().end()
     assert code == 0, (str(report) + told)[-3000:]
     assert report["models"] == ["llama-3.1-8b-instruct"]
