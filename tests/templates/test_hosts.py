@@ -176,7 +176,7 @@ def test_words_reach_the_program_as_they_are(word: str, text: str) -> None:
     assert unit_word(word) == text
 
 
-@given(st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",))))
+@given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
 def test_no_text_breaks_out_of_its_line(text: str) -> None:
     for quoted in (unit_word(text), unit_value(text)):
         assert "\n" not in quoted
