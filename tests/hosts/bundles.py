@@ -39,10 +39,10 @@ def fetched(*codenames: str, contents: Contents = REHEARSAL) -> Path:
     return made
 
 
-def bundle(folder: Path, *codenames: str) -> str:
+def bundle(folder: Path, *codenames: str, contents: Contents = REHEARSAL) -> str:
     """Make a bundle in a folder, with our own modules as they are now; return its id."""
-    kept = fetched(*codenames)
-    ours = {path: file for name in REHEARSAL.modules for path, file in collect_module(name, "0").files.items()}
+    kept = fetched(*codenames, contents=contents)
+    ours = {path: file for name in contents.modules for path, file in collect_module(name, "0").files.items()}
     others = {
         file.relative_to(kept).as_posix(): file
         for file in kept.rglob("*")
@@ -50,4 +50,3 @@ def bundle(folder: Path, *codenames: str) -> str:
     }
     place(folder, {**others, **ours})
     return seal(Home(folder.parent / "home"), folder, {}, Silent()).bundle
-

@@ -108,7 +108,7 @@ class Operator:
         """Run `deploy WORDS --json`; return its exit code, the document that it printed, and what it told."""
         return self.start(*words).end()
 
-    def up(self) -> Running:
+    def up(self, *more: str) -> Running:
         """Start `up`."""
         where = ("--target", "metal", "--inventory", "hosts.toml", "--key", str(self.key))
-        return self.start("up", *where, "--profile", "./lab.toml", "--yes")
+        return self.start("up", *where, "--profile", "./lab.toml", "--yes", *more)
