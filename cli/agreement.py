@@ -81,7 +81,7 @@ def agree_to_hosts(report: PlanReport, *, yes: bool) -> bool:
     if not sys.stdin.isatty():
         raise UsageError(
             "no host is changed without somebody who agrees to it",
-            hint="Nothing was changed. Give --yes, or answer on a terminal; `deploy hosts check` shows what would change.",
+            hint="Nothing was changed. Give --yes, or answer on a terminal: `deploy hosts check` says what it is.",
             code="not_agreed",
         )
     Console(stderr=True, highlight=False).print(card("To be agreed to", hosts_told(report), style="yellow"))
@@ -98,7 +98,7 @@ def hosts_told(report: PlanReport) -> list[tuple[str, str]]:
         ("clients", ", ".join(plan.network.client_cidrs)),
         (
             "changes",
-            "packages, kernel settings, auditing, SSH for keys only, a firewall that denies both ways, services",
+            "packages, kernel settings, auditing, SSH by keys alone, a firewall that denies both ways, services",
         ),
         ("way back", "`deploy down`: the state before is kept on each host and here"),
     ]

@@ -14,7 +14,7 @@ import msgspec
 
 import lifecycle.hosts.inventory as inventory_module
 import planner.profile as profile_module
-from lifecycle.hosts.inventory import Host
+from lifecycle.hosts.inventory import Host, Inventory, WayOut
 from planner.errors import EXIT_CODE_MEANINGS
 from planner.profile import Profile
 
@@ -26,7 +26,18 @@ PROFILES_INTRODUCTION = (
 )
 HOSTS_INTRODUCTION = (
     "Source: `lifecycle/hosts/inventory.py`. An inventory is a TOML file with one `[[host]]` table per machine. "
-    "`deploy hosts check --inventory FILE` looks at all that serve and changes nothing."
+    "`deploy hosts check --inventory FILE` looks at all that serve and changes nothing; with `--profile NAME` it also "
+    "says what `deploy up` would change there first.\n\n"
+    "`deploy up --profile NAME --target metal --inventory FILE --bundle FOLDER` runs the whole stack on every serving "
+    "host. It logs in, takes the host's lock (two operators are told of each other), reads the host's facts, and "
+    "refuses one that does not fit before anything is changed. Then it keeps what the host is like, on the host in "
+    "`/var/backups/cloister` and in the stack's folder; sends the bundle; installs from it alone; hardens and closes "
+    "the host; and starts the services, one host after the other. It may be killed at any point, and the host with it: "
+    "the same command goes on. The inventory is kept with the stack, so `status`, `logs`, `verify`, `token` and `down` "
+    "need none.\n\n"
+    "`deploy down` gives every host back: what was installed, written, or made in the time of our own work is removed, "
+    "and what was changed is put back. What others did meanwhile stays, and is listed in the certificate. A host that "
+    "is not reached is listed as left, and `deploy down` again goes on. A host belongs to one stack."
 )
 JSON_INTRODUCTION = (
     "Source: `cli/contract.py`. What each command prints on stdout with `--json`, as JSON Schema. Keys may be added; "
@@ -95,8 +106,12 @@ def profiles_page() -> str:
 
 
 def hosts_page() -> str:
-    """Return every field of a host in an inventory: type, default, meaning."""
-    return "\n".join(["# Hosts", "", HOSTS_INTRODUCTION, "", *_fields(Host, inventory_module)]) + "\n"
+    """Return every field of an inventory: type, default, meaning."""
+    lines = ["# Hosts", "", HOSTS_INTRODUCTION, "", "## At the top", "", *_fields(Inventory, inventory_module)]
+    for struct in (Host, WayOut):
+        title, _, meaning = (inspect.getdoc(struct) or "").partition(": ")
+        lines += ["", f"## {title}", "", meaning, "", *_fields(struct, inventory_module)]
+    return "\n".join(lines) + "\n"
 
 
 def _fields(struct: type[msgspec.Struct], module: ModuleType, derived: tuple[str, ...] = ()) -> list[str]:

@@ -14,7 +14,7 @@ import msgspec
 from lifecycle import teardown_certificate
 from lifecycle.down_report import DownReport
 from lifecycle.home import StackHome
-from lifecycle.hosts.inventory import Host, Inventory
+from lifecycle.hosts.inventory import Host
 from lifecycle.hosts.kept import KeptHosts, login_of
 from lifecycle.hosts.playbook import play
 from lifecycle.hosts.restoration import OUR_FOLDERS, Restoration, differences, restoration
@@ -128,8 +128,8 @@ class DownMetal:
         if before is None:
             raise DeployError(f"{name}: its state before is lost, on the host and here", code="host_state")
         self.looked.append(
-            f"{name}, {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC: accounts, packages, units, every file of /etc, places "
-            "below /opt, /srv, /usr/local, /var and homes, kernel settings and firewall tables, against its state before"
+            f"{name}, {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC: accounts, packages, units, files of /etc, places "
+            "below /opt, /srv, /usr/local, /var and homes, kernel settings, firewall tables, against its state before"
         )
         to_do = restoration(before, keeper.now(), keeper.touched)
         if not to_do.is_nothing:
@@ -144,9 +144,7 @@ class DownMetal:
             keeper.forget(sorted(homes))
 
     def _play(self, one: OpenHost, login: Login, to_do: Restoration) -> None:
-        way = self.kept.inventory.way_to(one.host)
-        jumps = tuple(msgspec.structs.replace(host, roles=("jump",)) for host in way[:-1])
-        alone = Inventory(host=(*jumps, one.host))
+        alone = self.kept.inventory.serving_only({one.host.name})
         fields = msgspec.to_builtins(to_do)
         variables: dict[str, Any] = {f"restore_{name}": value for name, value in fields.items() if name != "kept"}
         variables["restore_keep_weights"] = self.keep_weights

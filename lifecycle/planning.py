@@ -53,6 +53,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         max_cost: what its machines may cost, in USD; None for what the profile says.
         inventory: the hosts of the target `metal`; None for the stack's own.
         key: file of the private key that logs in on them; empty for the user's own.
+        bundle: folder of the bundle that hosts install from; empty for the stack's own.
         confirm: is asked about host keys that nobody knows yet.
 
     """
@@ -68,6 +69,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     max_cost: float | None = None
     inventory: Inventory | None = None
     key: str = ""
+    bundle: str = ""
     confirm: Confirm = nobody
 
 
@@ -273,9 +275,9 @@ def _hosts(home: StackHome, before: Kept | None, request: Request) -> KeptHosts 
     """
     target = before.target if before else request.target or "sandbox"
     if target != "metal":
-        if request.inventory or request.key:
+        if request.inventory or request.key or request.bundle:
             raise UsageError(
-                f"--inventory, --host and --key go with --target metal; this stack is of the target {target}",
+                f"--inventory, --host, --key and --bundle go with --target metal; this stack is of the target {target}",
                 hint="Add --target metal, or leave them out.",
                 code="not_on_hosts",
             )
@@ -288,7 +290,8 @@ def _hosts(home: StackHome, before: Kept | None, request: Request) -> KeptHosts 
             hint="Give --inventory FILE, or --host USER@ADDRESS; `docs/hosts.md` says what an inventory holds.",
             code="no_inventory",
         )
-    return settle(home, inventory, request.key or (known.key if known else ""), request.confirm, known)
+    key, bundle = request.key or (known.key if known else ""), request.bundle or (known.bundle if known else "")
+    return msgspec.structs.replace(settle(home, inventory, key, request.confirm, known), bundle=bundle)
 
 
 def _check_region(home: StackHome, before: Kept | None, profile: Profile) -> None:

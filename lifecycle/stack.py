@@ -105,7 +105,18 @@ class Stack:
             )
 
     def provisioner(self) -> Provisioner:
-        """Return what makes and unmakes the resources."""
+        """Return what makes and unmakes the resources.
+
+        Raises:
+            DeployError: the stack is on hosts, and has none.
+
+        """
+        if self.plan.target == "metal":
+            raise DeployError(
+                f"{self.plan.stack!r} is on hosts: there is no account with resources",
+                hint="`deploy verify` looks at the hosts; `deploy up` again brings them to the plan.",
+                code="no_account",
+            )
         from lifecycle.provision import Provisioner  # noqa: PLC0415 - loads handlers and policies, which `status` needs not
 
         return Provisioner(self.plan, self.home, self.progress)

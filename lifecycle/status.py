@@ -45,8 +45,8 @@ class StatusReport(msgspec.Struct, frozen=True, kw_only=True):
     """One stack.
 
     Attributes:
-        state: running, degraded, stopped, unreachable (no host of the target `metal` is reached), not-configured (nodes run, and no services on them), or interrupted and
-            failed as the last verb left it.
+        state: running, degraded, stopped, unreachable (no host of the target `metal` answers), not-configured (nodes
+            run, and no services on them), or interrupted and failed as the last verb left it.
         endpoint: null where none answers yet.
         account: number of the AWS account; empty in the sandbox.
         usd_per_hour: of the nodes that are billed now; null where no price is known.

@@ -5,13 +5,16 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
+from lifecycle.bundle.folder import read_manifest
+from lifecycle.bundle.transfer import transfer
 from lifecycle.home import StackHome
 from lifecycle.hosts.facts import Facts, read_facts
-from lifecycle.hosts.fit import LOWEST_SYSTEMD, but_for_our_own, fit, fits, needs_of
+from lifecycle.hosts.fit import but_for_our_own, fit, fits, needs_of
 from lifecycle.hosts.kept import KeptHosts, arrival, nobody
 from lifecycle.hosts.play_variables import host_variables, prepare_variables
-from lifecycle.hosts.serving import materials_of, serve
+from lifecycle.hosts.serve_stack import serve_stack
 from lifecycle.hosts.session import HostSession, OpenHost
 from lifecycle.hosts.subject import endpoint_of
 from lifecycle.journal import Journal
@@ -20,12 +23,16 @@ from lifecycle.refusals import refuse_violations
 from lifecycle.stack import Stack
 from lifecycle.up import prepare_secrets, wait_for_endpoint
 from lifecycle.up_report import UpReport
+from planner.bundle import bundle_id
 from planner.catalogue import load_catalogue
+from planner.contents import contents_of
 from planner.errors import DeployError
 from planner.layout import CURRENT_BUNDLE
 from planner.plan import Plan, to_json
 from planner.progress import Progress
-from templates.hosts import HostAbilities
+
+APT_CONFIG = "/opt/cloister/apt/apt.conf"
+"""Of the role `bundle`: names the bundle as the only source of packages."""
 
 
 class DoesNotFitError(DeployError):
@@ -100,22 +107,46 @@ class UpMetal:
         """Prepare the hosts, bring what they install, and start the services."""
         arrivals = {one.host.name: arrival(one.connection) for one in session.hosts}
         of_hosts = {one.host.name: host_variables(one.host, facts[one.host.name]) for one in session.hosts}
+        with self.progress.step("programs"), self.journal.step("programs"):
+            from_bundle = self._install(session, stack.plan)
         with self.progress.step("prepare"), self.journal.step("prepare"):
             variables = prepare_variables(stack.plan, self.hosts.inventory, arrivals)
-            self.changed += session.play("prepare", variables, of_hosts=of_hosts).changed
-        with self.progress.step("programs"), self.journal.step("programs"):
+            self.changed += session.play("prepare", {**variables, **from_bundle}, of_hosts=of_hosts).changed
+        with self.progress.step("services"), self.journal.step("services"):
+            self.changed += serve_stack(session, stack, facts).changed
+
+    def _install(self, session: HostSession, plan: Plan) -> dict[str, str]:
+        """Bring the bundle, and install from it alone; return what `prepare` is told of it.
+
+        Raises:
+            DeployError: the bundle is another one than the profile's, does not arrive, or there is none.
+
+        """
+        if not self.hosts.bundle:
             for one in session.hosts:
                 _check_programs(one)
-        with self.progress.step("services"), self.journal.step("services"), session.changing():
-            self.changed += serve(
-                stack.plan,
-                load_catalogue(),
-                self.hosts.inventory,
-                session.login,
-                abilities={name: HostAbilities(systemd=its.systemd or LOWEST_SYSTEMD) for name, its in facts.items()},
-                materials=materials_of(stack.plan, stack.layout),
-                progress=self.progress,
-            ).changed
+            return {}
+        folder = Path(self.hosts.bundle)
+        name = bundle_id(read_manifest(folder))
+        if plan.bundle.id not in {"", name}:
+            raise DeployError(
+                f"{folder} is the bundle {name[:12]}, the profile is for {plan.bundle.id[:12]}",
+                hint="Name the folder of the profile's bundle, or its id in `bundle.id`.",
+                code="other_bundle",
+            )
+        for one in session.hosts:
+            one.lock.check()
+            transfer(self.hosts.inventory, one.host, session.login, folder, self.progress)
+        contents = contents_of(plan, load_catalogue())
+        self.changed += session.play(
+            "install",
+            {
+                "bundle_id": name,
+                "bundle_packages": list(contents.packages),
+                "runtime_environments": list(contents.environments),
+            },
+        ).changed
+        return {"prepare_apt_config": APT_CONFIG}
 
     def _answers(self, session: HostSession, stack: Stack) -> tuple[str, ...]:
         """Ask every host's endpoint from here, straight or through SSH."""
@@ -157,6 +188,6 @@ def _check_programs(one: OpenHost) -> None:
     if one.connection.run(f"test -d {CURRENT_BUNDLE}/programs").code:
         raise DeployError(
             f"{one.host.name}: no bundle is installed, so there are no programs to run",
-            hint=f"Bring one to {CURRENT_BUNDLE}, then run the same command again: it goes on from here.",
+            hint="`deploy bundle make` makes one; name its folder with --bundle. What was done so far stays.",
             code="no_bundle",
         )

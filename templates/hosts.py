@@ -147,9 +147,9 @@ def _configuration(place: _Place, service: Service) -> Iterable[HostFile]:
 
 
 def _unit(place: _Place, service: Service, with_it: tuple[HostFile, ...]) -> HostFile:
-    """Return a service's unit, which carries a hash of all that it is started with: a running one says what it has."""
+    """Return a service's unit. It carries a hash of all that it is started with, the bundle's programs among them."""
     values = _values(place, service)
-    digest = hashlib.sha256(_text("service", **values, mark="").encode())
+    digest = hashlib.sha256(f"{place.plan.bundle.id}\0{_text('service', **values, mark='')}\0".encode())
     for file in with_it:
         if file.services:
             digest.update(f"{file.path}\0{file.text}\0".encode())

@@ -65,6 +65,9 @@ ARGUMENTS = {
 }
 ASKED = "Id,LoadState,ActiveState,NeedDaemonReload,MainPID,FragmentPath,UnitFileState"
 LAST_LINES = 15
+STARTS = {"activating"}
+RUNS = {"active", "reloading", *STARTS}
+"""States of a unit. One that starts may be loading weights for minutes: it is waited for, not begun again."""
 
 
 class Running:
@@ -86,11 +89,12 @@ class Running:
         units = self.show([wanted["target"], *(one["unit"] for one in services), *sockets, *wanted["masked"]])
         self.mask(wanted["masked"], units, wanted=bool(wanted["services"]))
         self.stop("stopped, no longer wanted", self.gone(wanted["prefix"]))
-        stale = [one for one in services if not self.is_fresh(one, units)]
+        stale = [one for one in services if not self.is_current(one, units)]
+        waiting = [one["unit"] for one in services if one not in stale and units[one["unit"]]["ActiveState"] in STARTS]
         self.stop("", [name for name in sockets if self.is_older(units[name])], with_it=stale)
         if any(self.is_older(unit) for unit in units.values()) and not self.dry:
             self.systemctl("daemon-reload")
-        self.start([one["unit"] for one in stale])
+        self.start([one["unit"] for one in stale], waiting)
         self.enable(wanted["target"], units[wanted["target"]], wanted=bool(wanted["services"]))
 
     def show(self, names: list[str]) -> dict[str, dict[str, str]]:
@@ -116,10 +120,10 @@ class Running:
         """Tell whether systemd has not read the unit's file, or an older one."""
         return unit["NeedDaemonReload"] == "yes" or unit["LoadState"] == "not-found"
 
-    def is_fresh(self, service: dict[str, Any], units: dict[str, dict[str, str]]) -> bool:
-        """Tell whether a service runs, with the configuration and the credentials that are wanted."""
+    def is_current(self, service: dict[str, Any], units: dict[str, dict[str, str]]) -> bool:
+        """Tell whether a service runs, or starts just now, with the configuration and credentials that are wanted."""
         unit = units[service["unit"]]
-        if unit["ActiveState"] != "active" or unit["MainPID"] in {"", "0"}:
+        if unit["ActiveState"] not in RUNS or unit["MainPID"] in {"", "0"}:
             return False
         if any(units[name]["ActiveState"] != "active" for name in service["sockets"]):
             return False
@@ -156,19 +160,23 @@ class Running:
             self.systemctl("stop", "--", *also, *names)
             self.module.run_command(["systemctl", "reset-failed", "--", *also, *names])
 
-    def start(self, names: list[str]) -> None:
+    def start(self, names: list[str], waiting: list[str]) -> None:
         """Start units in the order that they themselves ask for, and wait until all are up."""
         self.done += [f"started {name}" for name in names]
-        if not names or self.dry:
+        if self.dry:
             return
-        code, _, said = self.module.run_command(["systemctl", "restart", "--", *names])
-        failed = [name for name in names if self.show([name])[name]["ActiveState"] != "active"]
-        if code or failed:
-            first = (failed or names)[0]
-            asked = ["journalctl", f"--unit={first}", f"--lines={LAST_LINES}", "--output=cat"]
-            words = self.module.run_command(asked)[1].strip()
-            reason, who = said.strip().split("\n")[0], ", ".join(failed or names)
-            self.module.fail_json(msg=f"{who} did not come up: {reason}\nlast words of {first}:\n{words}")
+        for how, units in (("start", waiting), ("restart", names)):
+            code, _, said = self.module.run_command(["systemctl", how, "--", *units]) if units else (0, "", "")
+            failed = [name for name in units if self.show([name])[name]["ActiveState"] != "active"]
+            if code or failed:
+                self.fail(failed or units, said.strip().split("\n")[0])
+
+    def fail(self, names: list[str], reason: str) -> None:
+        """Say which services did not come up, and what the first of them said."""
+        asked = ["journalctl", f"--unit={names[0]}", f"--lines={LAST_LINES}", "--output=cat"]
+        words = self.module.run_command(asked)[1].strip()
+        who = ", ".join(names)
+        self.module.fail_json(msg=f"{who} did not come up: {reason}\nlast words of {names[0]}:\n{words}")
 
     def enable(self, target: str, unit: dict[str, str], *, wanted: bool) -> None:
         """Have a reboot start everything, or nothing."""

@@ -10,7 +10,6 @@ from cli.options import HostsKey, InventoryFile, Json, OneHost, confirm_host_key
 
 if TYPE_CHECKING:
     from lifecycle.hosts.check import HostsReport
-    from lifecycle.hosts.fit import Needs
 
 app = typer.Typer(help="Look at machines that are reached by SSH.", no_args_is_help=True)
 
@@ -30,6 +29,8 @@ def check(
 ) -> None:
     """Connect to hosts, read what they are, and say whether they fit. Nothing is changed on them.
 
+    With --profile also what `deploy up` would change there first: packages, settings, SSH, the firewall.
+
     A host's key is shown and asked about at first contact, then pinned. Without a terminal it must stand in the
     inventory (`host_key`). A key that changed stops the connection. Exits with 1 if a host does not fit.
 
@@ -38,35 +39,33 @@ def check(
       deploy hosts check --host ops@192.0.2.10
       deploy hosts check --inventory hosts.toml --profile 2xh200 --json
     """
+    from cli.progress_view import progress_view
     from cli.show import emit_json
     from lifecycle.home import Home
     from lifecycle.hosts.check import check as look
+    from lifecycle.hosts.check import with_changes
+    from lifecycle.hosts.fit import needs_of, plan_for_a_host
     from lifecycle.hosts.pins import Pins
     from lifecycle.hosts.ssh import Login
+    from lifecycle.profiles import load_profile
+    from planner.catalogue import load_catalogue
     from planner.errors import UsageError
 
-    named, needs = inventory_of(inventory, host), _needs(profile)
+    named = inventory_of(inventory, host)
+    plan = plan_for_a_host(load_profile(profile)) if profile else None
     if named is None:
         raise UsageError("which hosts? give either --inventory or --host", hint="`deploy hosts check --help`")
     login = Login(pins=Pins(Home.of_user().known_hosts), confirm=confirm_host_key, key_file=key)
+    needs = needs_of(plan, load_catalogue()) if plan else None
     report = look(named, login, needs=needs, profile=profile)  # no moving picture: it may ask about a host key
+    if plan:
+        with progress_view() as progress:
+            report = with_changes(report, plan, named, login, progress)
     if as_json:
         emit_json(report)
     else:
         _show(report)
     raise typer.Exit(0 if report.fits else 1)
-
-
-def _needs(profile: str) -> Needs | None:
-    if not profile:
-        return None
-    from lifecycle.hosts.fit import needs_of
-    from lifecycle.profiles import load_profile
-    from planner.catalogue import load_catalogue
-    from planner.make_plan import Site, make_plan
-
-    catalogue = load_catalogue()
-    return needs_of(make_plan(load_profile(profile), catalogue, Site(stack="default")), catalogue)
 
 
 def _show(report: HostsReport) -> None:
@@ -78,3 +77,6 @@ def _show(report: HostsReport) -> None:
         rows += [("connection", "NO", one.error, one.hint)] if one.error else []
         title = f"{one.name} ({one.address}): {'fits' if one.fits else 'does not fit'}"
         show(table(["what", "verdict", "found", "what to do"], rows, title=title))
+        if one.changes is not None:
+            title = f"{one.name}: what `deploy up` would change first" if one.changes else f"{one.name}: prepared"
+            show(table(["task", "change"], [(change.task, change.diff) for change in one.changes], title=title))

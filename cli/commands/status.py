@@ -11,8 +11,9 @@ if TYPE_CHECKING:
 
 
 def status(stack: Stack = DEFAULT_STACK, as_json: Json = False) -> None:
-    """Show whether a stack runs, and its services; of a stack on AWS its nodes, as the account has them; of
-    one on hosts the units of each, over SSH.
+    """Show whether a stack runs, and its services.
+
+    Of a stack on AWS these are its nodes, as the account has them; of one on hosts the units of each, over SSH.
 
     \b
     Examples:

@@ -79,6 +79,8 @@ def revoke(
 ) -> None:
     """Revoke a token, or all of a client's. The gateway refuses them within about a second.
 
+    On hosts that SSH reaches it does so once this command ends well; run it again if a host was not reached.
+
     \b
     Examples:
       deploy token revoke 01J9Z3K8QG
@@ -86,9 +88,11 @@ def revoke(
     """
     from datetime import UTC, datetime
 
+    from cli.progress_view import progress_view
     from cli.show import emit_json, show
     from lifecycle import tokens
     from lifecycle.home import Home
+    from lifecycle.hosts.serve_stack import pass_on
     from lifecycle.stack import Stack as Made
     from planner.errors import UsageError
 
@@ -96,6 +100,8 @@ def revoke(
         raise UsageError("name a token's id, or a client with --client", hint="`deploy token list` shows both.")
     made = Made.load(Home.of_user().stack(stack))
     ended = tokens.revoke(made.plan, made.layout, jti=jti, client=client, now=datetime.now(UTC))
+    with progress_view() as progress:
+        pass_on(made, "revoke", progress)
     revoked = [token.jti for token in ended]
     if as_json:
         emit_json({"revoked": revoked})
@@ -116,13 +122,17 @@ def rotate(stack: Stack = DEFAULT_STACK, as_json: Json = False) -> None:
     """
     from datetime import UTC, datetime
 
+    from cli.progress_view import progress_view
     from cli.show import emit_json, show
     from lifecycle import tokens
     from lifecycle.home import Home
+    from lifecycle.hosts.serve_stack import pass_on
     from lifecycle.stack import Stack as Made
 
     made = Made.load(Home.of_user().stack(stack))
     rotated = tokens.rotate(made.plan, made.layout, now=datetime.now(UTC))
+    with progress_view() as progress:
+        pass_on(made, "rotate", progress)
     if as_json:
         emit_json(rotated)
         return

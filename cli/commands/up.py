@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -30,6 +31,12 @@ from cli.options import (
 if TYPE_CHECKING:
     from lifecycle.planning import PlanReport
 
+BundleFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--bundle", help="Folder of the bundle that hosts install from (`deploy bundle make`).", show_default=False
+    ),
+]
 Backend = Annotated[
     str,
     typer.Option(
@@ -57,6 +64,7 @@ def up(
     inventory: InventoryFile = None,
     host: OneHost = "",
     key: HostsKey = None,
+    bundle: BundleFolder = None,
     upstream: UpstreamUrl = "",
     upstream_key_env: UpstreamKeyEnv = "",
     accept_licence: AcceptLicence = False,
@@ -90,7 +98,7 @@ def up(
       deploy up --profile poc --ttl 8h
       deploy up --profile ./mine.toml --stack team-a
       deploy up --profile poc --upstream http://127.0.0.1:11434
-      deploy up --profile 2xh200 --target metal --inventory hosts.toml
+      deploy up --profile 2xh200 --target metal --inventory hosts.toml --bundle ./bundle
       deploy up --profile poc --target metal --host ops@192.0.2.10
       deploy up --profile 2xh200 --target aws
       deploy up --profile 2xh200 --target aws --yes --max-cost 50000
@@ -115,6 +123,7 @@ def up(
         max_cost=max_cost,
         inventory=inventory_of(inventory, host),
         key=str(key.absolute()) if key else "",
+        bundle=str(bundle.absolute()) if bundle else "",
         confirm=confirm_host_key,
         state=state_choice(backend, secrets_provider),
     )

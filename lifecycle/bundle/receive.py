@@ -1,8 +1,8 @@
 """The host's side of a transfer: runs there with nothing but Python's own library, as root, for one connection's time.
 
 A bundle grows in a folder beside its place. A file gets its name there when its digest is right, and the folder gets
-the bundle's when every file has. Nothing that is there already is sent again: what an interrupted run left, the beginnings
-of files among it, and what another bundle on the host has under the same digest.
+the bundle's when every file has. Nothing that is there already is sent again: what an interrupted run left, the
+beginnings of files among it, and what another bundle on the host has under the same digest.
 
 Commands, with a JSON line on stdin and JSON lines on stdout: `begin`, `receive` (then files), `finish`.
 """

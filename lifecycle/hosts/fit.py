@@ -9,8 +9,10 @@ import msgspec
 
 from lifecycle.hosts.facts import Facts
 from lifecycle.hosts.inventory import Host
-from planner.catalogue import Catalogue
-from planner.plan import Plan
+from planner.catalogue import Catalogue, load_catalogue
+from planner.make_plan import Site, make_plan
+from planner.plan import HostPlan, Plan
+from planner.profile import Profile
 
 State = Literal["ok", "note", "no"]
 
@@ -55,6 +57,17 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     remedy: str = ""
 
 
+def plan_for_a_host(profile: Profile) -> Plan:
+    """Return a profile's plan for one host that has all that it asks for: what another must be held against.
+
+    Raises:
+        PlanError: the profile cannot be planned.
+
+    """
+    host = HostPlan(name="host", address="127.0.0.1", gpus=profile.hardware.count * (profile.hardware.replicas or 1))
+    return make_plan(profile, load_catalogue(), Site(stack="default", target="metal", hosts=(host,)))
+
+
 def needs_of(plan: Plan, catalogue: Catalogue) -> Needs:
     """Return what a plan asks of one host."""
     gpu = catalogue.gpus[plan.engine.gpu]
@@ -73,7 +86,7 @@ def needs_of(plan: Plan, catalogue: Catalogue) -> Needs:
 
 
 def but_for_our_own(needs: Needs) -> Needs:
-    """Return what is asked of a host that carries the stack already: the endpoint's port is taken by the stack itself."""
+    """Return what is asked of a host that carries the stack already, which itself has taken the endpoint's port."""
     return msgspec.structs.replace(needs, published_ports=())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Collection
 from typing import Annotated, Literal
 
 import msgspec
@@ -99,6 +100,11 @@ class Inventory(Record, frozen=True, kw_only=True):
         while way[0].jump:
             way.insert(0, self.named(way[0].jump))
         return tuple(way)
+
+    def serving_only(self, names: Collection[str]) -> Inventory:
+        """Return the inventory with only some hosts that run the stack; the others lead there at most."""
+        hosts = (host if host.name in names else msgspec.structs.replace(host, roles=("jump",)) for host in self.host)
+        return msgspec.structs.replace(self, host=tuple(hosts))
 
     @property
     def serving(self) -> tuple[Host, ...]:

@@ -31,6 +31,8 @@ class KeptHosts(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     owner: str
     plans: tuple[HostPlan, ...]
+    bundle: str = ""
+    """Folder here of the bundle that hosts install from; empty where somebody else has brought one there."""
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):

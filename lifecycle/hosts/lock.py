@@ -101,8 +101,9 @@ def hold_host(connection: Connection, verb: str, stack: str) -> Iterator[HostLoc
         into, out, errors = connection.client.exec_command(command, timeout=ANSWER_TIMEOUT_S)
         answer = out.readline().strip()
     except (OSError, EOFError, paramiko.SSHException) as error:
+        why = str(error) or type(error).__name__
         raise CommandStuckError(
-            f"{connection.host.name}: its lock was asked for, and no answer came ({str(error) or type(error).__name__})",
+            f"{connection.host.name}: its lock was asked for, and no answer came ({why})",
             hint="Look whether the host is up, then run the same command again.",
         ) from None
     if answer != "held":

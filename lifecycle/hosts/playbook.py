@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
@@ -23,6 +24,10 @@ from planner.errors import DeployError
 from planner.progress import Progress
 
 FOLDER = Path(__file__).resolve().parents[2] / "ansible"
+PREFIX = "cl-"
+"""Beginning of the names of folders for one run, below the system's own for temporary files."""
+ALIVE = "alive"
+"""File in it that is locked for as long as the run lives, which the kernel sees to."""
 STOP_TIMEOUT_S = 15.0
 """How long Ansible may take to end after Ctrl-C, before it is ended."""
 TASK_TIMEOUT_S = 2400
@@ -140,8 +145,12 @@ def play(
 @contextlib.contextmanager
 def _private_folder() -> Iterator[Path]:
     """Make a folder for one run; its connections end with it."""
+    _remove_what_the_dead_left()
     # Short, for the paths of the connections' sockets must fit into 107 bytes.
-    folder = Path(tempfile.mkdtemp(prefix="cl-"))
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+    alive = os.open(folder / ".alive", os.O_WRONLY | os.O_CREAT, files.PRIVATE)
+    fcntl.flock(alive, fcntl.LOCK_EX)
+    (folder / ".alive").rename(folder / ALIVE)  # it is there with its lock, or not at all
     try:
         (folder / "c").mkdir(mode=0o700)
         yield folder
@@ -150,6 +159,16 @@ def _private_folder() -> Iterator[Path]:
             words = ("ssh", "-F", "none", "-o", f"ControlPath={path}", "-O", "exit", "connection")
             subprocess.run(words, capture_output=True, timeout=STOP_TIMEOUT_S, check=False)  # noqa: S603 - own words
         shutil.rmtree(folder, ignore_errors=True)
+        os.close(alive)
+
+
+def _remove_what_the_dead_left() -> None:
+    """Remove the folders of runs that were killed: they may hold secrets."""
+    for mark in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/{ALIVE}"):
+        with contextlib.suppress(OSError), mark.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # refused while its run is alive
+            if mark.stat().st_uid == os.getuid():
+                shutil.rmtree(mark.parent)
 
 
 def _write(
@@ -173,7 +192,7 @@ def _write(
 
 
 def _ends_with_us() -> list[str]:
-    """Return the words before a command that have it end when we are killed: nobody works on a host without its lock."""
+    """Return what has a command end when we are killed: nobody works on a host without its lock."""
     program = shutil.which("setpriv")
     return [program, "--pdeathsig", "TERM"] if program else []
 

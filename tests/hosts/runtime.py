@@ -13,6 +13,8 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from lifecycle.parts import resolve
+from planner.catalogue import load_catalogue
+from planner.host_commands import host_command
 from planner.layout import CURRENT_BUNDLE, RUNTIMES
 from tests.hosts.machine import Machine
 
@@ -23,7 +25,7 @@ PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def place_runtime(machine: Machine) -> None:
-    """Make the environment `gateway`, the modules, and Prometheus where this machine has it."""
+    """Make the environment `gateway`, the modules, and those of Prometheus's programs that this machine has."""
     environment = _below(machine, f"{RUNTIMES}/gateway/test")
     packages = environment / "lib" / PYTHON / "site-packages"
     for folder in (packages, environment / "bin"):
@@ -41,8 +43,10 @@ def place_runtime(machine: Machine) -> None:
     for package in ("gateway", "sandbox/vllm_sim"):
         shutil.copytree(ROOT / package, modules / package, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "sandbox" / "__init__.py", modules / "sandbox")
-    if prometheus := resolve("prometheus"):
-        shutil.copy(prometheus[0], _below(machine, "/usr/bin/prometheus"))
+    catalogue = load_catalogue()
+    for artefact in ("prometheus", "node-exporter"):
+        if found := resolve(artefact):
+            shutil.copy(found[0], _below(machine, host_command(artefact, catalogue)[0]))
 
 
 def _below(machine: Machine, path: str) -> Path:

@@ -1,138 +1,193 @@
-"""`deploy up --target metal` and its fellows on a booted host, through the command line, as their user runs them."""
+"""`deploy up --target metal` and its fellows on a booted host, through the command line, as their user runs them.
+
+The tests share a host and follow its life, from the first `up`, which is killed, to the second `down`.
+"""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import psutil
 import pytest
 
-from tests.hosts.image import OPERATOR
-from tests.hosts.lab import Lab, Namespace
+from tests.hosts.lab import Lab
 from tests.hosts.machine import Machine
+from tests.hosts.person import Operator
 from tests.hosts.runtime import place_runtime
+from tests.waiting import wait_until
 
-ROOT = Path(__file__).parents[2]
-PROFILE = """
-extends = "poc"
-description = "Everything but the engine, on a test host"
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("hosts")]
 
-[engine]
-stand_in = true
+UNITS = ("engine", "gateway", "node-exporter", "traefik")
+NOT_TRIED = {"engine.real", "metrics.targets", "host.cl-h.service.prometheus"}
 
-[network]
-client_cidrs = ["10.213.0.0/24"]
 
-[limits]
-max_in_flight = {max_in_flight}
-"""
+class World(msgspec.Struct):
+    """A host and who works on it."""
+
+    machine: Machine
+    operator: Operator
+    other: Operator
+    before: str
+
+
+def snapshot(machine: Machine) -> str:
+    """Return every file of the configuration with its content's hash, what is installed, who there is, what listens."""
+    files = machine.run("sh", "-c", "find /etc -type f ! -name '*-' | sort | xargs sha256sum").stdout
+    derived = ("passwd", "group", "shadow", "subuid", "subgid", "ld.so.cache", ".pwd.lock")
+    kept = [line for line in files.splitlines() if not line.endswith(derived)]
+    users = machine.run("sh", "-c", "getent passwd; getent group").stdout
+    places = machine.run("sh", "-c", "ls -d /opt/* /var/lib/cloister* /var/backups/cloister* 2>/dev/null; true").stdout
+    settings = machine.run("sysctl", "net.ipv4.conf.all.rp_filter", "net.ipv4.conf.all.accept_redirects").stdout
+    return "\n".join([*kept, machine.run("dpkg-query", "--show").stdout, users, places, settings])
 
 
 @pytest.fixture(scope="module")
-def lab(can_boot: None) -> Iterator[Lab]:
+def world(can_boot: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """One lab for all tests of this module: they share a host."""
     with Lab() as lab:
-        yield lab
+        machine = lab.host("bookworm", name="h")
+        folder = tmp_path_factory.mktemp("operators")
+        before = snapshot(machine)
+        place_runtime(machine)
+        yield World(machine, Operator(folder / "one", machine), Operator(folder / "two", machine), before)
 
 
-class Operator:
-    """Somebody who works on a host with `deploy`."""
-
-    def __init__(self, folder: Path, machine: Machine) -> None:
-        self.folder = folder
-        self.machine = machine
-        self.write_inventory(machine)
-        self.write_profile(64)
-
-    def write_inventory(self, *machines: Machine) -> None:
-        tables = [
-            f'[[host]]\nname = "{machine.name}"\naddress = "{machine.v4}"\nuser = "{OPERATOR}"\n'
-            f'host_key = "{machine.host_key}"\n'
-            for machine in machines
-        ]
-        (self.folder / "hosts.toml").write_text("\n".join(tables))
-
-    def write_profile(self, max_in_flight: int) -> None:
-        (self.folder / "lab.toml").write_text(PROFILE.format(max_in_flight=max_in_flight))
-
-    def start(self, *words: str) -> subprocess.Popen[str]:
-        environment = {**os.environ, "CLOISTER_HOME": str(self.folder / "home"), "HOME": str(self.folder)}
-        environment["PYTHONPATH"] = str(ROOT)
-        command = (sys.executable, "-m", "cli", *words)
-        return subprocess.Popen(
-            command,
-            cwd=self.folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def deploy(self, *words: str, timeout_s: float = 240) -> tuple[int, Any, str]:
-        """Run a command with `--json`; return its exit code, what it printed, and what it told meanwhile."""
-        process = self.start(*words, "--json")
-        out, err = process.communicate(timeout=timeout_s)
-        return process.returncode, json.loads(out) if out else None, err
-
-    def up(self, *more: str) -> tuple[int, Any, str]:
-        return self.deploy(*self.up_words(), *more)
-
-    def up_words(self) -> tuple[str, ...]:
-        where = ("--target", "metal", "--inventory", "hosts.toml", "--key", str(self.machine.key))
-        return ("up", *where, "--profile", "./lab.toml", "--yes")
+def started(machine: Machine) -> dict[str, str]:
+    """Return what tells one start of a service from the next."""
+    names = [f"cloister-{name}.service" for name in UNITS]
+    said = machine.run("systemctl", "show", "--property=InvocationID", "--value", *names).stdout
+    return dict(zip(UNITS, said.split("\n\n"), strict=True))
 
 
-class Served:
-    """A host that carries a stack, and how it came to that."""
-
-    def __init__(self, lab: Lab, folder: Path) -> None:
-        self.machine = lab.host("bookworm")
-        self.stranger: Namespace = lab.onlooker("stranger")
-        place_runtime(self.machine)
-        self.operator = Operator(folder, self.machine)
-        began = time.monotonic()
-        self.code, self.report, self.told = self.operator.up()
-        self.first_s = time.monotonic() - began
+def at_work() -> list[str]:
+    """Return Ansible's processes on this machine."""
+    lines = [" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]
+    return [line for line in lines if "ansible playbook" in line]
 
 
-@pytest.fixture(scope="module")
-def served(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Served:
-    return Served(lab, tmp_path_factory.mktemp("operator"))
+def checks(report: Any, *, ok: bool | None) -> dict[str, str]:
+    return {check["id"]: check["detail"] for check in report["checks"] if check["ok"] is ok}
 
 
-def test_up_again_changes_nothing(served: Served) -> None:
-    assert served.code == 0, json.dumps(served.report) + served.told[-3000:]
-    assert served.report["models"] == ["llama-3.1-8b-instruct"]
-    began = time.monotonic()
-    code, report, told = served.operator.up()
-    print("first", served.first_s, "second", time.monotonic() - began)
+def test_a_second_operator_is_told_and_a_killed_up_leaves_nobody_at_work(world: World) -> None:
+    first = world.operator.up()
+    wait_until(lambda: first.has_told("base : Journal"), 120, 0.1)
+
+    code, report, told = world.other.up().end()
+    assert (code, report["error"]["code"]) == (6, "host_locked"), told
+    assert "deploy up" in report["error"]["message"]
+    assert "since 20" in report["error"]["message"]
+
+    first.kill()
+    wait_until(lambda: not at_work(), 60, 0.2)
+
+
+def test_a_host_that_dies_in_the_middle_ends_the_run(world: World) -> None:
+    second = world.operator.up()
+    wait_until(lambda: second.has_told("ssh : Main"), 120, 0.1)
+    world.machine.kill()
+    code, _, told = second.end()
+    assert code == 1, told
+    world.machine.boot()
+
+
+def test_up_goes_on_to_an_endpoint_that_answers(world: World) -> None:
+    code, report, told = world.operator.up().end()
+    assert code == 0, (str(report) + told)[-3000:]
+    assert report["models"] == ["llama-3.1-8b-instruct"]
+    assert report["url"] == f"https://{world.machine.v4}"
+
+
+def test_up_again_changes_nothing(world: World) -> None:
+    before = started(world.machine)
+    code, report, told = world.operator.up().end()
     assert (code, report["changes"]) == (0, {}), told
+    assert started(world.machine) == before
 
 
-def test_status_and_logs(served: Served) -> None:
-    code, report, told = served.operator.deploy("status")
-    assert (code, report["state"]) == (0, "running"), (report, told)
-    code, report, told = served.operator.deploy("logs", "gateway")
+def test_the_host_is_no_other_operators(world: World) -> None:
+    code, report, told = world.other.up().end()
+    assert (code, report["error"]["code"]) == (1, "other_stack_on_host"), told
+
+
+def test_everything_that_verify_looks_at_holds(world: World) -> None:
+    code, report, told = world.operator.deploy("verify")
+    assert code == 0, str(checks(report, ok=False)) + told[-2000:]
+    held = checks(report, ok=True)
+    assert set(checks(report, ok=None)) <= NOT_TRIED, checks(report, ok=None)
+    for what in ("ssh", "firewall", "listens", "inner_ports", "way_out", "sandboxed", "credentials", "clock", "disk"):
+        assert f"host.cl-h.{what}" in held
+    assert {"tls.chain", "auth.expired", "inference.stream", "replica.engine", "routes.closed_to_strangers"} <= set(
+        held
+    )
+
+
+def test_status_and_logs_come_from_the_host(world: World) -> None:
+    code, report, told = world.operator.deploy("status")
+    assert (code, report["state"], report["hosts"][0]["state"]) == (0, "running", "running"), told
+    assert {one["name"] for one in report["services"] if one["state"] == "RUNNING"} >= set(UNITS)
+    code, report, told = world.operator.deploy("logs", "gateway", "-n", "500")
     assert code == 0, told
-    print(report)
+    assert any("Started cloister-gateway" in line for line in report["logs"]["gateway"])
 
 
-def test_verify(served: Served) -> None:
-    code, report, told = served.operator.deploy("verify")
-    for check in report["checks"]:
-        print(check["ok"], check["id"], check["detail"][:150])
-    assert code == 0, told[-3000:]
+def test_verify_finds_what_was_opened_by_hand(world: World) -> None:
+    world.machine.run("nft", "add", "rule", "inet", "cloister", "out", "accept")
+    world.machine.run("nft", "insert", "rule", "inet", "cloister", "out", "accept")
+    world.machine.run("systemctl", "stop", "cloister-node-exporter.service")
+    world.machine.run("chmod", "0644", "/etc/cloister/credentials/engine-api-key")
+    code, report, told = world.operator.deploy("verify")
+    assert code == 4, told
+    failed = set(checks(report, ok=False))
+    assert {"host.cl-h.way_out", "host.cl-h.service.node-exporter", "host.cl-h.credentials"} <= failed
+    world.machine.run("systemctl", "restart", "cloister-firewall.service")
 
 
-def test_down(served: Served) -> None:
-    code, report, told = served.operator.deploy("down")
-    print(json.dumps(report, indent=1))
+def test_after_a_reboot_all_comes_back_by_itself(world: World) -> None:
+    world.machine.reboot()
+    wait_until(lambda: world.operator.deploy("status")[1]["state"] == "running", 90, 1)
+    _, report, told = world.operator.deploy("verify")
+    assert set(checks(report, ok=False)) <= {"host.cl-h.credentials"}, str(checks(report, ok=False)) + told[-2000:]
+
+
+def test_a_change_touches_what_it_must(world: World) -> None:
+    before = started(world.machine)
+    world.operator.write_profile(32)
+    code, _, told = world.operator.up().end()
     assert code == 0, told
-    print(Path(report["certificate"]).with_suffix(".md").read_text())
+    after = started(world.machine)
+    assert {name for name in UNITS if after[name] != before[name]} == {"gateway"}
+
+
+def test_a_host_that_is_away_is_left_and_said(world: World) -> None:
+    world.machine.kill()
+    code, report, told = world.operator.deploy("down")
+    assert code == 5, told
+    assert [(left["kind"], left["id"]) for left in report["leftovers"]] == [("host", "cl-h")]
+    assert "nothing answers" in report["leftovers"][0]["why"]
+    world.machine.boot()
+
+
+def test_a_killed_down_goes_on_and_gives_the_host_back(world: World) -> None:
+    world.machine.run("sh", "-c", "echo theirs > /etc/theirs.conf")
+    first = world.operator.start("down")
+    wait_until(lambda: first.has_told("restore : Files"), 120, 0.1)
+    first.kill()
+    wait_until(lambda: not at_work(), 60, 0.2)
+
+    code, report, told = world.operator.deploy("down")
+    assert code == 0, (str(report) + told)[-3000:]
+    page = Path(report["certificate"]).with_suffix(".md").read_text()
+    assert "Nothing is left." in page
+    assert "file /etc/theirs.conf" in page
+    assert world.machine.run("cat", "/etc/theirs.conf").stdout == "theirs\n"
+    world.machine.run("rm", "/etc/theirs.conf")
+    assert snapshot(world.machine) == world.before
+    assert not world.machine.run("nft", "list", "ruleset", check=False).stdout
+
+    code, report, told = world.operator.deploy("down")
+    assert (code, report["ok"]) == (0, True), told

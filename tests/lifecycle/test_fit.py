@@ -9,11 +9,10 @@ import msgspec
 import pytest
 
 from lifecycle.hosts.facts import Facts
-from lifecycle.hosts.fit import Needs, fit, fits, needs_of
+from lifecycle.hosts.fit import Needs, but_for_our_own, fit, fits, needs_of, plan_for_a_host
 from lifecycle.hosts.inventory import Host
 from lifecycle.profiles import load_profile
 from planner.catalogue import load_catalogue
-from planner.make_plan import Site, make_plan
 
 HERE = Path(__file__).parent
 FACTS = sorted((HERE / "facts").glob("*.json"))
@@ -45,7 +44,7 @@ def facts_of(name: str) -> Facts:
 def needs(profile: str) -> Needs | None:
     if not profile:
         return None
-    return needs_of(make_plan(load_profile(profile), load_catalogue(), Site(stack="t")), load_catalogue())
+    return needs_of(plan_for_a_host(load_profile(profile)), load_catalogue())
 
 
 @pytest.mark.parametrize(("case", "profile"), EACH, ids=IDS)
@@ -71,4 +70,14 @@ def test_a_plan_of_two_gpus_needs_two_and_room_for_its_weights() -> None:
     assert wanted is not None
     assert wanted.gpus == 2
     assert wanted.weights_gib > 200
-    assert wanted.published_ports == (8443,)
+    assert wanted.published_ports == (443,)
+
+
+def test_a_stand_in_needs_no_gpu_and_the_stack_itself_takes_the_endpoints_port() -> None:
+    profile = load_profile("2xh200")
+    profile = msgspec.structs.replace(profile, engine=msgspec.structs.replace(profile.engine, stand_in=True))
+    wanted = needs_of(plan_for_a_host(profile), load_catalogue())
+    assert (wanted.gpus, wanted.weights_gib) == (0, 0.0)
+    host, facts = Host(name="h", address="192.0.2.1", user="root"), facts_of("port-taken")
+    assert [one.what for one in fit(host, facts, wanted, load_catalogue()) if one.state == "no"] == ["ports"]
+    assert fits(fit(host, facts, but_for_our_own(wanted), load_catalogue()))

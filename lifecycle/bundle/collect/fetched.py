@@ -39,7 +39,7 @@ def collect_file(file: FetchedFile) -> Found:
 
 
 def _fetch(file: FetchedFile, target: Path) -> None:
-    """Download to a file beside the target, from where an interrupted run stopped; it gets its name when it is right."""
+    """Download from where an interrupted run stopped; the file gets its name when it is right."""
     part = target.with_suffix(".part")
     have = part.stat().st_size if part.exists() else 0
     headers = {"Range": f"bytes={have}-"} if have else {}

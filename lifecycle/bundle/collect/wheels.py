@@ -1,4 +1,4 @@
-"""Wheels for hosts: what a lock file names, for each Python that they have, downloaded by pip with each hash checked."""
+"""Wheels for hosts: what a lock file names, for each Python that they have; pip checks every hash."""
 
 from __future__ import annotations
 

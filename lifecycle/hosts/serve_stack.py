@@ -1,0 +1,55 @@
+"""The services of a stack on all its hosts, as its plan and its secrets here are now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lifecycle.hosts.facts import Facts, read_facts
+from lifecycle.hosts.fit import LOWEST_SYSTEMD
+from lifecycle.hosts.kept import nobody
+from lifecycle.hosts.playbook import Outcome
+from lifecycle.hosts.serving import materials_of, serve
+from lifecycle.hosts.session import HostSession
+from lifecycle.journal import Journal
+from lifecycle.planning import hosts_of
+from lifecycle.stack import Stack
+from planner.catalogue import load_catalogue
+from planner.progress import Progress
+from templates.hosts import HostAbilities
+
+
+def serve_stack(session: HostSession, stack: Stack, facts: Mapping[str, Facts]) -> Outcome:
+    """Bring configuration, secrets and services of every host to what they should be, one host after the other.
+
+    Raises:
+        DeployError: a service did not become healthy, or a host was lost.
+
+    """
+    with session.changing():
+        return serve(
+            stack.plan,
+            load_catalogue(),
+            session.kept.inventory,
+            session.login,
+            abilities={name: HostAbilities(systemd=its.systemd or LOWEST_SYSTEMD) for name, its in facts.items()},
+            materials=materials_of(stack.plan, stack.layout),
+            progress=session.progress,
+        )
+
+
+def pass_on(stack: Stack, verb: str, progress: Progress) -> None:
+    """Bring what was changed here (keys, revocations, certificates) to the hosts; elsewhere services see it themselves.
+
+    Raises:
+        DeployError: a host is not reached, and has the old ones still.
+        LockedError: somebody else works on a host.
+
+    """
+    kept = hosts_of(stack.home)
+    if kept is None:
+        return
+    with (
+        Journal(stack.home.journal, verb).step("pass on to hosts"),
+        HostSession.open(stack.home, kept, verb, progress, nobody) as session,
+    ):
+        serve_stack(session, stack, {one.host.name: read_facts(one.connection) for one in session.hosts})

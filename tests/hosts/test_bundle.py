@@ -1,0 +1,238 @@
+"""A host that reaches nothing installs from a bundle alone; the bundle gets there whole, whatever happens on the way."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lifecycle.bundle import transfer as sending
+from lifecycle.bundle.check import seal
+from lifecycle.bundle.transfer import HostFullError, TransferReport, transfer
+from lifecycle.home import Home
+from lifecycle.hosts.playbook import Outcome, PlaybookError, play
+from planner.bundle import BundleError
+from planner.progress import Silent
+from tests.bundle.folders import MIB, make, safetensors
+from tests.hosts.bundles import bundle
+from tests.hosts.lab import Lab
+from tests.hosts.machine import Machine
+from tests.hosts.test_prepare import IN_A_LAB, inventory, login
+
+BUNDLES = "/opt/cloister/bundles"
+
+
+@pytest.fixture(scope="module")
+def lab(can_boot: None) -> Iterator[Lab]:
+    with Lab() as lab:
+        yield lab
+
+
+@pytest.fixture(scope="module")
+def machine(lab: Lab) -> Machine:
+    return lab.host("bookworm")
+
+
+@pytest.fixture
+def empty(machine: Machine) -> Iterator[Machine]:
+    """The host, without any bundle."""
+    machine.run("rm", "-rf", "/opt/cloister")
+    yield machine
+    machine.run("sh", "-c", "umount /opt/cloister 2>/dev/null; rm -rf /opt/cloister")
+
+
+def send(machine: Machine, tmp_path: Path, folder: Path, **how: Any) -> TransferReport:
+    hosts = inventory(machine)
+    return transfer(hosts, hosts.host[0], pinned(machine, tmp_path), folder, how.pop("progress", Silent()), **how)
+
+
+def pinned(machine: Machine, tmp_path: Path) -> Any:
+    return login(machine, tmp_path)
+
+
+def sealed(tmp_path: Path, folder: Path) -> str:
+    return seal(Home(tmp_path / "home"), folder, {}, Silent()).bundle
+
+
+def digests(machine: Machine, folder: str) -> dict[str, str]:
+    listed = machine.run("sh", "-c", f"cd {folder} && find . -type f | sort | xargs -d '\\n' sha256sum").stdout
+    return {line[66:].removeprefix("./"): line[:64] for line in listed.splitlines()}
+
+
+class Interrupted(Exception):
+    """As Ctrl-C in the middle."""
+
+
+class InTheMiddle(Silent):
+    """Stops when half has been sent."""
+
+    def note(self, text: str) -> None:
+        if text.startswith("sent") and "6.0 MB" <= text.split(": ")[1]:
+            raise Interrupted
+
+
+def test_what_is_missing_is_sent_and_it_is_checked_on_the_host(empty: Machine, tmp_path: Path) -> None:
+    folder = make(tmp_path / "bundle", shards=2)
+    name = sealed(tmp_path, folder)
+    report = send(empty, tmp_path, folder, connections=2)
+    assert (report.bundle, report.sent) == (name, report.size)
+    ours = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
+    there = digests(empty, f"{BUNDLES}/{name}")
+    assert there.keys() == ours
+    assert there["manifest.json"] == name
+    assert send(empty, tmp_path, folder).sent == 0
+    owners = empty.run("find", "/opt/cloister", "!", "-user", "root", "-o", "-perm", "/022", "!", "-type", "l").stdout
+    assert owners == ""
+
+    (folder / "notes.txt").write_text("another\n")
+    other = sealed(tmp_path, folder)
+    assert other != name
+    assert send(empty, tmp_path, folder).sent == len("another\n")
+    assert digests(empty, f"{BUNDLES}/{other}")["manifest.json"] == other
+
+
+def test_an_interrupted_transfer_goes_on_within_the_file(empty: Machine, tmp_path: Path) -> None:
+    folder = make(tmp_path / "bundle", shards=1, shard_bytes=16 * MIB)
+    name = sealed(tmp_path, folder)
+    with pytest.raises(Interrupted):
+        send(empty, tmp_path, folder, progress=InTheMiddle())
+    begun = empty.run("sh", "-c", f"stat -c %s {BUNDLES}/.{name}.growing/weights/tiny/*.part").stdout
+    assert 0 < int(begun) < 16 * MIB
+    report = send(empty, tmp_path, folder)
+    assert report.sent == report.size - int(begun)
+    assert digests(empty, f"{BUNDLES}/{name}")["manifest.json"] == name
+
+
+def test_a_beginning_that_is_not_the_files_is_found_out(empty: Machine, tmp_path: Path) -> None:
+    folder = make(tmp_path / "bundle")
+    name = sealed(tmp_path, folder)
+    with pytest.raises(Interrupted):
+        send(empty, tmp_path, folder, progress=InTheMiddle())
+    part = f"{BUNDLES}/.{name}.growing/weights/tiny/model-0.safetensors.part"
+    empty.run("sh", "-c", f"printf x | dd of={part} conv=notrunc status=none")
+    with pytest.raises(BundleError) as wrong:
+        send(empty, tmp_path, folder)
+    assert wrong.value.code == "transfer_wrong"
+    assert empty.run("test", "-e", f"{BUNDLES}/{name}", check=False).returncode != 0
+    assert send(empty, tmp_path, folder).sent > 12 * MIB
+
+
+def test_a_file_that_changed_here_never_becomes_part_of_a_bundle_there(empty: Machine, tmp_path: Path) -> None:
+    folder = make(tmp_path / "bundle")
+    name = sealed(tmp_path, folder)
+    weights = folder / "weights/tiny/model-0.safetensors"
+    weights.write_bytes(safetensors(12 * MIB, seed=9))
+    with pytest.raises(BundleError, match="not what the manifest says"):
+        send(empty, tmp_path, folder)
+    assert empty.run("test", "-e", f"{BUNDLES}/{name}", check=False).returncode != 0
+
+
+def test_a_full_disk_is_told_and_nothing_is_lost(
+    empty: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make(tmp_path / "bundle", shards=2, shard_bytes=10 * MIB)
+    name = sealed(tmp_path, folder)
+    empty.run("mkdir", "/opt/cloister")
+    empty.run("mount", "-t", "tmpfs", "-o", "size=15m,mode=0755", "tmpfs", "/opt/cloister")
+    with pytest.raises(HostFullError, match="are missing, and it has"):
+        send(empty, tmp_path, folder)
+    monkeypatch.setattr(sending, "RESERVE", -1024 * MIB)  # as if others filled it meanwhile
+    with pytest.raises(HostFullError, match="filled up in the middle"):
+        send(empty, tmp_path, folder)
+    empty.run("mount", "-o", "remount,size=40m", "/opt/cloister")
+    report = send(empty, tmp_path, folder)
+    assert report.sent < 11 * MIB < report.size
+    assert digests(empty, f"{BUNDLES}/{name}")["manifest.json"] == name
+
+
+def test_a_user_without_sudo_is_told_so(empty: Machine, tmp_path: Path) -> None:
+    hosts = inventory(empty)
+    clerk = type(hosts)(host=(type(hosts.host[0])(**{**_fields(hosts.host[0]), "user": "clerk"}),))
+    folder = make(tmp_path / "bundle")
+    sealed(tmp_path, folder)
+    with pytest.raises(Exception, match="sudo") as refused:
+        transfer(clerk, clerk.host[0], pinned(empty, tmp_path), folder, Silent())
+    assert getattr(refused.value, "code", "") == "host_not_ready"
+
+
+def _fields(record: Any) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in record.__struct_fields__}
+
+
+def install(machine: Machine, tmp_path: Path, name: str, *, check: bool = False, **values: Any) -> Outcome:
+    variables = {"bundle_id": name, "bundle_packages": ["prometheus"], **values}
+    return play("install", inventory(machine), pinned(machine, tmp_path), variables, Silent(), check=check)
+
+
+def test_a_host_with_no_route_anywhere_installs_from_the_bundle_alone(empty: Machine, tmp_path: Path) -> None:
+    machine = empty
+    assert "default" not in machine.run("ip", "route").stdout + machine.run("ip", "-6", "route").stdout
+    # Not even what the host's image had in apt's cache: whatever is not in the bundle would have to be fetched.
+    machine.run("sh", "-c", "rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb /var/lib/apt/periodic/*")
+    folder = tmp_path / "bundle"
+    name = bundle(folder, "bookworm")
+    with pytest.raises(PlaybookError, match="transfer it first"):
+        install(machine, tmp_path, name)
+    send(machine, tmp_path, folder)
+
+    foreseen = install(machine, tmp_path, name, check=True, bundle_packages=[])
+    assert foreseen.changed
+    assert machine.run("ls", "/opt/cloister").stdout.split() == ["bundles"]
+
+    assert install(machine, tmp_path, name).changed
+    python = "/opt/cloister/runtime/gateway/current/bin/python"
+    path = "PYTHONPATH=/opt/cloister/current/programs/cloister"
+    assert machine.run("readlink", "/opt/cloister/current").stdout.strip() == f"{BUNDLES}/{name}"
+    machine.run("env", path, python, "-P", "-c", "import gateway.app, sandbox.vllm_sim.app")
+    machine.run("env", path, python, "-P", "-m", "gateway", "--help")
+    assert "3.7" in machine.run("/opt/cloister/runtime/gateway/current/bin/traefik", "version").stdout
+    machine.run("/usr/bin/prometheus", "--version")
+
+    again = install(machine, tmp_path, name)
+    assert again.changed == 0
+    assert install(machine, tmp_path, name, check=True).changed == 0
+
+    # What prepares a host comes from the bundle as well.
+    values = {**IN_A_LAB, "prepare_apt_config": "/opt/cloister/apt/apt.conf"}
+    parts = ["base", "audit"]
+    play("prepare", inventory(machine), pinned(machine, tmp_path), values, Silent(), parts=parts)
+    machine.run("dpkg", "--status", "auditd", "chrony", "nftables")
+
+
+def test_the_next_bundle_is_switched_to_at_once_and_one_stays_to_go_back_to(empty: Machine, tmp_path: Path) -> None:
+    folder, names = tmp_path / "bundle", []
+    for number in range(3):
+        bundle(folder, "bookworm")
+        (folder / "data").mkdir(exist_ok=True)
+        (folder / "data" / "note").write_text(f"{number}\n")
+        names.append(sealed(tmp_path, folder))
+        assert send(empty, tmp_path, folder).sent < (MIB if number else 1024 * MIB)
+        environments = empty.run("sh", "-c", "ls -A /opt/cloister/runtime/gateway 2>/dev/null || true").stdout
+        install(empty, tmp_path, names[-1], bundle_packages=[])
+        if number:  # the same requirements: the environment stays
+            assert empty.run("ls", "-A", "/opt/cloister/runtime/gateway").stdout == environments
+        assert empty.run("cat", "/opt/cloister/current/data/note").stdout == f"{number}\n"
+    assert sorted(empty.run("ls", "-A", BUNDLES).stdout.split()) == sorted(names[1:])
+
+
+def test_an_environment_that_was_left_half_made_is_made_anew(empty: Machine, tmp_path: Path) -> None:
+    name = bundle(tmp_path / "bundle", "bookworm")
+    send(empty, tmp_path, tmp_path / "bundle")
+    install(empty, tmp_path, name, bundle_packages=[])
+    current = empty.run("readlink", "/opt/cloister/runtime/gateway/current").stdout.strip()
+    empty.run("rm", "-rf", f"{current}/.whole", f"{current}/lib/python3.11/site-packages/aiohttp")
+    install(empty, tmp_path, name, bundle_packages=[])
+    empty.run(f"{current}/bin/python", "-c", "import aiohttp")
+
+
+def test_a_wheel_with_another_hash_is_not_installed(empty: Machine, tmp_path: Path) -> None:
+    name = bundle(tmp_path / "bundle", "bookworm")
+    send(empty, tmp_path, tmp_path / "bundle")
+    with contextlib.suppress(AssertionError):
+        empty.run("sh", "-c", f"printf x >> $(ls {BUNDLES}/{name}/wheels/gateway/idna-*.whl)")
+    with pytest.raises(PlaybookError, match="(?i)hash"):
+        install(empty, tmp_path, name, bundle_packages=[])
+    assert empty.run("test", "-e", "/opt/cloister/current", check=False).returncode != 0
