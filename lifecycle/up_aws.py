@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-from lifecycle.configure import LACKING, configure_nodes
+from lifecycle.configure import configure_nodes, lacking
 from lifecycle.home import StackHome
 from lifecycle.journal import Journal
 from lifecycle.planning import Kept, PlanReport, judge, remember, with_room
@@ -61,7 +61,8 @@ class UpAws:
             report = judge(plan, self.home, self.progress)
             refuse_violations(report.findings)
             report = with_room(report, self.progress)
-        self.progress.warn(LACKING)
+        if why := lacking(plan):
+            self.progress.warn(why)
         if not self.agree(report):
             raise DeployError("not agreed: nothing was created", code="not_agreed")
         with self.journal.step("write plan"):
@@ -75,7 +76,7 @@ class UpAws:
             outputs, changes = provisioner.up(refreshed=made)
         resources_s = round(time.monotonic() - begun, 2)
         with self.progress.step("services on the nodes"), self.journal.step("services on the nodes"):
-            models = configure_nodes(stack, outputs)
+            models = configure_nodes(stack, outputs, self.progress)
         seconds = round(time.monotonic() - started, 2)
         return UpReport(
             stack=plan.stack,

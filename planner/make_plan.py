@@ -15,7 +15,7 @@ from planner.engine_args import Nodes, engine_arguments
 from planner.errors import PlanError
 from planner.ground import Land, find_machine
 from planner.logs import plan_logs
-from planner.model_choice import ChosenModel, choose_model
+from planner.model_choice import ChosenModel, choose_model, from_bundle
 from planner.placement import GATEWAY_PORT
 from planner.plan import (
     DataPlan,
@@ -120,7 +120,16 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
     row = catalogue.engines["vllm"]
     port = builder.number(replica_names(ground.replicas)[0], "http")
     (args, engine_decisions), *workers = (
-        engine_arguments(engine_choice(profile, chosen, fitted, served_name=served.served_name, port=port, nodes=nodes))
+        engine_arguments(
+            engine_choice(
+                profile,
+                chosen if site.target == "sandbox" else from_bundle(chosen),
+                fitted,
+                served_name=served.served_name,
+                port=port,
+                nodes=nodes,
+            )
+        )
         for nodes in _nodes(nodes_of(profile.hardware.count, host.gpus))
     )
     engine = EnginePlan(
@@ -243,10 +252,9 @@ def _services(
         builder.traefik(),
         builder.prometheus(metrics),
     )
-    if site.target == "metal":
+    if site.target != "sandbox":
+        # Certificates are renewed by the operator, who has the authority's key.
         return (*engines, *served, builder.node_exporter())
-    if site.target == "aws":
-        return (*engines, *served, builder.renewer())
     return (builder.aws(network), *(() if site.upstream else engines), *served, builder.renewer())
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from lifecycle.hosts.facts import Facts, read_facts
 from lifecycle.hosts.fit import LOWEST_SYSTEMD
-from lifecycle.hosts.kept import nobody
 from lifecycle.hosts.playbook import Outcome
 from lifecycle.hosts.serving import materials_of, serve
 from lifecycle.hosts.session import HostSession
@@ -50,6 +49,6 @@ def pass_on(stack: Stack, verb: str, progress: Progress) -> None:
         return
     with (
         Journal(stack.home.journal, verb).step("pass on to hosts"),
-        HostSession.open(stack.home, kept, verb, progress, nobody) as session,
+        HostSession.open(stack.home, kept, verb, progress) as session,
     ):
         serve_stack(session, stack, {one.host.name: read_facts(one.connection) for one in session.hosts})

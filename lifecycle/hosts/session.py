@@ -11,7 +11,7 @@ from lifecycle.hosts.inventory import Host
 from lifecycle.hosts.kept import KeptHosts, login_of
 from lifecycle.hosts.lock import HostLock, hold_host
 from lifecycle.hosts.playbook import Outcome, play
-from lifecycle.hosts.ssh import Confirm, Connection, Login, connect
+from lifecycle.hosts.ssh import Connection, Login, connect
 from lifecycle.hosts.state import Keeper
 from planner.progress import Progress
 
@@ -38,16 +38,23 @@ class HostSession:
     @classmethod
     @contextlib.contextmanager
     def open(
-        cls, home: StackHome, kept: KeptHosts, verb: str, progress: Progress, confirm: Confirm
+        cls, home: StackHome, kept: KeptHosts, verb: str, progress: Progress, login: Login | None = None
     ) -> Iterator[HostSession]:
         """Log in on every host and lock it.
+
+        Args:
+            home: the stack.
+            kept: its hosts.
+            verb: for whoever finds a host locked.
+            progress: is told of every task.
+            login: how; as the stack's own hosts are logged in on when None.
 
         Raises:
             DeployError: a host is not reached.
             LockedError: somebody else works on one.
 
         """
-        login = login_of(home, kept.key, confirm)
+        login = login or login_of(home, kept.key)
         with contextlib.ExitStack() as opened:
             hosts = [opened.enter_context(open_host(home, kept, host, login, verb)) for host in kept.inventory.serving]
             yield cls(kept, login, hosts, progress)

@@ -70,7 +70,7 @@ class InTheMiddle(Silent):
     """Stops when half has been sent."""
 
     def note(self, text: str) -> None:
-        if text.startswith("sent") and "6.0 MB" <= text.split(": ")[1]:
+        if text.startswith("sent") and text.split(": ")[1] >= "6.0 MB":
             raise Interrupted
 
 

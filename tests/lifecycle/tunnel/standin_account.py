@@ -1,5 +1,7 @@
 """A STAND-IN for the four calls that reaching a node makes to AWS: who asks, which endpoint, which console, which key.
 
+A test adds further ones.
+
 Each request must be signed for its service (botocore's signature itself is not computed again here). A public key goes
 into the instance's `authorized_keys` for as long as AWS lets it in, and its sshd keeps the time.
 """
@@ -32,6 +34,7 @@ class StandInAccount:
         let_in: given a user and an `authorized_keys` line.
         console: of the instance.
         valid_for: how long a key is let in.
+        further: `service:Action` -> what answers a request's body.
     """
 
     let_in: Callable[[str, str], None]
@@ -40,9 +43,12 @@ class StandInAccount:
     url: str = ""
     asked: list[str] = field(default_factory=list)
     users: list[str] = field(default_factory=list)
+    further: dict[str, Callable[[str], str]] = field(default_factory=dict)
 
     def answer(self, service: str, action: str, body: str) -> str:
         self.asked.append(f"{service}:{action}")
+        if answer := self.further.get(f"{service}:{action}"):
+            return answer(body)
         if (service, action) == ("sts", "GetCallerIdentity"):
             arn = f"arn:aws:iam::{ACCOUNT}:user/operator"
             inner = f"<Arn>{arn}</Arn><UserId>AIDA</UserId><Account>{ACCOUNT}</Account>"

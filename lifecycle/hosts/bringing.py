@@ -1,0 +1,131 @@
+"""From hosts that are logged in on and locked to an endpoint that answers. Each step may be killed and run again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lifecycle.hosts.facts import Facts, read_facts
+from lifecycle.hosts.fit import but_for_our_own, fit, fits, needs_of
+from lifecycle.hosts.inventory import Inventory
+from lifecycle.hosts.kept import arrival
+from lifecycle.hosts.play_variables import host_variables, prepare_variables
+from lifecycle.hosts.serve_stack import serve_stack
+from lifecycle.hosts.session import HostSession, OpenHost
+from lifecycle.hosts.subject import endpoint_of
+from lifecycle.journal import Journal
+from lifecycle.stack import Stack
+from lifecycle.up import wait_for_endpoint
+from planner.catalogue import load_catalogue
+from planner.contents import contents_of
+from planner.errors import DeployError
+from planner.layout import BUNDLES
+from planner.plan import Plan
+
+APT_CONFIG = "/opt/cloister/apt/apt.conf"
+"""Of the role `bundle`: names the bundle as the only source of packages."""
+
+
+class DoesNotFitError(DeployError):
+    """A host is not what the plan asks for; nothing was changed."""
+
+    code = "host_does_not_fit"
+
+
+class Bringing:
+    """One run over the hosts of a stack, whichever they are.
+
+    Attributes:
+        changed: what was changed on all hosts so far.
+
+    """
+
+    def __init__(self, session: HostSession, stack: Stack, journal: Journal) -> None:
+        self.session = session
+        self.stack = stack
+        self.journal = journal
+        self.progress = session.progress
+        self.changed = 0
+
+    def look(self) -> dict[str, Facts]:
+        """Read the hosts' facts, and refuse one that does not fit before anything is changed on any.
+
+        Raises:
+            DoesNotFitError: one does not fit.
+
+        """
+        with self.progress.step("hosts, looked at"):
+            return {one.host.name: _look(one, self.stack.plan) for one in self.session.hosts}
+
+    def install(self, bundle: str, folder: str = BUNDLES) -> None:
+        """Install from a bundle that lies on each host, and from it alone.
+
+        Args:
+            bundle: its id.
+            folder: where bundles lie on the hosts.
+
+        Raises:
+            DeployError: it is not there, or not whole, or a host was lost.
+
+        """
+        contents = contents_of(self.stack.plan, load_catalogue())
+        variables = {
+            "bundle_id": bundle,
+            "bundle_folder": folder,
+            "bundle_packages": list(contents.packages),
+            "runtime_environments": list(contents.environments),
+        }
+        self.changed += self.session.play("install", variables).changed
+
+    def prepare(self, facts: Mapping[str, Facts], inventory: Inventory, *, from_bundle: bool) -> None:
+        """Bring the system itself to what it should be: packages, storage, audit, SSH, firewall.
+
+        Raises:
+            DeployError: a host failed or was lost.
+
+        """
+        arrivals = {one.host.name: arrival(one.connection) for one in self.session.hosts}
+        of_hosts = {one.host.name: host_variables(one.host, facts[one.host.name]) for one in self.session.hosts}
+        variables = prepare_variables(self.stack.plan, inventory, arrivals)
+        source = {"prepare_apt_config": APT_CONFIG} if from_bundle else {}
+        with self.progress.step("prepare"), self.journal.step("prepare"):
+            self.changed += self.session.play("prepare", {**variables, **source}, of_hosts=of_hosts).changed
+
+    def serve(self, facts: Mapping[str, Facts]) -> None:
+        """Start the services, or restart those that run with something older.
+
+        Raises:
+            DeployError: one does not become healthy, or a host was lost.
+
+        """
+        with self.progress.step("services"), self.journal.step("services"):
+            self.changed += serve_stack(self.session, self.stack, facts).changed
+
+    def answers(self) -> tuple[str, ...]:
+        """Ask every host's endpoint from here, straight or through SSH, and return the names of its models.
+
+        Raises:
+            DeployError: one does not answer.
+
+        """
+        models: tuple[str, ...] = ()
+        with self.progress.step("endpoint answers"), self.journal.step("endpoint answers"):
+            for planned in self.stack.plan.hosts:
+                way = endpoint_of(self.stack, self.session.kept, planned, self.session.login)
+                with way as (address, reached):
+                    models = wait_for_endpoint(self.stack, host=address, reached=reached)
+        return models
+
+
+def _look(one: OpenHost, plan: Plan) -> Facts:
+    facts, catalogue = read_facts(one.connection), load_catalogue()
+    needs = needs_of(plan, catalogue)
+    verdicts = fit(one.host, facts, but_for_our_own(needs) if one.keeper.owner else needs, catalogue)
+    if fits(verdicts):
+        return facts
+    against = [verdict for verdict in verdicts if verdict.state == "no"]
+    raise DoesNotFitError(
+        f"{one.host.name} does not fit the plan: "
+        + "; ".join(f"{verdict.what}: {verdict.found}" for verdict in against),
+        hint="Nothing was changed. `deploy hosts check` shows everything that was looked at.",
+        details=tuple((verdict.what, verdict.remedy) for verdict in against),
+    )
