@@ -325,7 +325,7 @@ def test_the_endpoint_moves_to_where_the_plan_says(served: Served) -> None:
     assert listening() == ["*%eth0:443"]
 
 
-def test_who_connects_while_the_edge_restarts_is_served(served: Served) -> None:
+def test_nobody_is_refused_while_the_edge_restarts(served: Served) -> None:
     words = (served.machine.v4, f"{served.layout.tls}/ca.pem", "60")
     with served.stranger.running(sys.executable, "-I", "-c", KNOCK, *words) as knocking:
         assert knocking.stdout is not None
@@ -334,8 +334,10 @@ def test_who_connects_while_the_edge_restarts_is_served(served: Served) -> None:
             served.machine.run("systemctl", "restart", unit_of("traefik"))
         knocking.send_signal(signal.SIGINT)
         answers = knocking.communicate(timeout=20)[0].split()
-    assert len(answers) > 3
-    assert set(answers) == {"401"}
+    assert answers.count("401") > 2
+    # What the old one had taken may end with it, and until the new one has read its routes it shows a certificate that
+    # nobody trusts; but systemd holds the port all the time.
+    assert not set(answers) & {"ConnectionRefusedError", "TimeoutError"}
 
 
 def test_a_new_key_of_the_engine_reaches_who_has_it(served: Served) -> None:
