@@ -42,6 +42,11 @@ ENGINE_MEMORY_MIB = 256 * 1024
 """Main memory of a replica: processes per GPU, pinned buffers, the page cache of weights that are being loaded."""
 
 
+AMONG_THEMSELVES = {"GLOO_SOCKET_IFNAME": "lo", "NCCL_SOCKET_IFNAME": "=lo"}
+"""Processes of a replica that has one node meet on loopback. NCCL by itself takes any other interface first (its user
+guide, NCCL_SOCKET_IFNAME), where the sandbox of the service lets nothing through."""
+
+
 class Services:
     """Builds the records; `ports` overrides numbers by `service.port`."""
 
@@ -83,7 +88,10 @@ class Services:
             artefact=engine.name,
             version=engine.version,
             args=("serve", *engine.args[:port], str(self.number(name, "http")), *engine.args[port + 1 :]),
-            env={"CUDA_VISIBLE_DEVICES": ",".join(map(str, range(first, first + engine.gpus)))},
+            env={
+                "CUDA_VISIBLE_DEVICES": ",".join(map(str, range(first, first + engine.gpus))),
+                **({} if engine.worker_args else AMONG_THEMSELVES),
+            },
             secret_env={"VLLM_API_KEY": "engine-api-key"},
             ports=(self._port(name, "http"),),
             health=Health(port="http", path="/health", timeout_s=ENGINE_STARTS_WITHIN_S),

@@ -360,6 +360,19 @@ def test_a_new_certificate_is_served_without_a_restart(served: Served) -> None:
     assert served.restarted(before) == set()
 
 
+def test_an_older_systemd_is_given_its_credentials_as_they_are(served: Served) -> None:
+    before, abilities = served.invocations(), served.abilities
+    served.abilities = HostAbilities(systemd=249)
+    served.serve()
+    assert served.restarted(before) == {unit_of("engine"), unit_of("gateway")}
+    assert served.machine.read("/etc/cloister/credentials/engine-api-key") == served.secret
+    assert served.ask(CHAT)[0] == 200
+    served.abilities = abilities
+    served.serve()
+    assert served.secret not in served.machine.read("/etc/cloister/credentials/engine-api-key")
+    assert served.ask(CHAT)[0] == 200
+
+
 class Interrupted(Silent):
     """Ctrl-C before the services are touched."""
 
