@@ -48,6 +48,8 @@ def _findings(home: Home) -> Iterator[DoctorFinding]:
     yield _open_files()
     yield _state_folder(home)
     for artefact in load_catalogue().artefacts.values():
+        if artefact.hosts_only:
+            continue
         why = absence(artefact.name)
         optional = artefact.name == "prometheus"
         yield DoctorFinding(

@@ -15,7 +15,8 @@ from planner.engine_args import Nodes, engine_arguments
 from planner.errors import PlanError
 from planner.ground import Land, find_machine
 from planner.logs import plan_logs
-from planner.model_choice import ChosenModel, choose_model, from_bundle
+from planner.metal import from_bundle
+from planner.model_choice import ChosenModel, choose_model
 from planner.placement import GATEWAY_PORT
 from planner.plan import (
     DataPlan,
@@ -118,18 +119,10 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         embedding_width=chosen.architecture.hidden if chosen.embedding else 0,
     )
     row = catalogue.engines["vllm"]
+    loaded = chosen if site.target == "sandbox" else from_bundle(chosen)
     port = builder.number(replica_names(ground.replicas)[0], "http")
     (args, engine_decisions), *workers = (
-        engine_arguments(
-            engine_choice(
-                profile,
-                chosen if site.target == "sandbox" else from_bundle(chosen),
-                fitted,
-                served_name=served.served_name,
-                port=port,
-                nodes=nodes,
-            )
-        )
+        engine_arguments(engine_choice(profile, loaded, fitted, served_name=served.served_name, port=port, nodes=nodes))
         for nodes in _nodes(nodes_of(profile.hardware.count, host.gpus))
     )
     engine = EnginePlan(

@@ -10,7 +10,6 @@ import msgspec
 from planner.architecture import Architecture, read_architecture
 from planner.catalogue import Catalogue, Model
 from planner.errors import PlanError
-from planner.layout import CURRENT_BUNDLE
 from planner.licences import check_licence, licence_notes
 from planner.profile import ModelSection
 
@@ -87,16 +86,6 @@ def choose_model(section: ModelSection, catalogue: Catalogue, config: Mapping[st
         architectures=_architectures(row.config),
         why=f"a fine-tune of {row.name}, shaped as that is" if section.source else "named in the profile",
     )
-
-
-def from_bundle(chosen: ChosenModel) -> ChosenModel:
-    """Return the model as machines without a way out find it: in the bundle, unless its source is a folder of theirs.
-
-    A bundle holds one commit of it; its digest names which.
-    """
-    if chosen.source.startswith("/"):
-        return chosen
-    return msgspec.structs.replace(chosen, source=f"{CURRENT_BUNDLE}/weights/{chosen.name}", revision="")
 
 
 def _architectures(config: Mapping[str, Any]) -> tuple[str, ...]:

@@ -51,6 +51,11 @@ ENGINE_ENVIRONMENT: Mapping[str, str] = {
 """Nothing is fetched and nobody is told: vLLM sends usage statistics unless it is asked not to (0.33, envs.py)."""
 
 
+AMONG_THEMSELVES = {"GLOO_SOCKET_IFNAME": "lo", "NCCL_SOCKET_IFNAME": "=lo"}
+"""Processes of a replica that has one node meet on loopback. NCCL by itself takes any other interface first (its user
+guide, NCCL_SOCKET_IFNAME), where the sandbox of the service lets nothing through."""
+
+
 class Services:
     """Builds the records; `ports` overrides numbers by `service.port`."""
 
@@ -96,6 +101,7 @@ class Services:
                 **ENGINE_ENVIRONMENT,
                 **engine_environment(self._catalogue.needs[need] for need in engine.needs),
                 "CUDA_VISIBLE_DEVICES": ",".join(map(str, range(first, first + engine.gpus))),
+                **({} if engine.worker_args else AMONG_THEMSELVES),
             },
             secret_env={"VLLM_API_KEY": "engine-api-key"},
             ports=(self._port(name, "http"),),

@@ -328,6 +328,8 @@ class Artefact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     licence: str
     sources: tuple[ArtefactSource, ...]
     stand_in: bool = False
+    hosts_only: bool = False
+    """Only hosts run it: the machine that commands a stack needs it for nothing."""
 
 
 class Release(Row, frozen=True, kw_only=True):
