@@ -50,4 +50,3 @@ def bundle(folder: Path, *codenames: str) -> str:
     }
     place(folder, {**others, **ours})
     return seal(Home(folder.parent / "home"), folder, {}, Silent()).bundle
-
