@@ -76,7 +76,8 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer(404, b"{}", X_Error_Code="RepoNotFound", X_Error_Message="not found")
 
-    do_HEAD = do_GET
+    def do_HEAD(self) -> None:
+        self.do_GET()
 
     def _info(self, revision: str) -> None:
         hub = self.server_of
