@@ -40,9 +40,7 @@ def fetch(
     ] = "",
     accept_licence: Annotated[
         str,
-        typer.Option(
-            metavar="NAME", help="You read the licence of that name, and may use it.", show_default=False
-        ),
+        typer.Option(metavar="NAME", help="You read the licence of that name, and may use it.", show_default=False),
     ] = "",
     as_json: Json = False,
 ) -> None:

@@ -16,6 +16,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 
 from lifecycle.bundle import for_profile
 from lifecycle.bundle import make as making
+from lifecycle.bundle.bill import bill_of_materials
 from lifecycle.bundle.check import verify
 from lifecycle.bundle.collect import fetched, packages, roles, wheels
 from lifecycle.bundle.collect.fetched import FetchError, collect_file
@@ -23,6 +24,7 @@ from lifecycle.bundle.collect.found import Component, Found
 from lifecycle.bundle.collect.wheels import WheelsError
 from lifecycle.bundle.make import MakeReport, make
 from lifecycle.home import Home
+from lifecycle.profiles import load_profile
 from planner.bundle import BundleError, decode
 from planner.catalogue import load_catalogue
 from planner.catalogue.rows import FetchedFile, Release
@@ -108,7 +110,6 @@ def test_an_interrupted_run_goes_on_to_the_same_bundle(
     home: Home, sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = made(home, sources, tmp_path / "one").bundle
-    real = making.bill_of_materials
 
     def stopped(*_: Any) -> bytes:
         raise KeyboardInterrupt
@@ -116,7 +117,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bundle(
     monkeypatch.setattr(making, "bill_of_materials", stopped)
     with pytest.raises(KeyboardInterrupt):
         made(home, sources, tmp_path / "two")
-    monkeypatch.setattr(making, "bill_of_materials", real)
+    monkeypatch.setattr(making, "bill_of_materials", bill_of_materials)
     assert made(home, sources, tmp_path / "two").bundle == whole
 
 
@@ -178,7 +179,7 @@ def test_a_profiles_bundle_takes_the_weights_that_were_fetched_and_says_when_the
 ) -> None:
     kept = tmp_path / "files"
     kept.write_bytes(b"")
-    model = for_profile.load_profile("2xh200").model.name
+    model = load_profile("2xh200").model.name
     report = for_profile.make_for_profile(home, "2xh200", tmp_path / "bundle", Silent(), codenames=["bookworm"])
     assert report.lacking == (f"the weights of {model}",)
     assert (tmp_path / "bundle" / "wheels" / "engine").is_dir()

@@ -245,11 +245,11 @@ def test_an_environment_that_was_left_half_made_is_made_anew_and_of_the_right_wh
     (idna,) = (installed.folder / "wheels" / "gateway").glob("idna-*.whl")
     wheel = f"{BUNDLES}/{installed.name}/wheels/gateway/{idna.name}"
     machine.run("rm", "-rf", f"{current}/.whole", f"{current}/lib/python3.11/site-packages/aiohttp")
-    machine.run("cp", wheel, "/root/wheel")
+    machine.run("cp", wheel, "/tmp/wheel")
     add = f"import zipfile; zipfile.ZipFile({wheel!r}, 'a').writestr('idna/more.py', '')"
     machine.run("python3", "-c", add)
     with pytest.raises(PlaybookError, match=r"(?i)hash mismatch"):
         install(machine, tmp_path, installed.name, bundle_packages=[])
-    machine.run("mv", "/root/wheel", wheel)
+    machine.run("mv", "/tmp/wheel", wheel)
     install(machine, tmp_path, installed.name, bundle_packages=[])
     machine.run(f"{current}/bin/python", "-c", "import aiohttp, idna")
