@@ -65,7 +65,7 @@ def bill_of_materials(components: Iterable[Component], digests: Mapping[str, str
 
 def _licences(said: str) -> list[Any]:
     """Return a licence as the format has it: an expression or an identifier where it is one, else its name in words."""
-    from cyclonedx.factory.license import LicenseFactory  # noqa: PLC0415 - as above
+    from cyclonedx.contrib.license.factories import LicenseFactory  # noqa: PLC0415 - as above
 
     return [LicenseFactory().make_from_string(said)] if said else []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -114,3 +115,34 @@ def test_what_credentials_may_not_do_is_named(
     recorder.before = lambda seen: DENIED if seen.operation == "PutObject" else None
     assert run(["bundle", "push", str(folder), "-p", "2xh200", "-s", bucket.stack, "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "not_allowed"
+
+
+def test_make_says_what_is_wrong_before_anything_is_fetched(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make = ["bundle", "make", "--profile", "2xh200", "--out", str(tmp_path / "bundle")]
+    assert run([*make, "--mirror", "noble"]) == 2
+    assert "CODENAME=URL" in capsys.readouterr().err
+    assert run([*make, "--codename", "jammy"]) == 1
+    assert "3.10" in capsys.readouterr().err
+    (tmp_path / "bundle").mkdir()
+    (tmp_path / "bundle" / "thesis.txt").touch()
+    assert run(make) == 1
+    assert "thesis.txt" in capsys.readouterr().err
+
+
+def test_weights_are_verified_against_what_was_fetched(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["weights", "fetch", "llama-3.3-70b-instruct"]) == 2
+    assert run(["weights", "fetch", "no-such-model"]) == 2
+    capsys.readouterr()
+    assert run(["weights", "verify", "gpt-oss-20b", "--out", str(tmp_path)]) == 1
+    assert "deploy weights fetch" in capsys.readouterr().err
+    good = {"path": "config.json", "size": 2, "sha256": hashlib.sha256(b"{}").hexdigest()}
+    record = {"model": "m", "repository": "o/m", "revision": "c0ffee", "licence": "MIT", "files": [good]}
+    (tmp_path / ".cloister-weights.json").write_text(json.dumps(record))
+    (tmp_path / "config.json").write_text("{}")
+    assert run(["weights", "verify", "gpt-oss-20b", "--out", str(tmp_path)]) == 0
+    assert "c0ffee" in capsys.readouterr().out
+    (tmp_path / "config.json").write_text("[]")
+    assert run(["weights", "verify", "gpt-oss-20b", "--out", str(tmp_path), "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["changed"] == ["config.json"]
+    assert run(["weights", "verify", "gpt-oss-20b", "--out", str(tmp_path)]) == 1
+    assert "config.json" in capsys.readouterr().out
