@@ -13,7 +13,11 @@ from lifecycle.weights import folder_of
 from planner.catalogue import load_catalogue
 from planner.contents import contents_of
 from planner.make_plan import Site, make_plan
+from planner.plan import HostPlan
 from planner.progress import Progress
+
+ANY_HOST = HostPlan(name="host", address="127.0.0.1", gpus=64)
+"""What runs on a host does not depend on which it is."""
 
 
 def make_for_profile(
@@ -42,7 +46,8 @@ def make_for_profile(
 
     """
     catalogue, asked = load_catalogue(), load_profile(profile)
-    plan = make_plan(asked, catalogue, Site(stack="bundle", target="aws", model_config=config_of(asked.model)))
+    site = Site(stack="bundle", target="metal", model_config=config_of(asked.model), hosts=(ANY_HOST,))
+    plan = make_plan(asked, catalogue, site)
     contents = contents_of(plan, catalogue)
     fetched = folder_of(home, contents.model) if contents.model else None
     if weights is None and fetched is not None and fetched.is_dir():

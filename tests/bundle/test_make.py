@@ -190,6 +190,17 @@ def test_a_profiles_bundle_takes_the_weights_that_were_fetched_and_says_when_the
     assert (tmp_path / "bundle" / "weights" / model / "model.safetensors").is_file()
 
 
+def test_a_profile_with_a_stand_in_gets_that_and_neither_engine_nor_weights(
+    home: Home, sources: Path, tmp_path: Path
+) -> None:
+    profile = tmp_path / "rehearsal.toml"
+    profile.write_text('extends = "2xh200"\n[engine]\nstand_in = true\n')
+    report = for_profile.make_for_profile(home, str(profile), tmp_path / "bundle", Silent(), codenames=["bookworm"])
+    assert report.lacking == ()
+    assert (tmp_path / "bundle" / "programs" / "cloister" / "sandbox" / "vllm_sim").is_dir()
+    assert not (tmp_path / "bundle" / "wheels" / "engine").exists()
+
+
 @pytest.mark.parametrize(("release", "there"), [("bookworm", True), ("trixie", False)])
 def test_a_lock_is_read_as_the_hosts_python_would(release: str, there: bool) -> None:
     lock = (wheels.ROOT / "requirements-host.lock").read_text()
