@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ from tests.hosts.machine import Machine
 from tests.hosts.test_prepare import inventory, login, prepare
 from tests.waiting import wait_until
 
+KEPT = "/var/backups/cloister"
 THEIRS = (
     "file /etc/theirs.conf",
     "group theirs",
@@ -80,6 +82,18 @@ def test_a_host_belongs_to_one_stack(lab: Lab, tmp_path: Path) -> None:
         Keeper(connection, "one", tmp_path).forget()
         with Keeper(connection, "other", tmp_path).watching():
             pass
+
+
+def test_what_others_do_after_a_run_was_lost_is_theirs(lab: Lab, tmp_path: Path) -> None:
+    machine = lab.host("bookworm")
+    with connected(machine, tmp_path) as dead, connected(machine, tmp_path) as connection:
+        keeper = Keeper(dead, "one", tmp_path)
+        with contextlib.suppress(CommandStuckError), hold_host(dead, "up", "one"), keeper.watching():
+            machine.run("touch", "/etc/ours.conf")
+            dead.client.close()
+            wait_until(lambda: machine.run("test", "-e", f"{KEPT}/window", check=False).returncode == 1, 40, 0.2)
+        machine.run("touch", "/etc/theirs.conf")
+        assert to_do(Keeper(connection, "one", tmp_path)).paths == ("/etc/ours.conf",)
 
 
 def refused(connection: Connection, verb: str) -> str:
