@@ -8,6 +8,8 @@ BUNDLES = "/opt/cloister/bundles"
 """Of a host: one folder per bundle, named by its id."""
 CURRENT_BUNDLE = "/opt/cloister/current"
 """Of a host: a link to the bundle in use."""
+BUNDLE_WEIGHTS = f"{CURRENT_BUNDLE}/weights"
+"""Of a host: one folder per model."""
 RUNTIMES = "/opt/cloister/runtime"
 """Of a host: one folder per Python environment, in which `current` is a link to the one in use."""
 

@@ -15,6 +15,7 @@ from planner.engine_args import Nodes, engine_arguments
 from planner.errors import PlanError
 from planner.ground import Land, find_machine
 from planner.logs import plan_logs
+from planner.metal import from_bundle
 from planner.model_choice import ChosenModel, choose_model
 from planner.placement import GATEWAY_PORT
 from planner.plan import (
@@ -114,9 +115,10 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         embedding_width=chosen.architecture.hidden if chosen.embedding else 0,
     )
     row = catalogue.engines["vllm"]
+    loaded = from_bundle(chosen) if site.target == "metal" else chosen
     port = builder.number(replica_names(ground.replicas)[0], "http")
     (args, engine_decisions), *workers = (
-        engine_arguments(engine_choice(profile, chosen, fitted, served_name=served.served_name, port=port, nodes=nodes))
+        engine_arguments(engine_choice(profile, loaded, fitted, served_name=served.served_name, port=port, nodes=nodes))
         for nodes in _nodes(nodes_of(profile.hardware.count, host.gpus))
     )
     engine = EnginePlan(

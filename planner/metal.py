@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 
+import msgspec
+
 from planner.catalogue import Gpu, Host
 from planner.errors import PlanError
-from planner.layout import BUNDLES
+from planner.layout import BUNDLE_WEIGHTS, BUNDLES
+from planner.model_choice import ChosenModel
 from planner.placement import GATEWAY_PORT, Placed, check_client_cidrs
 from planner.plan import AccountPlan, BundlePlan, CostPlan, Decision, HostPlan, NetworkPlan
 from planner.profile import Profile
@@ -133,6 +136,13 @@ def metal_bundle(profile: Profile, weights_gib: float) -> BundlePlan:
         pull_s=Range.exactly(0.0),
         pull_limit="",
     )
+
+
+def from_bundle(chosen: ChosenModel) -> ChosenModel:
+    """Return the model as a host loads it: from its bundle, unless the profile names a folder of the host."""
+    if chosen.source.startswith("/"):
+        return chosen
+    return msgspec.structs.replace(chosen, source=f"{BUNDLE_WEIGHTS}/{chosen.name}", revision="")
 
 
 def metal_cost() -> CostPlan:

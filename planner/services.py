@@ -43,6 +43,11 @@ ENGINE_MEMORY_MIB = 256 * 1024
 """Main memory of a replica: processes per GPU, pinned buffers, the page cache of weights that are being loaded."""
 
 
+AMONG_THEMSELVES = {"GLOO_SOCKET_IFNAME": "lo", "NCCL_SOCKET_IFNAME": "=lo"}
+"""Processes of a replica that has one node meet on loopback. NCCL by itself takes any other interface first (its user
+guide, NCCL_SOCKET_IFNAME), where the sandbox of the service lets nothing through."""
+
+
 class Services:
     """Builds the records; `ports` overrides numbers by `service.port`."""
 
@@ -87,6 +92,7 @@ class Services:
             env={
                 **engine_environment(self._catalogue.needs[need] for need in engine.needs),
                 "CUDA_VISIBLE_DEVICES": ",".join(map(str, range(first, first + engine.gpus))),
+                **({} if engine.worker_args else AMONG_THEMSELVES),
             },
             secret_env={"VLLM_API_KEY": "engine-api-key"},
             ports=(self._port(name, "http"),),

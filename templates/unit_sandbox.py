@@ -90,6 +90,11 @@ OPENINGS: dict[Need, tuple[Opening, ...]] = {
             value="char-nvidia* rw\nDeviceAllow=char-infiniband* rw",
             why="network cards that speak to other nodes' GPUs",
         ),
+        Opening(
+            name="IPAddressAllow",
+            value="any",
+            why="the replica's other nodes, known once they are there: the firewall says which they are",
+        ),
     ),
     "host-figures": (
         Opening(name="ProcSubset", value="all", why="it reports figures of the whole host, which stand in /proc"),

@@ -59,7 +59,7 @@ ATTRIBUTES = {
 }
 FILE = {
     **ATTRIBUTES,
-    "content": {"type": "str", "required": True},
+    "content": {"type": "str", "required": True, "no_log": True},  # else the journal would hold every file again
     "sealed": {"type": "str", "default": ""},
     "wakes": {"type": "str", "default": ""},
 }
@@ -152,7 +152,8 @@ class Placing:
         content, path = file["text"], Path(file["path"])
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         if file["sealed"]:
-            words = ["systemd-creds", "encrypt", f"--name={file['sealed']}", "-", "-"]
+            # With the TPM's help where there is one, whatever firmware it finds: an update must not lose the secret.
+            words = ["systemd-creds", "encrypt", "--tpm2-pcrs=", f"--name={file['sealed']}", "-", "-"]
             _, content, _ = self.module.run_command(words, data=content, binary_data=True, check_rc=True)
         descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:

@@ -72,6 +72,16 @@ class Namespace:
         words = ("ip", "netns", "exec", self.name, *command)
         return subprocess.run(words, capture_output=True, text=True, timeout=timeout_s, check=False)
 
+    @contextlib.contextmanager
+    def running(self, *command: str) -> Iterator[subprocess.Popen[str]]:
+        """Run a program with this namespace's network for as long as the block lasts."""
+        words = ("ip", "netns", "exec", self.name, *command)
+        with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
     def reaches(self, address: str, port: int, *, timeout_s: float = 1.5) -> bool:
         """Tell whether a TCP connection from here comes about."""
         code = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), float(sys.argv[3]))"

@@ -6,6 +6,7 @@ import contextlib
 import json
 import re
 import secrets
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -56,6 +57,23 @@ print(json.dumps([answer.status, answer.read().decode()]))
 """
 """Asks the endpoint, with a namespace's network; the token goes by the command line of a test alone."""
 CHAT = "/v1/chat/completions"
+KNOCK = """
+import http.client, signal, ssl, sys
+address, ca, seconds = sys.argv[1:]
+context = ssl.create_default_context(cafile=ca)
+context.check_hostname = False  # as above
+ended = []
+signal.signal(signal.SIGINT, lambda *_: ended.append(1))
+while not ended:
+    connection = http.client.HTTPSConnection(address, 443, context=context, timeout=float(seconds))
+    try:
+        connection.request("GET", "/v1/models")
+        print(connection.getresponse().status, flush=True)
+    except OSError as error:
+        print(type(error).__name__, flush=True)
+    connection.close()
+"""
+"""Connects again and again, and says how each time went, until it is told to end."""
 
 
 @pytest.fixture(scope="module")
@@ -244,6 +262,8 @@ def test_units_of_gpus_and_of_a_newer_systemd_are_sound_as_well(lab: Lab, served
         at.chmod(0o755 if path in programs or "/lib/" in path else 0o644)
     machine.run("systemd-sysusers")
     machine.run("systemctl", "daemon-reload")
+    sealed = machine.run("systemd-creds", "encrypt", "--tpm2-pcrs=", "--name=x", "-", "-", text="hush").stdout
+    assert machine.run("systemd-creds", "decrypt", "--name=x", "-", "-", text=sealed).stdout == "hush"
     units = [file.path for file in files if file.path.startswith("/etc/systemd/system/")]
     judged = machine.run("systemd-analyze", "verify", *units, check=False)
     assert judged.stderr == ""
@@ -291,6 +311,35 @@ def test_a_changed_limit_restarts_its_service_alone(served: Served) -> None:
     served.plan = plan
 
 
+def test_the_endpoint_moves_to_where_the_plan_says(served: Served) -> None:
+    def listening() -> list[str]:
+        return [line.split()[3] for line in served.machine.run("ss", "-Hlnt").stdout.splitlines() if ":443" in line]
+
+    before = served.invocations()
+    at_address = HostPlan(name=served.host.name, address=served.machine.v4, gpus=1)
+    served.serve(msgspec.structs.replace(served.plan, hosts=(at_address,)))
+    assert listening() == [f"{served.machine.v4}:443"]
+    assert served.restarted(before) == {unit_of("traefik")}
+    assert served.ask(CHAT)[0] == 200
+    served.serve()
+    assert listening() == ["*%eth0:443"]
+
+
+def test_nobody_is_refused_while_the_edge_restarts(served: Served) -> None:
+    words = (served.machine.v4, f"{served.layout.tls}/ca.pem", "60")
+    with served.stranger.running(sys.executable, "-I", "-c", KNOCK, *words) as knocking:
+        assert knocking.stdout is not None
+        assert knocking.stdout.readline() == "401\n"  # it has begun
+        for _ in range(2):
+            served.machine.run("systemctl", "restart", unit_of("traefik"))
+        knocking.send_signal(signal.SIGINT)
+        answers = knocking.communicate(timeout=20)[0].split()
+    assert answers.count("401") > 2
+    # What the old one had taken may end with it, and until the new one has read its routes it shows a certificate that
+    # nobody trusts; but systemd holds the port all the time.
+    assert not set(answers) & {"ConnectionRefusedError", "TimeoutError"}
+
+
 def test_a_new_key_of_the_engine_reaches_who_has_it(served: Served) -> None:
     before = served.invocations()
     served.secret = secrets.token_urlsafe(32)
@@ -309,6 +358,19 @@ def test_a_new_certificate_is_served_without_a_restart(served: Served) -> None:
     assert new != old
     wait_until(lambda: served.certificate() == new, 10, 0.2)
     assert served.restarted(before) == set()
+
+
+def test_an_older_systemd_is_given_its_credentials_as_they_are(served: Served) -> None:
+    before, abilities = served.invocations(), served.abilities
+    served.abilities = HostAbilities(systemd=249)
+    served.serve()
+    assert served.restarted(before) == {unit_of("engine"), unit_of("gateway")}
+    assert served.machine.read("/etc/cloister/credentials/engine-api-key") == served.secret
+    assert served.ask(CHAT)[0] == 200
+    served.abilities = abilities
+    served.serve()
+    assert served.secret not in served.machine.read("/etc/cloister/credentials/engine-api-key")
+    assert served.ask(CHAT)[0] == 200
 
 
 class Interrupted(Silent):

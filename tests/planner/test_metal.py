@@ -47,6 +47,18 @@ def test_a_host_runs_the_whole_stack_and_nothing_of_an_account(name: str) -> Non
     assert {service.name for service in plan.services if "gpu" in service.needs} == {"engine"}
 
 
+def test_weights_come_from_the_bundle_or_a_folder_of_the_host() -> None:
+    plan = metal("2xh200")
+    assert plan.service("engine").args[:2] == ("serve", "/opt/cloister/current/weights/qwen3-235b-a22b-fp8")
+    assert plan.model.source == "Qwen/Qwen3-235B-A22B-FP8"
+    own = metal("2xh200", model={"source": "/srv/weights/own"})
+    assert own.service("engine").args[1] == "/srv/weights/own"
+
+
+def test_processes_of_a_replica_meet_on_loopback() -> None:
+    assert metal("2xh200").service("engine").env["NCCL_SOCKET_IFNAME"] == "=lo"
+
+
 def test_an_imitation_is_asked_for_and_said() -> None:
     plan = metal("2xh200", HostPlan(name="a", interface="eth0"), engine={"stand_in": True})
     assert plan.service("engine").artefact == "vllm-sim"
