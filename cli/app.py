@@ -39,6 +39,7 @@ from cli.commands import (
     up,
     verify,
     version,
+    weights,
 )
 from planner.errors import EXIT_CODE_MEANINGS
 
@@ -82,6 +83,7 @@ app.command("iam-policy")(iam_policy.iam_policy)
 app.add_typer(hosts.app, name="hosts")
 app.add_typer(capacity.app, name="capacity")
 app.add_typer(bundle.app, name="bundle")
+app.add_typer(weights.app, name="weights")
 app.add_typer(profiles.app, name="profiles")
 app.command("ca")(ca.ca)
 app.command("backup")(backup.backup)

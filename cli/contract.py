@@ -9,6 +9,7 @@ import msgspec
 
 from lifecycle.access import TunnelReport
 from lifecycle.bundle.check import SealReport, VerifyBundleReport
+from lifecycle.bundle.make import MakeReport
 from lifecycle.bundle.push import PushReport
 from lifecycle.capacity import BuyReport, ExtendReport, FindReport, ShowReport
 from lifecycle.compare import CompareReport
@@ -32,6 +33,7 @@ from lifecycle.sweep import SweepReport
 from lifecycle.tokens import Rotated, Token
 from lifecycle.up_report import UpReport
 from lifecycle.verify import VerifyReport
+from lifecycle.weights import FetchReport, WeightsReport
 from planner.assess.report import Assessment
 from planner.cost import CostReport
 from planner.profile import Profile
@@ -179,6 +181,9 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "bundle seal": SealReport,
     "bundle verify": VerifyBundleReport,
     "bundle push": PushReport,
+    "bundle make": MakeReport,
+    "weights fetch": FetchReport,
+    "weights verify": WeightsReport,
     "profiles": Profiles,
     "profiles show": Profile,
     "ca": Ca,

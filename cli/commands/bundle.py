@@ -1,4 +1,4 @@
-"""`deploy bundle seal | verify | push`."""
+"""`deploy bundle make | seal | verify | push`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,67 @@ Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The bundle's folder
 
 @app.callback()
 def bundle() -> None:
-    """Seal, verify and push what hosts install from that reach no internet: a folder and its manifest."""
+    """Make, seal, verify and push what hosts install from that reach no internet: a folder and its manifest."""
+
+
+@app.command("make")
+def make(
+    profile: Annotated[
+        str, typer.Option("--profile", "-p", help="Profile whose services the bundle is for.", show_default=False)
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the bundle.", show_default=False)],
+    codename: Annotated[
+        list[str] | None,
+        typer.Option("--codename", help="Release that hosts run: bookworm, trixie, noble. May be repeated."),
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option("--weights", metavar="DIR", help="The model's files; those of `deploy weights fetch` otherwise."),
+    ] = None,
+    mirror: Annotated[
+        list[str] | None,
+        typer.Option("--mirror", metavar="CODENAME=URL", help="Archive of a release that this machine's apt lacks."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Collect everything that a profile's hosts need, so that they install without a network, and seal it.
+
+    In it are Python packages and packages of the distribution with all that they depend on, the programs, the weights,
+    and what engines would fetch while they run; with licences, and a bill of materials in CycloneDX. Every download is
+    checked. An interrupted run goes on, and the same inputs give the same bundle.
+
+    \b
+    Examples:
+      deploy bundle make --profile 2xh200 --out ./bundle
+      deploy bundle make --profile 2xh200 --out ./bundle --codename bookworm --codename trixie --weights /data/weights
+    """
+    from cli.progress_view import progress_view
+    from cli.show import card, emit_json, emit_text, show
+    from lifecycle.bundle.for_profile import make_for_profile
+    from lifecycle.bundle.meter import gigabytes
+    from lifecycle.home import Home
+
+    mirrors = _pairs(mirror or [], "--mirror", "CODENAME=URL")
+    with progress_view() as progress:
+        report = make_for_profile(
+            Home.of_user(),
+            profile,
+            out,
+            progress,
+            codenames=codename or ["bookworm"],
+            weights=weights,
+            mirrors=mirrors,
+        )
+    if as_json:
+        emit_json(report)
+        return
+    rows = [
+        ("files", f"{report.files}, {gigabytes(report.size)}"),
+        ("components", f"{report.components}; {len(report.without_licence)} do not say their licence"),
+        *(("not in it", one) for one in report.lacking),
+    ]
+    show(card("Made", rows))
+    emit_text(f"bundle {report.bundle}")
 
 
 @app.command("seal")
@@ -47,7 +107,7 @@ def seal(
     from lifecycle.bundle.meter import gigabytes
     from lifecycle.home import Home
 
-    licences = _licences(licence or [])
+    licences = _pairs(licence or [], "--licence", "PATH=NAME")
     with progress_view() as progress:
         report = write_manifest(Home.of_user(), folder, licences, progress)
     if as_json:
@@ -136,15 +196,16 @@ def push(
     emit_text(f'# in the profile\n[bundle]\nid = "{report.bundle}"')
 
 
-def _licences(words: list[str]) -> dict[str, str]:
+def _pairs(words: list[str], option: str, form: str) -> dict[str, str]:
     from planner.errors import UsageError
 
     found = {}
     for word in words:
-        path, equals, name = word.partition("=")
-        if not (path and equals and name):
-            raise UsageError(f"--licence {word!r} is not PATH=NAME", hint="For example --licence weights=apache-2.0.")
-        found[path.strip("/")] = name
+        name, equals, value = word.partition("=")
+        if not (name and equals and value):
+            example = "weights=apache-2.0" if option == "--licence" else "noble=http://archive.example/ubuntu"
+            raise UsageError(f"{option} {word!r} is not {form}", hint=f"For example {option} {example}.")
+        found[name.strip("/")] = value
     return found
 
 

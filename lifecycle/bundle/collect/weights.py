@@ -7,7 +7,7 @@ from pathlib import Path
 from lifecycle.bundle.collect.found import Component, Found
 from planner.bundle import BundleError
 
-SKIPPED = (".cache", ".git", ".gitattributes")
+SKIPPED = (".cache", ".cloister-weights.json", ".git", ".gitattributes")
 """What downloads leave beside the files."""
 
 
