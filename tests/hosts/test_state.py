@@ -72,6 +72,32 @@ def test_a_prepared_host_is_given_back_as_it_was(lab: Lab, release: Release, tmp
         assert machine.run("cat", "/etc/theirs.conf").stdout == "mine\n"
 
 
+def test_weights_stay_where_they_are_wanted_and_so_does_what_else_is_on_the_disk(lab: Lab, tmp_path: Path) -> None:
+    machine = lab.host("bookworm")
+    machine.run("sh", "-c", "mkdir /srv/disk; echo theirs > /srv/disk/theirs")
+    disk: dict[str, Any] = {
+        "storage_device": "/srv/disk",
+        "storage_filesystem": "none",
+        "storage_options": ["bind", "nodev", "nosuid"],
+    }
+    bundle = "/opt/cloister/bundles/b"
+    with connected(machine, tmp_path) as connection:
+        keeper = Keeper(connection, "one", tmp_path / "kept")
+        with keeper.watching():
+            prepare(machine, tmp_path, parts=["storage"], **disk)
+            machine.run("sh", "-c", f"mkdir -p {bundle}/weights/m {bundle}/wheels /var/lib/cloister/data")
+            files = f"{bundle}/weights/m/w {bundle}/wheels/x /var/lib/cloister/data/record /var/lib/cloister/weights/w"
+            machine.run("sh", "-c", f"touch {files}")
+        give_back(machine, tmp_path, to_do(keeper), restore_keep_weights=True)
+        assert to_do(keeper).paths == ("/opt/cloister",)
+        found = machine.run("find", "/opt/cloister", "/srv/disk", "/var/lib/cloister", "-type", "f", check=False).stdout
+        assert set(found.split()) == {f"{bundle}/weights/m/w", "/srv/disk/theirs", "/srv/disk/weights/w"}
+        assert "cloister" not in machine.run("cat", "/proc/mounts").stdout
+        give_back(machine, tmp_path, to_do(keeper))
+        assert to_do(keeper).is_nothing
+        assert machine.run("test", "-e", "/opt/cloister", check=False).returncode == 1
+
+
 def test_a_host_belongs_to_one_stack(lab: Lab, tmp_path: Path) -> None:
     machine = lab.host("trixie")
     with connected(machine, tmp_path) as connection:
