@@ -13,7 +13,7 @@ from tests.hosts.lab import Lab
 from tests.hosts.person import Operator
 from tests.hosts.test_metal import snapshot
 
-pytestmark = [pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.timeout(600)]
 
 CONTENTS = Contents(
     modules=("gateway", "sandbox.vllm_sim"), packages=("prometheus", "prometheus-node-exporter")
