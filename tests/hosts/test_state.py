@@ -92,7 +92,7 @@ def test_weights_stay_where_they_are_wanted_and_so_does_what_else_is_on_the_disk
         assert to_do(keeper).paths == ("/opt/cloister",)
         found = machine.run("find", "/opt/cloister", "/srv/disk", "/var/lib/cloister", "-type", "f", check=False).stdout
         assert set(found.split()) == {f"{bundle}/weights/m/w", "/srv/disk/theirs", "/srv/disk/weights/w"}
-        assert "cloister" not in machine.run("cat", "/proc/mounts").stdout
+        assert " /var/lib/cloister " not in machine.run("cat", "/proc/mounts").stdout
         give_back(machine, tmp_path, to_do(keeper))
         assert to_do(keeper).is_nothing
         assert machine.run("test", "-e", "/opt/cloister", check=False).returncode == 1
