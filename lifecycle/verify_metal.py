@@ -61,7 +61,7 @@ def _themes(
     yield "replicas", lambda: replicas.probe(subject)
     yield "closed routes", lambda: routes.probe(subject)
     yield "secrets", lambda: stored.probe(subject)
-    yield "metrics", lambda: observe.probe(subject, runs=_runs(stack, connection, "prometheus"))
+    yield "metrics", lambda: _metrics(stack, connection, subject)
 
 
 def _told_apart(stack: Stack, planned: HostPlan, checks: Iterable[Check]) -> Iterator[Check]:
@@ -71,5 +71,7 @@ def _told_apart(stack: Stack, planned: HostPlan, checks: Iterable[Check]) -> Ite
         yield check if alone else msgspec.structs.replace(check, id=f"{check.id}@{planned.name}")
 
 
-def _runs(stack: Stack, connection: Connection, name: str) -> bool:
-    return any(one.name == name and one.state == "RUNNING" for one in services_on(stack.plan, connection))
+def _metrics(stack: Stack, connection: Connection, subject: Subject) -> Iterable[Check]:
+    running = {one.name for one in services_on(stack.plan, connection) if one.state == "RUNNING"}
+    absent = [one.name for one in stack.plan.services if one.optional and one.name not in running]
+    return observe.probe(subject, runs="prometheus" in running, absent=absent)

@@ -1,15 +1,20 @@
 """Runs on a host, by its own Python: holds the lock there for as long as the operator's end is heard.
 
-The kernel frees the lock when this process ends, however it ends: at the end of the SSH session, when nothing is heard
-for too long, or with the host.
+The kernel frees the lock when this process ends, however it ends. Where the operator's end is lost in the middle of
+work, what is under way is given a while to end, and what it changed is noted: what others change after that is theirs.
+Meanwhile the lock is held by nobody.
 """
 
 import fcntl
 import os
 import select
+import subprocess
 import sys
+import time
 
-PATH, WHO, SILENCE_S = sys.argv[1], sys.argv[2], float(sys.argv[3])
+PATH, WHO, STATE_SCRIPT = sys.argv[1:4]
+SILENCE_S, SETTLE_S = map(float, sys.argv[4:6])
+GOODBYE = b"q"
 
 os.umask(0o077)
 lock = os.open(PATH, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
@@ -22,6 +27,10 @@ os.ftruncate(lock, 0)
 os.pwrite(lock, WHO.encode(), 0)
 sys.stdout.write("held\n")
 sys.stdout.flush()
-while select.select([0], [], [], SILENCE_S)[0] and os.read(0, 4096):
-    pass
+heard = b"."
+while heard and not heard.endswith(GOODBYE):
+    heard = os.read(0, 4096) if select.select([0], [], [], SILENCE_S)[0] else b""
 os.ftruncate(lock, 0)
+if not heard:
+    time.sleep(SETTLE_S)
+    subprocess.run(["/bin/sh", "-s", "note"], input=STATE_SCRIPT, text=True, stdout=subprocess.DEVNULL, check=False)

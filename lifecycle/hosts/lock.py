@@ -8,6 +8,7 @@ import os
 import shlex
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib import resources
@@ -23,6 +24,12 @@ BEAT_S = 10.0
 SILENCE_S = 60.0
 """A holder that hears nothing for so long gives the lock up: the operator's machine is gone, and the network did not
 say so."""
+SETTLE_S = 10.0
+"""How long what a lost operator had begun may take to end on the host, before it is noted what it changed."""
+GOODBYE = b"q"
+HELD, TAKEN = "held", "taken"
+"""Answers; behind the second stands who has it, and nothing where nobody does any more."""
+ASK_AGAIN_S = 0.5
 ANSWER_TIMEOUT_S = 20.0
 
 
@@ -41,9 +48,10 @@ class HostHolder(msgspec.Struct, frozen=True, kw_only=True):
 class HostLock:
     """A lock that is held on a host."""
 
-    def __init__(self, connection: Connection, channel: paramiko.Channel) -> None:
+    def __init__(self, connection: Connection, into: paramiko.ChannelFile) -> None:
         self._connection = connection
-        self._channel = channel
+        self._into = into  # the channel's way there is closed when nobody has this any more
+        self._channel = into.channel
         self._ended = threading.Event()
         self._beats = threading.Thread(target=self._beat, name=f"lock of {connection.host.name}", daemon=True)
         self._beats.start()
@@ -65,6 +73,7 @@ class HostLock:
         """End the process that holds it, and wait until it is gone: the next one finds the lock free."""
         self._ended.set()
         with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
+            self._channel.sendall(GOODBYE)
             self._channel.shutdown_write()
             self._channel.status_event.wait(ANSWER_TIMEOUT_S)
         self._channel.close()
@@ -94,27 +103,37 @@ def hold_host(connection: Connection, verb: str, stack: str) -> Iterator[HostLoc
         stack=stack,
         since=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    program = resources.files("lifecycle.hosts").joinpath("holder.py").read_text(encoding="utf-8")
-    words = ("python3", "-I", "-c", program, PATH, msgspec.json.encode(me).decode(), str(SILENCE_S))
-    command = as_root(connection, shlex.join(words))
-    try:
-        into, out, errors = connection.client.exec_command(command, timeout=ANSWER_TIMEOUT_S)
-        answer = out.readline().strip()
-    except (OSError, EOFError, paramiko.SSHException) as error:
-        why = str(error) or type(error).__name__
-        raise CommandStuckError(
-            f"{connection.host.name}: its lock was asked for, and no answer came ({why})",
-            hint="Look whether the host is up, then run the same command again.",
-        ) from None
-    if answer != "held":
-        said = errors.read().decode(errors="replace").strip()
-        into.channel.close()
-        raise _refused(connection.host.name, answer, said)
-    lock = HostLock(connection, into.channel)
+    lock = HostLock(connection, _take(connection, me))
     try:
         yield lock
     finally:
         lock.release()
+
+
+def _take(connection: Connection, me: HostHolder) -> paramiko.ChannelFile:
+    """Start what holds the lock, and wait while a run that was lost is being wound up there."""
+    ours = resources.files("lifecycle.hosts")
+    program, script = (ours.joinpath(name).read_text(encoding="utf-8") for name in ("holder.py", "state.sh"))
+    words = (program, PATH, msgspec.json.encode(me).decode(), script, str(SILENCE_S), str(SETTLE_S))
+    command = as_root(connection, shlex.join(("python3", "-I", "-c", *words)))
+    deadline = time.monotonic() + 2 * SETTLE_S + ANSWER_TIMEOUT_S
+    while True:
+        try:
+            into, out, errors = connection.client.exec_command(command, timeout=ANSWER_TIMEOUT_S)
+            answer = out.readline().strip()
+            said = "" if answer else errors.read().decode(errors="replace").strip()
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            why = str(error) or type(error).__name__
+            raise CommandStuckError(
+                f"{connection.host.name}: its lock was asked for, and no answer came ({why})",
+                hint="Look whether the host is up, then run the same command again.",
+            ) from None
+        if answer == HELD:
+            return into
+        into.channel.close()
+        if answer != TAKEN or time.monotonic() > deadline:
+            raise _refused(connection.host.name, answer, said)
+        time.sleep(ASK_AGAIN_S)
 
 
 def as_root(connection: Connection, command: str) -> str:
@@ -124,7 +143,7 @@ def as_root(connection: Connection, command: str) -> str:
 
 def _refused(name: str, answer: str, said: str) -> DeployError:
     word, _, note = answer.partition(" ")
-    if word != "taken":
+    if word != TAKEN:
         return DeployError(
             f"{name}: its lock cannot be taken: {said or answer or 'no answer'}",
             hint="The login must be root, or use sudo without a password, and the host must have python3.",

@@ -127,6 +127,7 @@ class Connection:
 
         """
         try:
+            transport_of(self.client)
             into, out, err = self.client.exec_command(command, timeout=timeout_s)
             into.write(text)
             into.channel.shutdown_write()

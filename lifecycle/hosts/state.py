@@ -87,7 +87,7 @@ class Keeper:
     def watching(self) -> Iterator[None]:
         """Note what changes on the host while the block runs; its first use keeps the state before.
 
-        A block that is killed is noted by the next.
+        Of a block that is killed the host itself takes note, as the lock's holder there.
 
         Raises:
             OtherStackError: the host belongs to another stack.
@@ -97,7 +97,12 @@ class Keeper:
         if not self._copy.is_file():
             files.make_private_folder(self._copy.parent)
             files.write(self._copy, self._do("before"))
-        yield
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(DeployError):
+                self._do("note")
+            raise
         self._do("note")
 
     def note(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import httpx
@@ -11,8 +11,15 @@ import httpx
 from lifecycle.probes.base import Check, Subject
 
 
-def probe(subject: Subject, *, runs: bool) -> Iterator[Check]:
-    """Yield the checks of metrics; `runs` tells whether Prometheus is there at all."""
+def probe(subject: Subject, *, runs: bool, absent: Collection[str] = ()) -> Iterator[Check]:
+    """Yield the checks of metrics.
+
+    Args:
+        subject: the running stack.
+        runs: whether Prometheus is there at all.
+        absent: names of optional services that are not.
+
+    """
     if not runs:
         yield Check(
             id="metrics.targets",
@@ -20,7 +27,7 @@ def probe(subject: Subject, *, runs: bool) -> Iterator[Check]:
             detail="no Prometheus on this machine: install it (`apt install prometheus`), then run `deploy up` again",
         )
         return
-    yield _targets(subject)
+    yield _targets(subject, absent)
     yield _rules(subject)
     yield _closed(subject)
 
@@ -31,8 +38,8 @@ def _api(subject: Subject, path: str) -> Any:
         return client.get(path).raise_for_status().json()["data"]
 
 
-def _targets(subject: Subject) -> Check:
-    """Wait, for as long as two scrapes take, until every target was scraped and is up."""
+def _targets(subject: Subject, absent: Collection[str]) -> Check:
+    """Wait, for as long as two scrapes take, until every target that is there was scraped and is up."""
     deadline = time.monotonic() + 2 * subject.plan.metrics.scrape_interval_s + 5
     wanted = sum(1 for service in subject.plan.services if service.metrics)
     while True:
@@ -40,10 +47,11 @@ def _targets(subject: Subject) -> Check:
             targets = _api(subject, "/api/v1/targets")["activeTargets"]
         except (httpx.HTTPError, KeyError, ValueError) as error:
             return Check(id="metrics.targets", ok=False, detail=f"Prometheus does not answer: {error}")
-        down = [f"{_name(t)} ({t['lastError'] or t['health']})" for t in targets if t["health"] != "up"]
+        missed = [target for target in targets if target["health"] != "up" and _name(target) not in absent]
+        down = [f"{_name(target)} ({target['lastError'] or target['health']})" for target in missed]
         if len(targets) == wanted and not down:
-            names = ", ".join(sorted(map(_name, targets)))
-            return Check(id="metrics.targets", ok=True, detail=f"{len(targets)} up: {names}")
+            names = sorted(name for name in map(_name, targets) if name not in absent)
+            return Check(id="metrics.targets", ok=True, detail=f"{len(names)} up: {', '.join(names)}")
         if time.monotonic() > deadline:
             detail = f"{len(targets)} of {wanted} targets known; down: {', '.join(down) or 'none'}"
             return Check(id="metrics.targets", ok=False, detail=detail)

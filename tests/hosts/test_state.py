@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ from tests.hosts.machine import Machine
 from tests.hosts.test_prepare import inventory, login, prepare
 from tests.waiting import wait_until
 
+KEPT = "/var/backups/cloister"
 THEIRS = (
     "file /etc/theirs.conf",
     "group theirs",
@@ -70,6 +72,32 @@ def test_a_prepared_host_is_given_back_as_it_was(lab: Lab, release: Release, tmp
         assert machine.run("cat", "/etc/theirs.conf").stdout == "mine\n"
 
 
+def test_weights_stay_where_they_are_wanted_and_so_does_what_else_is_on_the_disk(lab: Lab, tmp_path: Path) -> None:
+    machine = lab.host("bookworm")
+    machine.run("sh", "-c", "mkdir /srv/disk; echo theirs > /srv/disk/theirs")
+    disk: dict[str, Any] = {
+        "storage_device": "/srv/disk",
+        "storage_filesystem": "none",
+        "storage_options": ["bind", "nodev", "nosuid"],
+    }
+    bundle = "/opt/cloister/bundles/b"
+    with connected(machine, tmp_path) as connection:
+        keeper = Keeper(connection, "one", tmp_path / "kept")
+        with keeper.watching():
+            prepare(machine, tmp_path, parts=["storage"], **disk)
+            machine.run("sh", "-c", f"mkdir -p {bundle}/weights/m {bundle}/wheels /var/lib/cloister/data")
+            files = f"{bundle}/weights/m/w {bundle}/wheels/x /var/lib/cloister/data/record /var/lib/cloister/weights/w"
+            machine.run("sh", "-c", f"touch {files}")
+        give_back(machine, tmp_path, to_do(keeper), restore_keep_weights=True)
+        assert to_do(keeper).paths == ("/opt/cloister",)
+        found = machine.run("find", "/opt/cloister", "/srv/disk", "/var/lib/cloister", "-type", "f", check=False).stdout
+        assert set(found.split()) == {f"{bundle}/weights/m/w", "/srv/disk/theirs", "/srv/disk/weights/w"}
+        assert " /var/lib/cloister " not in machine.run("cat", "/proc/mounts").stdout
+        give_back(machine, tmp_path, to_do(keeper))
+        assert to_do(keeper).is_nothing
+        assert machine.run("test", "-e", "/opt/cloister", check=False).returncode == 1
+
+
 def test_a_host_belongs_to_one_stack(lab: Lab, tmp_path: Path) -> None:
     machine = lab.host("trixie")
     with connected(machine, tmp_path) as connection:
@@ -80,6 +108,18 @@ def test_a_host_belongs_to_one_stack(lab: Lab, tmp_path: Path) -> None:
         Keeper(connection, "one", tmp_path).forget()
         with Keeper(connection, "other", tmp_path).watching():
             pass
+
+
+def test_what_others_do_after_a_run_was_lost_is_theirs(lab: Lab, tmp_path: Path) -> None:
+    machine = lab.host("bookworm")
+    with connected(machine, tmp_path) as dead, connected(machine, tmp_path) as connection:
+        keeper = Keeper(dead, "one", tmp_path)
+        with contextlib.suppress(CommandStuckError), hold_host(dead, "up", "one"), keeper.watching():
+            machine.run("touch", "/etc/ours.conf")
+            dead.client.close()
+            wait_until(lambda: machine.run("test", "-e", f"{KEPT}/window", check=False).returncode == 1, 40, 0.2)
+        machine.run("touch", "/etc/theirs.conf")
+        assert to_do(Keeper(connection, "one", tmp_path)).paths == ("/etc/ours.conf",)
 
 
 def refused(connection: Connection, verb: str) -> str:
