@@ -2,70 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from lifecycle.hosts.gpus.evidence import Evidence, read_evidence
-from lifecycle.hosts.inventory import Inventory
-from lifecycle.hosts.playbook import play
-from lifecycle.hosts.ssh import Login
+from lifecycle.hosts.playbook import Outcome
 from planner.acceptance import DRIVER_SET, expected_gpus
 from planner.catalogue import Catalogue
 from planner.gpu_metrics import gpu_metrics
 from planner.plan import Plan
-from planner.progress import Progress
 from templates.dcgm_exporter import FOLDER, UNIT, render_dcgm_exporter
+
+Play = Callable[[str, Mapping[str, Any]], Outcome]
+"""Runs a playbook, by name, with variables of its roles on all hosts."""
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True):
+    """Hosts whose GPUs are what the plan counts on."""
+
+    changed: int = 0
+    """Changes on all hosts together."""
+    evidence: dict[str, Evidence] = {}
+    """Of each host by its name, read again and checked; none where no GPU is planned."""
 
 
 def accept(
-    inventory: Inventory,
-    login: Login,
+    play: Play,
+    hosts: Iterable[str],
     plan: Plan,
     catalogue: Catalogue,
-    progress: Progress,
     *,
     evidence: Path,
-    check: bool = False,
+    exactly: int | None = None,
     choices: Mapping[str, Any] | None = None,
-) -> dict[str, Evidence]:
+) -> Accepted:
     """Bring the driver of each host in order, and accept its GPUs; nothing is done where the plan needs none.
 
     Args:
-        inventory: the hosts.
-        login: pinned keys, and our own.
+        play: runs a playbook on the hosts.
+        hosts: their names.
         plan: what is to serve there.
         catalogue: versions, products and what they reach.
-        progress: is told of every task.
         evidence: folder that gets a file per host, whether it is accepted or not.
-        check: change nothing.
+        exactly: GPUs that each of them has, where an inventory says so.
         choices: further variables of the roles, as `gpu_acceptance_waived` or `gpu_acceptance_again`.
-
-    Returns:
-        The evidence of each host by its name, read again and checked; none in check mode, or without GPUs.
 
     Raises:
         PlaybookError: a host is refused, or failed; the message says what speaks against it.
         EvidenceError: what was brought is not what was judged.
 
     """
-    variables = variables_of(plan, catalogue, exactly=_exactly(inventory))
+    variables = variables_of(plan, catalogue, exactly=exactly)
     if not variables:
-        return {}
+        return Accepted()
     evidence.mkdir(mode=0o700, parents=True, exist_ok=True)
-    play(
-        "accept",
-        inventory,
-        login,
-        {**variables, "gpu_acceptance_fetch_to": str(evidence), **(choices or {})},
-        progress,
-        check=check,
+    outcome = play("accept", {**variables, "gpu_acceptance_fetch_to": str(evidence), **(choices or {})})
+    return Accepted(
+        changed=outcome.changed, evidence={name: read_evidence(evidence / f"{name}.json") for name in hosts}
     )
-    if check:
-        return {}
-    return {host.name: read_evidence(evidence / f"{host.name}.json") for host in inventory.serving}
 
 
 def variables_of(plan: Plan, catalogue: Catalogue, *, exactly: int | None = None) -> dict[str, Any]:
@@ -86,9 +83,3 @@ def variables_of(plan: Plan, catalogue: Catalogue, *, exactly: int | None = None
         "dcgm_exporter_counters": files[f"{FOLDER}/counters.csv"],
         "dcgm_exporter_unit": files[f"/etc/systemd/system/{UNIT}"],
     }
-
-
-def _exactly(inventory: Inventory) -> int | None:
-    """Return how many GPUs each host has by the inventory, where it says the same of all."""
-    said = {host.gpus for host in inventory.serving}
-    return said.pop() if len(said) == 1 else None

@@ -60,7 +60,7 @@ def place_programs(host: Host) -> None:
 def become(host: Host, machine: Machine) -> None:
     """Have the stand-ins print what the machine would, as if it had just been started."""
     outputs = printed(machine)
-    host.run("sh", "-c", f"cd {FOLDER} && rm -f loaded busy calls && touch calls")
+    host.run("sh", "-c", f"mkdir -p {FOLDER} && cd {FOLDER} && rm -f loaded busy calls && touch calls")
     for name, (code, text) in outputs.items():
         write(host, f"{FOLDER}/{name}", text)
         write(host, f"{FOLDER}/{name}.exit", str(code))

@@ -32,7 +32,9 @@ class Looked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     files: tuple[str, ...] = ()
     """Names of the bundle's packages for this release."""
     kernels: tuple[str, ...] = ()
-    """Installed packages of the kernel, which are held where the driver was built for it."""
+    """Installed packages of the kernel."""
+    installed: tuple[str, ...] = ()
+    """Installed packages of NVIDIA's."""
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -56,6 +58,8 @@ class Steps(msgspec.Struct, frozen=True, kw_only=True):
     """Packages of the bundle to install."""
     hold: tuple[str, ...] = ()
     """Packages that are not replaced from now on."""
+    load: bool = False
+    """Whether a driver is among the packages, and so not loaded yet."""
     fabric_manager: bool = False
     """Whether it must run."""
     notes: tuple[str, ...] = ()
@@ -81,6 +85,7 @@ def steps(looked: Looked, wanted: Wanted) -> Steps:
         refusals=refusals,
         files=() if refusals else tuple(chosen.files),
         hold=() if refusals else tuple(chosen.hold()),
+        load=chosen.installs_driver and not refusals,
         fabric_manager=bool(looked.nvswitches),
         notes=tuple(chosen.notes),
     )
@@ -92,7 +97,7 @@ class _Chosen:
     def __init__(self, looked: Looked, wanted: Wanted) -> None:
         self._looked = looked
         self._wanted = wanted
-        self._installs_driver = False
+        self.installs_driver = False
         self.files: list[str] = []
         self.refusals: list[str] = []
         self.notes: list[str] = []
@@ -112,7 +117,7 @@ class _Chosen:
             else:
                 self.notes.append(f"the host's own driver {found} stays; the toolkit's is {wanted}")
             return found
-        self._installs_driver = True
+        self.installs_driver = True
         self.take("driver", wanted, f"the driver {wanted}")
         self.files += _matching(self._looked.files, self._wanted.packages.get("needed_to_build", ()))
         return wanted
@@ -140,16 +145,21 @@ class _Chosen:
             self.refusals.append(f"the bundle has no package of {title} for this release")
 
     def hold(self) -> Iterable[str]:
-        """Name what is not to be replaced: a kernel for which the driver is not built would boot without GPUs."""
-        names = [name.partition("_")[0] for name in self.files]
-        return [*dict.fromkeys(names), *(self._looked.kernels if self._installs_driver else ())]
+        """Name what is not to be replaced by an update, whoever installed it.
+
+        A kernel for which the driver is not built boots without GPUs, and a library newer than the loaded module
+        does not talk to it.
+        """
+        patterns = (*self._wanted.packages.get("driver", ()), *self._wanted.packages.get("fabric_manager", ()))
+        there = _matching(self._looked.installed, patterns)
+        return dict.fromkeys([*there, *(name.partition("_")[0] for name in self.files), *self._looked.kernels])
 
 
 def steps_for_role(looked: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
     """Return the steps for the role `nvidia`, as JSON has them.
 
     Args:
-        looked: lines `name=value` of its script; `file` and `kernel` may come again.
+        looked: lines `name=value` of its script; `file`, `kernel` and `package` may come again.
         wanted: the fields of `Wanted`.
 
     Raises:
@@ -160,8 +170,9 @@ def steps_for_role(looked: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
     for line in looked.splitlines():
         name, _, value = line.partition("=")
         said.setdefault(name, []).append(value.strip())
-    values: dict[str, Any] = {name: given[0] for name, given in said.items() if name not in {"file", "kernel"}}
-    values |= {"files": said.get("file", []), "kernels": said.get("kernel", [])}
+    lists = {"file": "files", "kernel": "kernels", "package": "installed"}
+    values: dict[str, Any] = {name: given[0] for name, given in said.items() if name not in lists}
+    values |= {field: said.get(name, []) for name, field in lists.items()}
     found = msgspec.convert(values, Looked, strict=False)
     decided: dict[str, Any] = msgspec.to_builtins(steps(found, msgspec.convert(wanted, Wanted)))
     return decided

@@ -109,6 +109,7 @@ def test_a_verdict_that_is_waived_is_told() -> None:
         ("efa0 ACTIVE 200\nefa1 ACTIVE 200\n", (0, "provider: efa\n    fabric: efa\n"), ()),
         ("efa0 ACTIVE 200\nefa1 DOWN 0\n", (0, "provider: efa\n"), ("ports between nodes",)),
         ("efa0 ACTIVE 200\nefa1 ACTIVE 200\n", (61, "fi_getinfo: -61 (No data available)\n"), ("fabric in use",)),
+        ("efa0 ACTIVE 200\nefa1 ACTIVE 200\n", (1, "provider: efa\nSegmentation fault\n"), ("fabric in use",)),
         ("", (127, ""), ("ports between nodes", "fabric in use")),
     ],
 )
@@ -117,6 +118,18 @@ def test_a_fabric_between_nodes_must_be_in_use(ports: str, provider: tuple[int, 
     outputs = {**printed(GOOD), "ports": (0, ports), "provider": provider}
     verdicts = judge(read_outputs(collected(outputs)), expected)
     assert tuple(verdict.what for verdict in verdicts if verdict.state == "no") == no
+
+
+def test_a_table_that_lacks_a_gpu_says_nothing_of_its_links() -> None:
+    outputs = {**printed(GOOD), "topo": printed(MACHINES["missing GPU"])["topo"]}
+    verdicts = judge(read_outputs(collected(outputs)), GOOD.expected)
+    assert [verdict.what for verdict in verdicts if verdict.state == "no"] == ["links"]
+
+
+def test_a_diagnosis_that_skips_everything_is_none() -> None:
+    text = printed(GOOD)["diagnosis"][1].replace('"Pass"', '"Skip"')
+    verdicts = judge(read_outputs(collected({**printed(GOOD), "diagnosis": (0, text)})), GOOD.expected)
+    assert [verdict.what for verdict in verdicts if verdict.state == "no"] == ["diagnosis"]
 
 
 @pytest.mark.parametrize("cut", ["last line", "a byte", "hash", "form", "at"])

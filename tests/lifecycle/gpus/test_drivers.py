@@ -19,6 +19,11 @@ FILES = {
     "container_toolkit": ("nvidia-container-toolkit_1.20.1-1_amd64.deb",),
 }
 ALWAYS = ("chrony_4.3-2_amd64.deb", "dkms_3.0.10-8_all.deb")
+INSTALLED = (
+    "kernel=linux-image-6.1.0-30-amd64",
+    "package=libnvidia-cfg1",
+    "package=nvidia-container-toolkit-base",
+)
 EMPTY = {"driver": "", "library": "", "fabric_manager": "", "fabric_manager_state": "", "container_toolkit": ""}
 
 
@@ -30,7 +35,7 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     replace: bool = False
     images: bool = False
     installs: tuple[str, ...] = ()
-    holds_kernel: bool = False
+    loads: bool = False
     manager: bool = False
     notes: str = ""
     refused: str = ""
@@ -48,7 +53,7 @@ def looked(case: Case) -> str:
     has = {**EMPTY, "nvswitches": 0, "gpus": 0, "nouveau": "false"}
     has |= {name: str(value).lower() for name, value in case.has.items()}
     lines = [f"{name}={value}" for name, value in has.items()]
-    return "\n".join([*lines, *(f"file={file}" for file in (*files, *ALWAYS)), "kernel=linux-image-6.1.0-30-amd64"])
+    return "\n".join([*lines, *(f"file={file}" for file in (*files, *ALWAYS)), *INSTALLED])
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -66,7 +71,10 @@ def test_what_is_done_to_a_host(case: Case) -> None:
     assert bool(said) == bool(case.refused)
     names = [file.partition("_")[0] for file in steps["files"]]
     assert sorted(names) == sorted(case.installs)
-    assert ("linux-image-6.1.0-30-amd64" in steps["hold"]) == case.holds_kernel
+    # Kernel and driver stay as they are, whoever brought them.
+    kept = {"linux-image-6.1.0-30-amd64", "libnvidia-cfg1"}
+    assert set(steps["hold"]) & {*kept, "nvidia-container-toolkit-base"} == (set() if case.refused else kept)
+    assert steps["load"] == case.loads
     assert set(case.installs) <= set(steps["hold"])
     assert steps["fabric_manager"] == case.manager
     assert case.notes in " ".join(steps["notes"])

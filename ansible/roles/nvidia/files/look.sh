@@ -1,5 +1,5 @@
-# Reads what a host has of NVIDIA's software, and changes nothing. One `name=value` per line; `file` and `kernel` come
-# again. PACKAGES is the folder of the bundle's packages for this release.
+# Reads what a host has of NVIDIA's software, and changes nothing. One `name=value` per line; `file`, `kernel` and
+# `package` come again. PACKAGES is the folder of the bundle's packages for this release.
 LC_ALL=C; export LC_ALL
 PATH=$PATH:/usr/sbin:/sbin:/usr/local/sbin
 has() { command -v "$1" >/dev/null 2>&1; }
@@ -21,7 +21,7 @@ say fabric_manager_state "$(systemctl is-active nvidia-fabricmanager 2>/dev/null
 toolkit=
 if has nvidia-ctk; then toolkit=$(nvidia-ctk --version 2>/dev/null | grep -oE '[0-9]+\.[0-9.]+' | first); fi
 say container_toolkit "$toolkit"
-if grep -q '^nouveau ' /proc/modules; then say nouveau true; else say nouveau false; fi
+if grep -q '^nouveau ' /proc/modules 2>/dev/null; then say nouveau true; else say nouveau false; fi
 
 # Class 0x03: display controllers, which GPUs are; 0x0680: bridges, which NVSwitches are.
 gpus=0 switches=0
@@ -37,8 +37,12 @@ say nvswitches $switches
 for file in "$PACKAGES"/*.deb; do
     if [ -e "$file" ]; then say file "${file##*/}"; fi
 done
-dpkg-query --show --showformat='${db:Status-Abbrev} ${Package}\n' 'linux-image-*' 2>/dev/null |
+# The second letter is the state: `hi` is installed as well, and held already.
+dpkg-query --show --showformat='${db:Status-Abbrev} ${Package}\n' 2>/dev/null |
     while read -r state package; do
-        if [ "$state" = ii ]; then say kernel "$package"; fi
+        case $state:$package in
+        ?i:linux-image-*) say kernel "$package" ;;
+        ?i:nvidia-* | ?i:libnvidia-* | ?i:cuda-drivers*) say package "$package" ;;
+        esac
     done
 exit 0
