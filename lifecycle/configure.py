@@ -21,6 +21,7 @@ from lifecycle.hosts.session import HostSession
 from lifecycle.journal import Journal
 from lifecycle.stack import Stack
 from lifecycle.up import prepare_secrets
+from planner.capacity import Drain
 from planner.errors import DeployError
 from planner.node_network import node_reaches
 from planner.outputs import Outputs
@@ -40,8 +41,14 @@ def lacking(plan: Plan) -> str:
     return ""
 
 
-def configure_nodes(stack: Stack, outputs: Outputs, progress: Progress) -> tuple[str, ...]:
+def configure_nodes(stack: Stack, outputs: Outputs, progress: Progress, drain: Drain | None = None) -> tuple[str, ...]:
     """Install and start the services, wait until the endpoint answers, and return the names of its models.
+
+    Args:
+        stack: of the target `aws`.
+        outputs: the stack as it exists.
+        progress: is told of every step.
+        drain: when nodes in a Capacity Block are left.
 
     Raises:
         DeployError: nodes have nothing to run, are not reached, their bundle does not arrive, or a service fails.
@@ -61,7 +68,7 @@ def configure_nodes(stack: Stack, outputs: Outputs, progress: Progress) -> tuple
         access.login(inventory.serving, as_files=True) as login,
         HostSession.open(stack.home, kept, "up", progress, login) as hosts,
     ):
-        return _bring(Bringing(hosts, there, journal), inventory)
+        return _bring(Bringing(hosts, there, journal), inventory, drain)
 
 
 def with_hosts(plan: Plan, outputs: Outputs) -> Plan:
@@ -73,7 +80,7 @@ def with_hosts(plan: Plan, outputs: Outputs) -> Plan:
     return msgspec.structs.replace(plan, hosts=hosts)
 
 
-def _bring(bringing: Bringing, inventory: Inventory) -> tuple[str, ...]:
+def _bring(bringing: Bringing, inventory: Inventory, drain: Drain | None) -> tuple[str, ...]:
     plan, facts = bringing.stack.plan, bringing.look()
     with bringing.progress.step("bundle"), bringing.journal.step("bundle"):
         for one in bringing.session.hosts:
@@ -81,7 +88,8 @@ def _bring(bringing: Bringing, inventory: Inventory) -> tuple[str, ...]:
     with bringing.progress.step("programs"), bringing.journal.step("programs"):
         bringing.install(plan.bundle.id, f"{plan.bundle.store}/bundles")
     bringing.prepare(facts, inventory, from_bundle=True)
-    bringing.serve(facts)
+    bringing.accept()
+    bringing.serve(facts, drain)
     return bringing.answers()
 
 

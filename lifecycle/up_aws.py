@@ -76,7 +76,7 @@ class UpAws:
             outputs, changes = provisioner.up(refreshed=made)
         resources_s = round(time.monotonic() - begun, 2)
         with self.progress.step("services on the nodes"), self.journal.step("services on the nodes"):
-            models = configure_nodes(stack, outputs, self.progress)
+            models = configure_nodes(stack, outputs, self.progress, report.room.drain if report.room else None)
         seconds = round(time.monotonic() - started, 2)
         return UpReport(
             stack=plan.stack,

@@ -63,6 +63,7 @@ class UpMetal:
             with self.progress.step("programs"), self.journal.step("programs"):
                 from_bundle = self._install(bringing, plan)
             bringing.prepare(facts, self.hosts.inventory, from_bundle=from_bundle)
+            bringing.accept()
             bringing.serve(facts)
             models = bringing.answers()
         seconds = round(time.monotonic() - started, 2)

@@ -280,9 +280,10 @@ class Port(Record, frozen=True, kw_only=True):
     """Name by which the program takes the listening socket from whoever starts it; empty where it opens its own."""
 
 
-Need = Literal["gpu", "rdma", "jit", "host-figures", "outbound"]
+Need = Literal["gpu", "rdma", "jit", "host-figures", "outbound", "metadata"]
 """What keeps a service from being shut in as tightly as others: the GPUs' devices; memory that network cards read;
-code that is compiled while it runs; figures of the whole host; machines that are known by name alone."""
+code that is compiled while it runs; figures of the whole host; machines that are known by name alone;
+what EC2 says of the instance."""
 
 
 class Health(Record, frozen=True, kw_only=True):

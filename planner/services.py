@@ -240,6 +240,7 @@ class Services:
             args=("--gateway", gateway, *times),
             limits=Limits(memory_mib=128),
             after=("gateway",),
+            needs=("metadata",),
         )
         return (service,)
 

@@ -104,6 +104,13 @@ OPENINGS: dict[Need, tuple[Opening, ...]] = {
             why="it reads the counters of network interfaces by netlink",
         ),
     ),
+    "metadata": (
+        Opening(
+            name="IPAddressAllow",
+            value="localhost 169.254.169.254",
+            why="EC2's metadata service says when the instance is taken back",
+        ),
+    ),
     "outbound": (
         Opening(
             name="IPAddressAllow",

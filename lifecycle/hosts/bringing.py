@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from lifecycle.hosts.acceptance import accept
 from lifecycle.hosts.facts import Facts, read_facts
 from lifecycle.hosts.fit import but_for_our_own, fit, fits, needs_of
 from lifecycle.hosts.inventory import Inventory
@@ -15,6 +16,7 @@ from lifecycle.hosts.subject import endpoint_of
 from lifecycle.journal import Journal
 from lifecycle.stack import Stack
 from lifecycle.up import wait_for_endpoint
+from planner.capacity import Drain
 from planner.catalogue import load_catalogue
 from planner.contents import contents_of
 from planner.errors import DeployError
@@ -90,15 +92,37 @@ class Bringing:
         with self.progress.step("prepare"), self.journal.step("prepare"):
             self.changed += self.session.play("prepare", {**variables, **source}, of_hosts=of_hosts).changed
 
-    def serve(self, facts: Mapping[str, Facts]) -> None:
+    def accept(self) -> None:
+        """Bring GPU drivers in order and accept the GPUs, with evidence; nothing where an imitation serves.
+
+        Raises:
+            DeployError: a host is refused, failed or was lost; the message says what speaks against it.
+
+        """
+        counted = {planned.gpus for planned in self.stack.plan.hosts}
+        with self.progress.step("GPUs"), self.journal.step("GPUs"):
+            self.changed += accept(
+                self.session.play,
+                [one.host.name for one in self.session.hosts],
+                self.stack.plan,
+                load_catalogue(),
+                evidence=self.stack.home.folder / "evidence",
+                exactly=counted.pop() if len(counted) == 1 else None,
+            ).changed
+
+    def serve(self, facts: Mapping[str, Facts], drain: Drain | None = None) -> None:
         """Start the services, or restart those that run with something older.
+
+        Args:
+            facts: of each host by its name.
+            drain: when nodes in a Capacity Block are left.
 
         Raises:
             DeployError: one does not become healthy, or a host was lost.
 
         """
         with self.progress.step("services"), self.journal.step("services"):
-            self.changed += serve_stack(self.session, self.stack, facts).changed
+            self.changed += serve_stack(self.session, self.stack, facts, drain).changed
 
     def answers(self) -> tuple[str, ...]:
         """Ask every host's endpoint from here, straight or through SSH, and return the names of its models.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
+
 from lifecycle.hosts.facts import Facts, read_facts
 from lifecycle.hosts.fit import LOWEST_SYSTEMD
 from lifecycle.hosts.playbook import Outcome
@@ -12,18 +14,29 @@ from lifecycle.hosts.session import HostSession
 from lifecycle.journal import Journal
 from lifecycle.planning import hosts_of
 from lifecycle.stack import Stack
+from planner.capacity import Drain
 from planner.catalogue import load_catalogue
 from planner.progress import Progress
 from templates.hosts import HostAbilities
+from templates.reclaim import render_block_times
 
 
-def serve_stack(session: HostSession, stack: Stack, facts: Mapping[str, Facts]) -> Outcome:
+def serve_stack(session: HostSession, stack: Stack, facts: Mapping[str, Facts], drain: Drain | None = None) -> Outcome:
     """Bring configuration, secrets and services of every host to what they should be, one host after the other.
+
+    Args:
+        session: the hosts, logged in on and locked.
+        stack: whose plan and secrets they are given.
+        facts: of each host by its name.
+        drain: when nodes in a Capacity Block are left.
 
     Raises:
         DeployError: a service did not become healthy, or a host was lost.
 
     """
+    materials = materials_of(stack.plan, stack.layout)
+    if drain:
+        materials = msgspec.structs.replace(materials, block_times=render_block_times(drain))
     with session.changing():
         return serve(
             stack.plan,
@@ -31,7 +44,7 @@ def serve_stack(session: HostSession, stack: Stack, facts: Mapping[str, Facts]) 
             session.kept.inventory,
             session.login,
             abilities={name: HostAbilities(systemd=its.systemd or LOWEST_SYSTEMD) for name, its in facts.items()},
-            materials=materials_of(stack.plan, stack.layout),
+            materials=materials,
             progress=session.progress,
         )
 

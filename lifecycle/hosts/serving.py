@@ -46,6 +46,7 @@ class Materials(msgspec.Struct, frozen=True, kw_only=True):
         certificate: the endpoint's, PEM, with its intermediates.
         key: of that, PEM.
         issuer_ca: what to trust for the issuer's TLS, PEM; empty for none.
+        block_times: when a Capacity Block's node is left, JSON; empty for other hosts.
 
     """
 
@@ -55,6 +56,7 @@ class Materials(msgspec.Struct, frozen=True, kw_only=True):
     certificate: str
     key: str
     issuer_ca: str = ""
+    block_times: str = ""
 
     def __repr__(self) -> str:
         return f"Materials({', '.join(sorted(self.secrets))}, ...)"
@@ -205,6 +207,8 @@ def _materials(layout: Layout, able: HostAbilities, materials: Materials) -> Ite
     for name, text in {**identity, "issuer-ca.pem": materials.issuer_ca}.items():
         if text:
             yield _material(f"{layout.stack}/identity/{name}", text, gateway, SHARED)
+    if materials.block_times:
+        yield _material(f"{layout.config}/reclaim/times.json", materials.block_times, user_of("reclaim"), SHARED)
 
 
 def _units(plan: Plan, catalogue: Catalogue, files: Sequence[HostFile]) -> Iterator[dict[str, Any]]:

@@ -12,6 +12,7 @@ import pytest
 from lifecycle import down as downs
 from lifecycle import engines, sweep, up_aws
 from lifecycle.aws.session import AwsSession
+from lifecycle.down_report import DownReport
 from lifecycle.home import Home, StackHome
 from lifecycle.journal import read
 from lifecycle.planning import Request
@@ -46,7 +47,7 @@ class Aws:
         assert stopped.value.code == "not_configured", stopped.value
         return stopped.value
 
-    def down(self) -> downs.DownReport:
+    def down(self) -> DownReport:
         return downs.down(self.home, Silent())
 
     def left(self) -> tuple[sweep.Found, ...]:
