@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ from lifecycle.aws.session import AwsSession
 from lifecycle.home import StackHome
 from lifecycle.lifetime import asked_lifetime
 from lifecycle.model_config import config_of
+from lifecycle.policies import policy_of, rules_of, today
 from lifecycle.profiles import load_profile
 from lifecycle.provision import Provisioner
 from lifecycle.pulumi_place import StateChoice
@@ -129,12 +131,13 @@ def plan_with_ports(home: StackHome, kept: Kept, numbers: dict[str, int]) -> Pla
         model_config=kept.model_config,
         account=kept.account,
         lifetime=kept.lifetime,
+        policy=policy_of(kept.profile),
     )
     return make_plan(kept.profile, load_catalogue(), site)
 
 
 def judge(plan: Plan, home: StackHome, progress: Progress, uplink_mbit_s: float | None = None) -> PlanReport:
-    """Run the program without an account, and every policy over what it registers; nothing is asked of it.
+    """Run the program without an account, and every policy over what it registers and renders; nothing is asked of it.
 
     Args:
         plan: as decided.
@@ -146,7 +149,10 @@ def judge(plan: Plan, home: StackHome, progress: Progress, uplink_mbit_s: float 
     with progress.step("resources, previewed"):
         preview = Provisioner(plan, home, progress).preview()
     with progress.step("policies"):
-        findings = evaluate(plan, preview.resources)
+        from templates.render import render  # noqa: PLC0415 - Jinja takes longer to load than `size` takes to answer
+
+        rendered = render(plan, home.layout)
+        findings = evaluate(plan, preview.resources, rules_of(plan), files=rendered, today=today())
     changes: dict[str, int] = {}
     for change in preview.changes:
         changes[change.op] = changes.get(change.op, 0) + 1
@@ -224,7 +230,7 @@ def _kept(home: StackHome, request: Request) -> Kept:
             code="other_target",
         )
     if request.profile:
-        profile = load_profile(request.profile)
+        profile = _found_again(load_profile(request.profile))
         if request.accept_licence:
             profile = accepting(profile)
         _check_region(home, before, profile)
@@ -244,6 +250,12 @@ def _kept(home: StackHome, request: Request) -> Kept:
         )
     _lifetime(before, request, before.profile)
     return msgspec.structs.replace(before, upstream=upstream) if upstream else before
+
+
+def _found_again(profile: Profile) -> Profile:
+    """Return the profile with its folders of policies by their whole paths: later verbs may run from elsewhere."""
+    paths = tuple(str(Path(folder).expanduser().absolute()) for folder in profile.policies)
+    return msgspec.structs.replace(profile, policies=paths)
 
 
 def _check_region(home: StackHome, before: Kept | None, profile: Profile) -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 import msgspec
 
 from lifecycle.exposure.verb import exposure_of_account
 from lifecycle.journal import Journal
 from lifecycle.own_token import own_token
+from lifecycle.policies import rules_of, today
 from lifecycle.probes import auth, inference, observe, ports, replicas, routes, stored, tls
 from lifecycle.probes.base import Check, Subject
 from lifecycle.stack import Stack
 from planner.progress import Progress, Silent
 from policies.run import evaluate, refusals
+from templates.render import TEMPLATES
 
 VERIFY_TOKEN_S = 300
 """Lifetime of the token that `verify` asks with, seconds."""
@@ -74,8 +77,12 @@ def _services(stack: Stack) -> Iterator[Check]:
 
 
 def _policies(stack: Stack) -> Check:
-    """Judge the resources as they are, not as they were planned."""
-    refused = refusals(evaluate(stack.plan, stack.provisioner().resources()), settled=True)
+    """Judge resources and files as they are, not as they were planned."""
+    written = {name: Path(stack.layout.config, name) for name in TEMPLATES}
+    rendered = {name: path.read_text(encoding="utf-8") for name, path in written.items() if path.is_file()}
+    resources = stack.provisioner().resources()
+    found = evaluate(stack.plan, resources, rules_of(stack.plan), files=rendered, today=today())
+    refused = refusals(found, settled=True)
     detail = "; ".join(f"{finding.rule}: {finding.message}" for finding in refused) or "every mandatory rule holds"
     return Check(id="policies.hold", ok=not refused, detail=detail)
 
