@@ -18,6 +18,7 @@ COMMANDS = [
     "doctor", "hosts check", "capacity find", "drift", "sweep", "capacity buy", "capacity extend",
     "capacity show", "profiles", "profiles show", "ca", "backup", "restore", "version", "repair", "extend",
     "reap", "exposure", "iam-policy", "rehearse", "bundle seal", "bundle verify", "bundle push",
+    "policy list", "policy show", "policy check", "policy test", "policy docs",
 ]  # fmt: skip
 
 
