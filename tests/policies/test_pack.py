@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from concurrent import futures
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -95,10 +96,11 @@ def _verdict(diagnostic: analyzer_pb2.AnalyzeDiagnostic) -> Verdict:
 
 def verdicts_in_process(plan: Plan | None, resources: tuple[Resource, ...]) -> set[Verdict]:
     # An engine's resource check does not know dependencies, so that what they settle stays unknown there.
+    today = datetime.now(UTC).date()
     alone = tuple(Resource(type=r.type, name=r.name, urn=r.urn, inputs=r.inputs) for r in resources)
     found = [
         *(f for rule in RULES for f in evaluate(None, alone, rules=(replace(rule, on_stack=None, on_plan=None),))),
-        *(f for rule in RULES for f in evaluate(plan, resources, rules=(replace(rule, on_resource=None),))),
+        *(f for rule in RULES for f in evaluate(plan, resources, (replace(rule, on_resource=None),), today=today)),
     ]
     return {(f.rule, f.status, "" if f.status == "unknown" else f.message) for f in found}
 
