@@ -3,36 +3,22 @@
 from __future__ import annotations
 
 import json
-import pickle
-import subprocess
-import sys
 from copy import deepcopy
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
 from policies.run import evaluate, refusals
-from tests.policies.preview_program import PROFILES, TARGETS, Previewed
-from tests.policies.stacks import CASES, change
+from tests.policies.preview_program import STACKS
+from tests.policies.stacks import CASES, Previewed, change
 
-ROOT = Path(__file__).parents[2]
 MUTANTS: list[dict[str, Any]] = json.loads((CASES / "shipped_mutants.json").read_text())
 
-pytestmark = pytest.mark.slow  # imports Pulumi and runs the program four times
+pytestmark = pytest.mark.slow  # imports Pulumi and runs the program for every profile and target
 
 
-@pytest.fixture(scope="module")
-def previewed() -> Previewed:
-    command = [sys.executable, "-m", "tests.policies.preview_program"]
-    ran = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
-    found: Previewed = pickle.loads(ran.stdout)
-    return found
-
-
-STACKS = [f"{profile} on {target}" for profile in PROFILES for target in TARGETS] + ["poc on aws, for a week"]
 TODAY = date(2026, 11, 21)
 ADVICE = {"owner-named", "ephemeral-ends", "cost-known"}
 """What is told of stacks that somebody pays for, and stops nothing: shipped profiles name no owner and no end."""
