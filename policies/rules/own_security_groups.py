@@ -53,8 +53,8 @@ RULE = Rule(
     family="network",
     severity="high",
     why=(
-        "A group from elsewhere may let in anybody, and changes whenever its owner likes. Groups add up: one that is open "
-        "opens the node, however narrow the others are."
+        "A group from elsewhere may let in anybody, and changes whenever its owner likes. Groups add up: one that is "
+        "open opens the node, however narrow the others are."
     ),
     remediation="Give the interface groups of the stack; more clients are let in by `network.client_cidrs`.",
     controls=("cis-aws 5.3", "nist SC-7", "iso27001 A.8.22", "soc2 CC6.6"),

@@ -2,14 +2,14 @@
 
 A family of `cases/mutants.toml` names one place:
 
-- `plan = "dotted.path"`, `file = "name"` with `path`, or `type = "pulumi type"` with `path`, and `values`; `"<gone>"` takes
-  the value away. In a path `*` is every item of a list or table, a word is a key or the `name` of a list's item, and
-  `policy#Statement.0` goes on inside JSON text;
+- `plan = "dotted.path"`, `file = "name"` with `path`, or `type = "pulumi type"` with `path`, and `values`; `"<gone>"`
+  takes the value away. In a path `*` is every item of a list or table, a word is a key or the `name` of a list's item,
+  and `policy#Statement.0` goes on inside JSON text; `unit` has settings of a unit and their values;
 - `append = [[...]]` adds words to a list instead, `drop = [...]` takes an option and its value from a command line;
 - `add = [types]` adds a resource, `remove = [types]` takes one away, `days = [...]` judges on another day.
 
-`also` sets further places of a plan first; `target` and `only` say of which stacks. `harmless` says why no rule need catch
-it.
+`also` sets further places of a plan first; `target` and `only` say of which stacks. `harmless` says why no rule need
+catch it.
 """
 
 from __future__ import annotations
@@ -208,7 +208,7 @@ def _keys(value: Any, head: str, *, new: bool) -> Iterator[str | int]:
 
 def _at(value: Any, keys: Keys) -> Any:
     for key in keys:
-        value = value.get(key) if isinstance(value, dict) else value[key]  # type: ignore[index]  # a list's are numbers
+        value = value.get(key) if isinstance(value, dict) else value[key]
     return value
 
 

@@ -33,7 +33,8 @@ def test_every_mutant_is_caught_or_listed_as_harmless(previewed: Previewed, name
 def judge(previewed: Previewed, name: str) -> tuple[list[str], list[str]]:
     """Return the mutants that nobody catches, and those that were said to be harmless and are caught."""
     known = frozenset().union(*(original.violations() for original in originals(name, previewed[name])))
-    missed, feared = [], []
+    missed: list[str] = []
+    feared: list[str] = []
     for mutant in mutants(name, previewed[name], DEPTHS.get(name, "family")):
         caught = mutant.violations() - known
         CAUGHT.update({rule for rule, _, _ in caught})
