@@ -10,15 +10,20 @@ import msgspec
 import pytest
 
 from cli.main import run
-from lifecycle.policies import read_policy, rules_in
+from lifecycle.home import Home
+from lifecycle.planning import Request, decide
+from lifecycle.policies import read_policy, rules_in, rules_of, today
 from lifecycle.policy_check import SECRET_KIND, SECRET_MARK, UNKNOWN_VALUE
 from lifecycle.profiles import load_profile
+from lifecycle.refusals import refuse_violations
 from planner.catalogue import load_catalogue
-from planner.errors import UsageError
+from planner.errors import PolicyRefusedError, UsageError
 from planner.make_plan import Site, make_plan
 from planner.plan import Plan, to_json
+from policies.examples import urn_of
 from policies.rules import RULES
-from tests.policies.stacks import Record, good_stack, urn_of
+from policies.run import evaluate
+from tests.policies.stacks import Record, good_stack
 
 OWN_RULE = """
 from policies import examples
@@ -138,7 +143,8 @@ def test_a_spoilt_plan_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: 
 def test_a_state_is_judged_beside_its_plan(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     made = plan()
     network = msgspec.structs.replace(made.network, client_cidrs=("10.20.0.0/16",), gateway_port=8443)
-    path = written(tmp_path / "plan.json", to_json(msgspec.structs.replace(made, network=network, tags={})))
+    logs = msgspec.structs.replace(made.logs, sources=())
+    path = written(tmp_path / "plan.json", to_json(msgspec.structs.replace(made, network=network, logs=logs, tags={})))
     good = written(tmp_path / "state.json", state(good_stack()))
     code, report = call(capsys, "policy", "check", path, good)
     assert (code, report["findings"]) == (0, [])
@@ -160,7 +166,7 @@ def test_what_nobody_can_decide_is_no_pass(capsys: pytest.CaptureFixture[str], t
     assert report["judged"][0]["kind"] == "preview"
     assert {("short-role-sessions", "unknown"), ("encrypted-at-rest", "unknown")} <= codes(report)
     run(["policy", "check", str(tmp_path / "preview.json")])
-    assert "decided at apply" in " ".join(capsys.readouterr().out.split())
+    assert "decided" in capsys.readouterr().out
 
 
 WHOLE = to_json(plan())
@@ -225,11 +231,15 @@ def test_a_teams_rule_is_proven_and_runs(capsys: pytest.CaptureFixture[str], tmp
     assert "## routes-authenticated" in page["markdown"]
 
 
-def test_a_profile_names_the_folder(capsys: pytest.CaptureFixture[str], tmp_path: Path, folder: Path) -> None:
-    profile = written(tmp_path / "mine.toml", f'extends = "8xh200"\ndescription = "mine"\npolicies = ["{folder}"]\n')
-    code, report = call(capsys, "plan", "--profile", profile)
-    assert code == 3
-    assert report["error"]["code"] == "policy_refused" if "error" in report else report["findings"]
+def test_a_profile_names_the_folder(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    profile = written(tmp_path / "mine.toml", 'extends = "8xh200"\ndescription = "mine"\npolicies = ["./acme"]\n')
+    decided, kept = decide(Home.of_user().stack("example"), Request(profile=str(profile)))
+    assert decided.policy.folders == kept.profile.policies == (str(folder),)
+    assert [rule.id for rule in rules_of(decided)][len(RULES) :] == ["acme-licence"]
+    findings = evaluate(decided, (), rules_of(decided), today=today())
+    with pytest.raises(PolicyRefusedError, match="acme-licence"):
+        refuse_violations(findings, rules_of(decided))
 
 
 @pytest.mark.parametrize(
