@@ -28,7 +28,9 @@ RULE = Rule(
         "A token that is known to be stolen stays good until it ends where nobody can take it back. The gateway "
         "reads the list again when it changes, and says so by a metric when it cannot."
     ),
-    remediation="Leave `auth.revocations_file` as rendered; `deploy token revoke` writes it, `deploy verify` tries it.",
+    remediation=(
+        "Leave `auth.revocations_file` as rendered; `deploy token revoke JTI` writes it, `deploy verify` tries it."
+    ),
     controls=("nist IA-5", "nist AC-3", "iso27001 A.5.17", "soc2 CC6.3"),
     references=("https://www.rfc-editor.org/rfc/rfc7009",),
     good=(
