@@ -130,12 +130,22 @@ def test_server_and_process_agree(
         agree(server, monkeypatch, case, exists=exists, with_plan=with_plan)
 
 
+PARTS = 6
+"""The server reads the whole stack anew for each rule: in parts, so that none comes near the time limit of a test."""
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("part", range(PARTS))
 @every_kind
 def test_server_and_process_agree_on_every_mutant(
-    server: analyzer_pb2_grpc.AnalyzerStub, monkeypatch: pytest.MonkeyPatch, *, exists: bool, with_plan: bool
+    server: analyzer_pb2_grpc.AnalyzerStub,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    exists: bool,
+    with_plan: bool,
+    part: int,
 ) -> None:
-    for case in cases():
+    for case in cases()[part::PARTS]:
         agree(server, monkeypatch, case, exists=exists, with_plan=with_plan)
 
 
