@@ -44,6 +44,7 @@ test-hosts: parts ## what runs on booted hosts (takes root)
 bench: dev ## figures, each printed with how it was measured
 	$(PYTHON) -m tests.bench.commands
 	$(PYTHON) -m tests.bench.planning
+	$(PYTHON) -m tests.bench.policies
 	$(PYTHON) -m tests.bench.aws
 	$(PYTHON) -m tests.bench.sweeping
 	$(PYTHON) -m tests.bench.first_run

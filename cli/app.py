@@ -25,6 +25,7 @@ from cli.commands import (
     models,
     open_,
     plan,
+    policy,
     profiles,
     reap,
     rehearse,
@@ -64,6 +65,7 @@ app.command("assess")(assess.assess)
 app.command("status")(status.status)
 app.command("verify")(verify.verify)
 app.command("exposure")(exposure.exposure)
+app.add_typer(policy.app, name="policy")
 app.add_typer(token.app, name="token")
 app.command("logs")(logs.logs)
 app.command("open")(open_.open_)

@@ -22,6 +22,8 @@ from lifecycle.hosts.check import HostsReport
 from lifecycle.models import ModelsReport
 from lifecycle.operator_policy.document import IamPolicyReport
 from lifecycle.planning import PlanReport
+from lifecycle.policy_cards import ProofReport, RuleList, RulesPage
+from lifecycle.policy_check import PolicyReport
 from lifecycle.reap import ReapReport
 from lifecycle.register import Issued
 from lifecycle.rehearsal.records import RehearsalReport
@@ -38,6 +40,7 @@ from planner.assess.report import Assessment
 from planner.cost import CostReport
 from planner.profile import Profile
 from policies.exposure.exposure import Exposure
+from policies.run import Card
 
 
 class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,6 +157,11 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "status": StatusReport,
     "verify": VerifyReport,
     "exposure": Exposure,
+    "policy list": RuleList,
+    "policy show": Card,
+    "policy check": PolicyReport,
+    "policy test": ProofReport,
+    "policy docs": RulesPage,
     "token issue": Token,
     "token list": Tokens,
     "token revoke": Revoked,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -104,7 +105,7 @@ def in_process_on(clients: Clients | None, plan: Plan, home: StackHome) -> Engin
         invokes=INVOKES,
         offline=offline_answers(plan.network.region, plan.account.number or EMULATED_ACCOUNT),
         clients=clients,
-        gate=refuse_resource,
+        gate=partial(refuse_resource, plan),
     )
 
 

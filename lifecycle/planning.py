@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ from lifecycle.hosts.kept import KeptHosts, nobody, settle
 from lifecycle.hosts.ssh import Confirm
 from lifecycle.lifetime import asked_lifetime
 from lifecycle.model_config import config_of
+from lifecycle.policies import policy_of, rules_of, today
 from lifecycle.profiles import load_profile
 from lifecycle.provision import Provisioner
 from lifecycle.pulumi_place import StateChoice
@@ -144,12 +146,13 @@ def plan_with_ports(home: StackHome, kept: Kept, numbers: dict[str, int]) -> Pla
         account=kept.account,
         lifetime=kept.lifetime,
         hosts=kept.hosts.plans if kept.hosts else (),
+        policy=policy_of(kept.profile),
     )
     return make_plan(kept.profile, load_catalogue(), site)
 
 
 def judge(plan: Plan, home: StackHome, progress: Progress, uplink_mbit_s: float | None = None) -> PlanReport:
-    """Run the program without an account, and every policy over what it registers; nothing is asked of it.
+    """Run the program without an account, and every policy over what it registers and renders; nothing is asked of it.
 
     Args:
         plan: as decided.
@@ -163,7 +166,10 @@ def judge(plan: Plan, home: StackHome, progress: Progress, uplink_mbit_s: float 
         with progress.step("resources, previewed"):
             previewed = Provisioner(plan, home, progress).preview()
     with progress.step("policies"):
-        findings = evaluate(plan, previewed.resources)
+        from templates.render import render  # noqa: PLC0415 - Jinja takes longer to load than `size` takes to answer
+
+        rendered = render(plan, home.layout)
+        findings = evaluate(plan, previewed.resources, rules_of(plan), files=rendered, today=today())
     changes: dict[str, int] = {}
     for change in previewed.changes:
         changes[change.op] = changes.get(change.op, 0) + 1
@@ -241,7 +247,7 @@ def _kept(home: StackHome, request: Request) -> Kept:
             code="other_target",
         )
     if request.profile:
-        profile = load_profile(request.profile)
+        profile = _found_again(load_profile(request.profile))
         if request.accept_licence:
             profile = accepting(profile)
         _check_region(home, before, profile)
@@ -292,6 +298,12 @@ def _hosts(home: StackHome, before: Kept | None, request: Request) -> KeptHosts 
         )
     key, bundle = request.key or (known.key if known else ""), request.bundle or (known.bundle if known else "")
     return msgspec.structs.replace(settle(home, inventory, key, request.confirm, known), bundle=bundle)
+
+
+def _found_again(profile: Profile) -> Profile:
+    """Return the profile with its folders of policies by their whole paths: later verbs may run from elsewhere."""
+    paths = tuple(str(Path(folder).expanduser().absolute()) for folder in profile.policies)
+    return msgspec.structs.replace(profile, policies=paths)
 
 
 def _check_region(home: StackHome, before: Kept | None, profile: Profile) -> None:

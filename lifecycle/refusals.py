@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from lifecycle.policies import rules_of, today
 from planner.errors import PolicyRefusedError
+from planner.plan import Plan
 from planner.resources import Resource
+from policies.rule import Rule
+from policies.rules import RULES
 from policies.run import Finding, card, evaluate_resource, refusals, rule_of
 
 
-def refuse_violations(findings: tuple[Finding, ...]) -> None:
+def refuse_violations(findings: tuple[Finding, ...], rules: tuple[Rule, ...] = RULES) -> None:
     """Stop on the first mandatory violation, with its card.
+
+    Args:
+        findings: what the rules found.
+        rules: those that ran.
 
     Raises:
         PolicyRefusedError: a mandatory rule is violated.
@@ -18,7 +26,7 @@ def refuse_violations(findings: tuple[Finding, ...]) -> None:
     if not refused:
         return
     first = refused[0]
-    told = card(rule_of(first))
+    told = card(rule_of(first, rules))
     more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
     raise PolicyRefusedError(
         f"policy {first.rule} refuses {first.resource}: {first.message}{more}",
@@ -32,11 +40,12 @@ def refuse_violations(findings: tuple[Finding, ...]) -> None:
     )
 
 
-def refuse_resource(resource: Resource) -> None:
+def refuse_resource(plan: Plan, resource: Resource) -> None:
     """Judge a resource just before it is made: some values (a role's policy) are known only now.
 
     Raises:
         PolicyRefusedError: a mandatory rule is violated by what is asked for.
 
     """
-    refuse_violations(evaluate_resource(resource))
+    rules = rules_of(plan)
+    refuse_violations(evaluate_resource(resource, rules, policy=plan.policy, today=today()), rules)

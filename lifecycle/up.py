@@ -23,6 +23,7 @@ from lifecycle.parts import obtain
 from lifecycle.pki import ensure_certificate
 from lifecycle.planning import Kept, PlanReport, Request, decide, judge, plan_with_ports, remember
 from lifecycle.planning import upstream_key as read_upstream_key
+from lifecycle.policies import rules_of
 from lifecycle.probes.base import Subject
 from lifecycle.processes import PortTakenError
 from lifecycle.refusals import refuse_violations
@@ -96,7 +97,7 @@ class _Up:
         with self.progress.step("plan"):
             plan, kept = self._plan()
             report = judge(plan, self.home, self.progress)
-        refuse_violations(report.findings)
+        refuse_violations(report.findings, rules_of(report.plan))
         if not self.agree(report):
             raise DeployError("not agreed: nothing was created", hint="", code="not_agreed")
         with self.journal.step("write plan"):

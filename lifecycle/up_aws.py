@@ -10,6 +10,7 @@ from lifecycle.configure import configure_nodes, lacking
 from lifecycle.home import StackHome
 from lifecycle.journal import Journal
 from lifecycle.planning import Kept, PlanReport, judge, remember, with_room
+from lifecycle.policies import rules_of
 from lifecycle.pulumi_place import StateChoice, keep_choice
 from lifecycle.refusals import refuse_violations
 from lifecycle.stack import Stack
@@ -59,7 +60,7 @@ class UpAws:
                 provisioner.refresh()
         with self.progress.step("plan"):
             report = judge(plan, self.home, self.progress)
-            refuse_violations(report.findings)
+            refuse_violations(report.findings, rules_of(report.plan))
             report = with_room(report, self.progress)
         if why := lacking(plan):
             self.progress.warn(why)

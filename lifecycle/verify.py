@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 import msgspec
 
@@ -10,11 +11,13 @@ from lifecycle.exposure.verb import exposure_of_account
 from lifecycle.journal import Journal
 from lifecycle.own_token import own_token
 from lifecycle.planning import hosts_of
+from lifecycle.policies import rules_of, today
 from lifecycle.probes import auth, inference, observe, ports, replicas, routes, stored, tls
 from lifecycle.probes.base import Check, Subject
 from lifecycle.stack import Stack
 from planner.progress import Progress, Silent
 from policies.run import Finding, evaluate, refusals
+from templates.render import TEMPLATES
 
 VERIFY_TOKEN_S = 300
 """Lifetime of the token that `verify` asks with, seconds."""
@@ -83,8 +86,11 @@ def _services(stack: Stack) -> Iterator[Check]:
 
 
 def _policies(stack: Stack) -> Check:
-    """Judge the resources as they are, not as they were planned."""
-    return _judged(evaluate(stack.plan, stack.provisioner().resources()))
+    """Judge resources and files as they are, not as they were planned."""
+    written = {name: Path(stack.layout.config, name) for name in TEMPLATES}
+    rendered = {name: path.read_text(encoding="utf-8") for name, path in written.items() if path.is_file()}
+    resources = stack.provisioner().resources()
+    return _judged(evaluate(stack.plan, resources, rules_of(stack.plan), files=rendered, today=today()))
 
 
 def _judged(findings: tuple[Finding, ...]) -> Check:

@@ -3,42 +3,81 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby
 
+from policies.controls import benchmarks, control
+from policies.levels import LEVELS
 from policies.rule import Example, Rule
 from policies.rules import RULES
+from policies.waivers import MAX_DAYS, WAIVERS
+
+INTRODUCTION = f"""\
+This page is generated from `policies/rules/`; edit the rules, then run `make docs`.
+
+Every rule judges at the earliest level at which it can know: the *plan*, the *resources* that are to be made of it,
+and the rendered *files* that programs are told. A violated `mandatory` rule stops `deploy up` with exit code 3
+before anything is created. A rule answers in three ways: it holds, it is violated, or it is not known yet because a
+value is decided only when a resource exists; it is then judged again when it is there. A rule that fails to run
+counts as a refusal.
+
+The same rules serve Pulumi's own engine (`pulumi preview --policy-pack policies`), `deploy verify` and `deploy
+policy check FILE...`, which judges a plan, a state or a preview that somebody hands in. `deploy policy show RULE`
+prints one card.
+
+## A team's own
+
+A profile names folders: `policies = ["./acme_rules"]`. In such a folder
+
+- every `*.py` sets `RULE = Rule(...)` in the shape of the shipped ones; `deploy policy test ./acme_rules` proves
+  it. It is run as Python, and is as trusted as the toolkit itself.
+- `waivers.toml` has `[[waiver]]` tables: `rule`, `resource` (as a finding names it; `*` stands for any characters),
+  `owner`, `reason`, `ticket` and `expiry`. A high or critical rule is waived for {MAX_DAYS} days at most; a waiver
+  that has expired, is unused, too long or broader than needed is a finding (`{WAIVERS.id}`). A broken rule is never
+  waived.
+- `levels.toml` has a table per environment and rule, `[production.model-review]`, with `level` ("mandatory",
+  "advisory" or "off") and `reason`; `[all.RULE]` holds everywhere, and the profile's `environment` says which table
+  holds. A critical rule is lowered only under a waiver of it (`{LEVELS.id}`).
+
+Pulumi's own engine runs the shipped rules at the plan's levels and waivers; a team's own rules are judged by
+`deploy` alone.
+"""
 
 
-def page() -> str:
+def page(rules: tuple[Rule, ...] = RULES) -> str:
     """Return the whole page as Markdown."""
-    return "\n".join(_lines()) + "\n"
+    return "\n".join(_lines(rules)) + "\n"
 
 
-def _lines() -> Iterator[str]:
+def _lines(rules: tuple[Rule, ...]) -> Iterator[str]:
     yield "# Policies"
     yield ""
-    yield "This page is generated from `policies/rules/`; edit the rules, then run `make docs`."
+    yield INTRODUCTION
+    yield "## All rules"
     yield ""
-    yield (
-        "Every rule judges the plan and all cloud resources before anything is created; a violated `mandatory` rule "
-        "stops `deploy up` with exit code 3. A rule answers in three ways: it holds, it is violated, or it is not "
-        "known yet because a value is decided only when a resource exists; it is then judged again when it is there. "
-        "A rule that fails to run counts as a refusal. The same rules serve Pulumi's own engine: "
-        "`pulumi preview --policy-pack policies`."
-    )
+    yield "| rule | family | severity | level | judges | what must be true |"
+    yield "|---|---|---|---|---|---|"
+    for rule in rules:
+        judged = ", ".join(rule.levels)
+        yield f"| [{rule.id}](#{rule.id}) | {rule.family} | {rule.severity} | {rule.level} | {judged} | {rule.title} |"
+    for family, members in groupby(rules, key=lambda rule: rule.family):
+        yield ""
+        yield f"# Family {family}"
+        for rule in members:
+            yield from _section(rule)
     yield ""
-    yield "| rule | severity | level | what must be true |"
-    yield "|---|---|---|---|"
-    for rule in RULES:
-        yield f"| [{rule.id}](#{rule.id}) | {rule.severity} | {rule.level} | {rule.title} |"
-    for rule in RULES:
-        yield from _section(rule)
+    yield "# Benchmarks"
+    yield ""
+    yield "| name | benchmark | version |"
+    yield "|---|---|---|"
+    for name, benchmark in benchmarks().items():
+        yield f"| {name} | [{benchmark.title}]({benchmark.url}) | {benchmark.version} |"
 
 
 def _section(rule: Rule) -> Iterator[str]:
     yield ""
     yield f"## {rule.id}"
     yield ""
-    yield f"**{rule.title}.** Severity {rule.severity}, {rule.level}."
+    yield f"**{rule.title}.** Severity {rule.severity}, {rule.level}; judges {', '.join(rule.levels)}."
     yield ""
     yield f"*Why.* {rule.why}"
     yield ""
@@ -46,6 +85,8 @@ def _section(rule: Rule) -> Iterator[str]:
     yield ""
     yield from _examples("Refused", rule.bad)
     yield from _examples("Accepted", rule.good)
+    yield f"Serves: {'; '.join(f'{name} ({control(name).title})' for name in rule.controls)}."
+    yield ""
     yield "References: " + ", ".join(f"<{reference}>" for reference in rule.references)
 
 

@@ -120,7 +120,7 @@ def traefik(static: Changes | None = None, routes: Changes | None = None) -> dic
 
 def gateway(changes: Changes | None = None) -> dict[str, str]:
     """Return the gateway's file, small and sound but for these changes."""
-    return {"gateway/gateway.toml": _toml(_applied(_GATEWAY, changes or {}))}
+    return {"gateway/gateway.toml": toml_text(_applied(_GATEWAY, changes or {}))}
 
 
 def prometheus(changes: Changes | None = None) -> dict[str, str]:
@@ -149,7 +149,7 @@ def _with(base: Any, path: list[str], value: Any) -> Any:
     return others if below is ... else {**others, key: below}
 
 
-def _toml(tables: Mapping[str, Any]) -> str:
+def toml_text(tables: Mapping[str, Any]) -> str:
     """Write a table of plain values and tables as TOML: what JSON and TOML write alike."""
     plain = [f"{key} = {_value(value)}" for key, value in tables.items() if not isinstance(value, Mapping)]
     for key, value in tables.items():

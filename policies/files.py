@@ -15,8 +15,12 @@ import yaml
 
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """libyaml's where PyYAML was built with it: ten times as fast, and with the same result."""
-CONTINUED = re.compile(r"\\\n\s*")
+CONTINUED = re.compile(r"[ \t]*\\\n\s*")
 """A line of a unit that goes on in the next one (systemd.syntax(7))."""
+
+
+EMPTIED = "\0"
+"""Stands for an empty value, which configparser would drop at the end of several."""
 
 
 class UnreadableError(ValueError):
@@ -104,10 +108,12 @@ class _Repeated(OrderedDict[str, Any]):
     """Keeps all values of a key that configparser reads several times; it hands over each as a list of lines."""
 
     def __setitem__(self, key: str, value: Any) -> None:
-        if isinstance(value, list) and key in self:
-            self[key].extend(value)
-        else:
-            super().__setitem__(key, value)
+        if isinstance(value, list):
+            value = [line or EMPTIED for line in value]
+            if key in self:
+                self[key].extend(value)
+                return
+        super().__setitem__(key, value)
 
 
 def _unit(path: str, text: str) -> Unit:
@@ -123,5 +129,5 @@ def _held(lines: str) -> tuple[str, ...]:
     """Return the values that hold: those after the last empty one."""
     held: list[str] = []
     for line in lines.split("\n"):
-        held = [*held, line.strip()] if line.strip() else []
+        held = [] if line == EMPTIED else [*held, line.strip()]
     return tuple(held)

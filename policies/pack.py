@@ -6,6 +6,7 @@ Only this module and `policies.__main__` import `pulumi_policy`, whose import co
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pulumi
@@ -22,10 +23,14 @@ from pulumi_policy import (
 )
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, UnknownValueError
 
-from planner.plan import Plan, from_json
+from planner.plan import Plan, PolicyPlan, from_json
 from planner.resources import UNKNOWN, Resource
-from policies.rule import Answer, NotKnown, Rule, Stack
+from policies.finding import finding_of
+from policies.levels import levelled
+from policies.rule import PLAN, Answer, NotKnown, Rule, Stack
 from policies.rules import RULES
+from policies.run import place_of
+from policies.waivers import waive
 
 NAME = "cloister"
 STACK_SUFFIX = "-stack"
@@ -37,8 +42,9 @@ def policies() -> list[Policy]:
     made: list[Policy] = []
     for rule in RULES:
         if rule.on_resource is not None:
-            made.append(ResourceValidationPolicy(rule.id, rule.why, _resource_check(rule.on_resource), **_fields(rule)))
-        if rule.on_stack is not None or rule.on_plan is not None:
+            check = _resource_check(rule, rule.on_resource)
+            made.append(ResourceValidationPolicy(rule.id, rule.why, check, **_fields(rule)))
+        if rule.on_stack or rule.on_plan or rule.on_day:
             made.append(StackValidationPolicy(rule.id + STACK_SUFFIX, rule.why, _stack_check(rule), **_fields(rule)))
     return made
 
@@ -60,11 +66,11 @@ def _fields(rule: Rule) -> dict[str, Any]:
 
 
 def _resource_check(
-    check: Callable[[Resource], Iterable[Answer]],
+    rule: Rule, check: Callable[[Resource], Iterable[Answer]]
 ) -> Callable[[ResourceValidationArgs, ReportViolation], None]:
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
         judged = Resource(type=args.resource_type, name=args.name, urn=args.urn, inputs=_plain(args.props))
-        _report(check(judged), report)
+        _report(rule, plan_of_stack(), [(place_of(judged), answer) for answer in check(judged)], report)
 
     return validate
 
@@ -73,26 +79,42 @@ def _stack_check(rule: Rule) -> Callable[[StackValidationArgs, ReportViolation],
     def validate(args: StackValidationArgs, report: ReportViolation) -> None:
         plan = plan_of_stack()
         stack = Stack(plan, tuple(map(_resource, args.resources)))
-        answers: list[Answer] = []
+        answers: list[tuple[str, Answer]] = []
         if rule.on_plan is not None and plan is not None:
-            answers += rule.on_plan(plan)
+            answers += [(PLAN, answer) for answer in rule.on_plan(plan)]
+        if rule.on_day is not None and plan is not None:
+            answers += [(PLAN, answer) for answer in rule.on_day(plan, _today())]
         if rule.on_stack is not None:
-            answers += rule.on_stack(stack)
-        _report(answers, report)
+            answers += [("stack", answer) for answer in rule.on_stack(stack)]
+        _report(rule, plan, answers, report)
 
     return validate
 
 
-def _report(answers: Iterable[Answer], report: ReportViolation) -> None:
-    """Report violations, then what is not known: the engine shows that as advice and does not stop."""
+def _report(rule: Rule, plan: Plan | None, answers: Iterable[tuple[str, Answer]], report: ReportViolation) -> None:
+    """Report violations, then what is not known: the engine shows that as advice and does not stop.
+
+    What the plan waives or lowers is left out: `deploy` has said it already.
+    """
+    policy = plan.policy if plan else PolicyPlan()
+    in_force, _ = levelled((rule,), policy, _today())
+    if not in_force or in_force[0].level != rule.level:
+        return
     unknown = ""
-    for answer in answers:
+    for place, answer in answers:
         if isinstance(answer, NotKnown):
             unknown = unknown or answer.what
-        else:
+            continue
+        where = place_of(answer.resource) if answer.resource else place
+        (finding,) = waive((finding_of(rule, where, answer.message, "violated"),), policy.waivers, _today())
+        if finding.status != "waived":
             report(answer.message, answer.resource.urn if answer.resource else None)
     if unknown:
         raise UnknownValueError(UNKNOWN_STRING_VALUE, [unknown])
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
 
 
 def _resource(resource: PolicyResource) -> Resource:

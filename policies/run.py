@@ -64,6 +64,7 @@ def evaluate(
     *,
     files: Mapping[str, str] | None = None,
     today: date | None = None,
+    policy: PolicyPlan | None = None,
 ) -> tuple[Finding, ...]:
     """Judge a plan, its resources and its files. No finding means that every rule holds.
 
@@ -74,10 +75,11 @@ def evaluate(
         rules: all shipped ones unless somebody has more.
         files: path -> text, as rendered; None where there are none to judge.
         today: the day; None where nobody says: no waiver holds then, and nothing is called old.
+        policy: levels and waivers where there is no plan; a plan has its own.
 
     """
     case = Case(Stack(plan, tuple(resources)), None if files is None else Files(files), today)
-    policy = plan.policy if plan else PolicyPlan()
+    policy = plan.policy if plan else policy or PolicyPlan()
     in_force, lowered = levelled(rules, policy, today)
     findings = tuple(finding for rule in in_force for finding in _evaluate(rule, case))
     if not policy.waivers:

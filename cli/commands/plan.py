@@ -68,6 +68,7 @@ def plan(
     from cli.views import plan_page
     from lifecycle.home import Home
     from lifecycle.planning import Request, decide, judge, with_room
+    from lifecycle.policies import rules_of
     from lifecycle.refusals import refuse_violations
     from planner.errors import DeployError
 
@@ -98,4 +99,4 @@ def plan(
         emit_json(report)
     else:
         show(*plan_page(report))
-    refuse_violations(report.findings)
+    refuse_violations(report.findings, rules_of(report.plan))

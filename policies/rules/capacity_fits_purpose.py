@@ -35,7 +35,8 @@ RULE = Rule(
         "endpoint then turns to a hosted one, with the same prompts."
     ),
     remediation=(
-        "Set `aws.capacity` to on-demand, or give `aws.reservation_id`; `deploy capacity find` looks for blocks."
+        "Set `aws.capacity` to on-demand, or give `aws.reservation_id`; `deploy capacity find --profile 2xh200` "
+        "looks for blocks."
     ),
     controls=("nist SC-6", "iso27001 A.8.6", "soc2 A1.1"),
     references=("https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-interruptions.html",),

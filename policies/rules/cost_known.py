@@ -25,7 +25,10 @@ RULE = Rule(
         "A limit of costs is kept by a deadline, which follows from the price. Without one, a machine at a "
         "hundred dollars an hour runs until somebody reads the bill."
     ),
-    remediation="Add the price to a catalogue of your own, or set `lifetime.ttl`; `deploy cost` shows what is known.",
+    remediation=(
+        "Add the price to a catalogue of your own, or set `lifetime.ttl`; `deploy cost --profile 2xh200` shows "
+        "what is known."
+    ),
     controls=("nist SC-6", "iso27001 A.8.6"),
     references=("https://genai.owasp.org/llmrisk/llm102025-unbounded-consumption/",),
     good=(

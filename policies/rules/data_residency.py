@@ -35,7 +35,7 @@ RULE = Rule(
         "What is processed in another country may be read there under that country's law, and the transfer itself "
         "may be forbidden. Nobody can take it back afterwards."
     ),
-    remediation="Choose a region in `data.residency` with `aws.region`; `deploy compare` shows what fits.",
+    remediation="Choose a region in `data.residency` with `aws.region`; `deploy plan` shows the verdict.",
     controls=("nist SA-9", "iso27001 A.5.31", "iso27001 A.5.34", "soc2 C1.1", "gdpr Art. 44"),
     references=("https://eur-lex.europa.eu/eli/reg/2016/679/oj",),
     good=(

@@ -21,7 +21,7 @@ SHAPES = {
     "a token": re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{16,}"),
     "a token of a model hub": re.compile(r"\bhf_[A-Za-z0-9]{30,}\b"),
     "a password": re.compile(
-        r"(?i)\b(?:password|passwd|client_secret|secret_key|secret_access_key)[\"']?\s*[=:]\s*[\"']?(?![\"']|\$|\{)[^\s\"',]{8,}"
+        r"(?i)(?:\b|_)(?:password|passwd|client_secret|secret_key|secret_access_key)[\"']?\s*[=:]\s*[\"']?(?![\"']|\$|\{)[^\s\"',]{8,}"
     ),
     "a password in an address": re.compile(r"\b[a-z][a-z0-9+.-]*://[^/\s:@]+:[^/\s:@]{4,}@"),
 }

@@ -13,7 +13,7 @@ from policies.readers import both, is_loopback, on_gateway, on_static, on_units,
 from policies.rule import Answer, Example, Rule, Violated
 from policies.values import at
 
-PROXY = "traefik"
+PROXY, PROXY_PORT = "traefik", "https"
 LISTENS = ("--web.listen-address", "--listen", "--host", "--bind")
 """Options by which programs of a stack are told where to listen."""
 ENTRY_POINT = "websecure"
@@ -23,7 +23,7 @@ def on_plan(plan: Plan) -> Iterator[Answer]:
     """Judge the ports of services, and where their command lines put them."""
     for service in plan.services:
         for port in service.ports:
-            if port.binding == "published" and service.name != PROXY:
+            if port.binding == "published" and (service.name, port.name) != (PROXY, PROXY_PORT):
                 yield Violated(f"{service.name} publishes its port {port.number} ({port.name})")
         if service.name != PROXY:
             yield from _words(service.name, service.args)
@@ -71,10 +71,8 @@ def _on_unit(unit: Unit) -> Iterator[Answer]:
             yield from _words(unit.name, tuple(line.split()))
 
 
-def _with_port(name: str, binding: Any) -> Plan:
-    return examples.changed(
-        services=(examples.service(name, ports=(Port(name="http", number=9090, binding=binding),)),)
-    )
+def _with_port(name: str, binding: Any, port: str = "http") -> Plan:
+    return examples.changed(services=(examples.service(name, ports=(Port(name=port, number=9090, binding=binding),)),))
 
 
 RULE = Rule(
@@ -98,10 +96,11 @@ RULE = Rule(
     good=(
         Example("one published entry point", files={**examples.traefik(), **examples.gateway()}),
         Example("a service on loopback", plan=_with_port("prometheus", "loopback")),
-        Example("Traefik, published", plan=_with_port("traefik", "published")),
+        Example("Traefik, published", plan=_with_port("traefik", "published", "https")),
         Example("an engine on loopback", plan=examples.engine_with()),
     ),
     bad=(
+        Example("a second port of Traefik's", plan=_with_port("traefik", "published", "admin")),
         Example("a second published service", plan=_with_port("prometheus", "published")),
         Example("an engine on every address", plan=examples.engine_with("--host", "0.0.0.0")),  # noqa: S104 - refused
         Example(

@@ -53,8 +53,10 @@ def _route(path: str, methods: tuple[str, ...], scope: Any) -> Iterator[Answer]:
 
 
 def _on_traefik(traefik: Traefik) -> Iterator[Answer]:
+    gateway = set(traefik.servers("gateway"))
     for name, router in traefik.routers().items():
-        if at(router, "service") != "gateway" or _is_turned_away(traefik, router):
+        places = set(traefik.servers(str(at(router, "service"))))
+        if not places or not places <= gateway or _is_turned_away(traefik, router):
             continue
         rule = str(at(router, "rule"))
         found = EXACT.fullmatch(rule)

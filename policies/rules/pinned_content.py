@@ -41,7 +41,10 @@ RULE = Rule(
         "A branch of a model's repository holds other weights tomorrow, and nobody who asks the model can tell. A "
         "machine image of a stranger's holds whatever the stranger put there."
     ),
-    remediation="Give `model.revision` a commit, and `bundle.id` the digest that `deploy bundle push` prints.",
+    remediation=(
+        "Give `model.revision` a commit, and `bundle.id` the digest that `deploy bundle push ./bundle --profile "
+        "2xh200` prints."
+    ),
     controls=("nist SR-4", "nist SI-7", "iso27001 A.5.21", "soc2 CC8.1", "owasp-llm LLM03", "owasp-llm LLM04"),
     references=("https://genai.owasp.org/llmrisk/llm032025-supply-chain/",),
     good=(

@@ -40,7 +40,7 @@ RULE = Rule(
         "Health data that is hosted for others without a certificate is hosted against the law in France, whoever "
         "reads it. What a provider does not hold today it may not hold for this service either."
     ),
-    remediation="Correct `data.certificates`, or choose a provider that holds them; `deploy compare` shows which do.",
+    remediation="Correct `data.certificates`, or choose a provider that holds them; `deploy plan` shows the verdict.",
     controls=("iso27001 A.5.31", "soc2 C1.1", "gdpr Art. 28", "hds L.1111-8 II"),
     references=("https://esante.gouv.fr/produits-services/hds",),
     good=(

@@ -38,7 +38,7 @@ RULE = Rule(
         "A provider that is controlled from another country can be made to hand data over there, wherever its machines "
         "stand. It may be forbidden to say so."
     ),
-    remediation="Set `data.control` and choose a provider that fits; `deploy compare` shows which do.",
+    remediation="Set `data.control` and choose a provider that fits; `deploy plan` shows the verdict.",
     controls=("nist SA-9", "iso27001 A.5.23", "soc2 C1.1", "gdpr Art. 28"),
     references=("https://eur-lex.europa.eu/eli/reg/2016/679/oj",),
     good=(

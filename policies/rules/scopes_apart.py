@@ -47,7 +47,8 @@ RULE = Rule(
         "dashboards, each of them would show who asks how much and when."
     ),
     remediation=(
-        "Give `identity.scope` another value than `observe`; `deploy token issue --scope` makes tokens for each."
+        "Give `identity.scope` another value than `observe`; `deploy token issue --client me` makes tokens for "
+        "inference alone."
     ),
     controls=("nist AC-6", "iso27001 A.8.3", "soc2 CC6.3"),
     references=("https://www.rfc-editor.org/rfc/rfc9700",),

@@ -40,7 +40,9 @@ RULE = Rule(
         "A token that was copied from a notebook or a log works until it ends, wherever it is used. Revoking "
         "helps only whoever notices."
     ),
-    remediation="Lower `identity.max_token_lifetime_s` to 86400 or less; `deploy token issue` makes new ones.",
+    remediation=(
+        "Lower `identity.max_token_lifetime_s` to 86400 or less; `deploy token issue --client me` makes new ones."
+    ),
     controls=("nist IA-5", "nist SC-23", "iso27001 A.5.17", "soc2 CC6.1"),
     references=("https://www.rfc-editor.org/rfc/rfc8725", "https://www.rfc-editor.org/rfc/rfc9700"),
     good=(

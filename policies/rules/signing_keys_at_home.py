@@ -49,7 +49,9 @@ RULE = Rule(
         "Whoever breaks into the host that serves reads every secret on it. With the signing key among them the "
         "intruder makes tokens and certificates of its own, long after it has been shut out."
     ),
-    remediation="Keep the key where `deploy` runs: hosts get public keys alone. `deploy backup` keeps it safe.",
+    remediation=(
+        "Keep the key where `deploy` runs: hosts get public keys alone. `deploy backup keys.age` keeps it safe."
+    ),
     controls=("nist SC-12", "nist SC-17", "iso27001 A.8.24", "soc2 CC6.1"),
     references=("https://csrc.nist.gov/pubs/sp/800/57/pt1/r5/final",),
     good=(

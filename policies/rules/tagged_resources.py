@@ -13,6 +13,7 @@ from policies.values import at
 TAGGED = (
     "aws:autoscaling/group:Group",
     "aws:cloudwatch/logGroup:LogGroup",
+    "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup",
     "aws:ec2/flowLog:FlowLog",
     "aws:ec2/instance:Instance",
     "aws:ec2/launchTemplate:LaunchTemplate",

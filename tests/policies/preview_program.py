@@ -1,13 +1,12 @@
 """Previews every shipped profile on every target, in a process of its own: Pulumi's threads leave event loops behind.
 
-Run as `python -m tests.policies.preview_program`; writes a pickle of {(profile, target): Previewed} to standard output.
+Run as `python -m tests.policies.preview_program`; writes a pickle of {name: Shipped} to standard output.
 """
 
 from __future__ import annotations
 
 import pickle
 import sys
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,30 +19,20 @@ from planner.catalogue import load_catalogue
 from planner.deadline import Lifetime
 from planner.layout import Layout
 from planner.make_plan import Site, make_plan
-from planner.plan import Plan, Target
+from planner.plan import Target
 from planner.progress import Silent
-from planner.resources import Resource
 from templates.render import render
+from tests.policies.stacks import Previewed, Shipped
 
 PROFILES = sorted(path.stem for path in (Path(__file__).parents[2] / "profiles").glob("*.toml"))
 TARGETS: tuple[Target, ...] = get_args(Target)
+ENDING = "poc on aws, for a week"
+STACKS = [*(f"{profile} on {target}" for profile in PROFILES for target in TARGETS), ENDING]
 ACCOUNT = "123456789012"
 ROLES = ("config", "data", "logs", "secrets", "tls", "run")
 LAYOUT = Layout(stack="/stack", **{role: f"/stack/{role}" for role in ROLES})
 MOMENT = datetime(2026, 12, 1, 10, tzinfo=UTC)
 """When the stacks with a deadline were asked for."""
-
-
-@dataclass(frozen=True)
-class Shipped:
-    """What rules get to see of a stack before it is made."""
-
-    plan: Plan
-    resources: tuple[Resource, ...]
-    files: dict[str, str]
-
-
-Previewed = dict[str, Shipped]
 
 
 def preview(profile: str, target: Target = "sandbox", lifetime: Lifetime | None = None) -> Shipped:
@@ -59,7 +48,7 @@ def all_previews() -> Previewed:
     """Every profile on every target, and one that ends by itself."""
     plain = {f"{profile} on {target}": preview(profile, target) for profile in PROFILES for target in TARGETS}
     until = Lifetime(since=MOMENT, until=MOMENT + timedelta(days=7), max_cost_usd=None)
-    return {**plain, "poc on aws, for a week": preview("poc", "aws", until)}
+    return {**plain, ENDING: preview("poc", "aws", until)}
 
 
 if __name__ == "__main__":

@@ -4,15 +4,30 @@ from __future__ import annotations
 
 import json
 from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from planner.plan import Plan
 from planner.resources import UNKNOWN, Resource
 from policies.examples import urn_of
 
 CASES = Path(__file__).parent / "cases"
 
 Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """What rules get to see of a shipped profile on a target, before it is made."""
+
+    plan: Plan
+    resources: tuple[Resource, ...]
+    files: dict[str, str]
+
+
+Previewed = dict[str, Shipped]
+"""For example `2xh200 on aws` -> what it is."""
 
 
 def good_stack() -> list[Record]:

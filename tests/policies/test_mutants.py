@@ -41,14 +41,14 @@ def test_mutant_is_caught(mutant: Record, *, exists: bool) -> None:
     plan, records = spoil(mutant)
     resources: tuple[Resource, ...] = settled(records) if exists else preview(records)
     caught = refusals(evaluate(plan, resources))
-    assert {finding.rule for finding in caught} == {mutant["rule"]}
+    assert mutant["rule"] in {finding.rule for finding in caught}
     assert {finding.status for finding in caught} == {"violated"}
     assert all(finding.remediation and finding.message for finding in caught)
 
 
-def test_every_rule_has_mutants() -> None:
-    assert {mutant["rule"] for mutant in mutants()} == {rule.id for rule in RULES}
-    assert len(mutants()) >= 25
+def test_mutants_name_rules() -> None:
+    assert {mutant["rule"] for mutant in mutants()} <= {rule.id for rule in RULES}
+    assert len(mutants()) >= 100
 
 
 def test_one_resource_is_refused_before_it_is_created() -> None:

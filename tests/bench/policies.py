@@ -1,0 +1,69 @@
+"""How long judging takes: the whole AWS stack of a shipped profile, and stacks with more and more nodes."""
+
+from __future__ import annotations
+
+import sys
+from datetime import date
+from functools import partial
+
+import msgspec
+
+from planner.resources import Resource
+from policies.rules import RULES
+from policies.run import evaluate
+from tests.bench.measure import Figure, machine, say, time_of
+from tests.policies.preview_program import preview
+from tests.policies.stacks import Shipped
+
+ROUNDS = 15
+NODES = (16, 32, 64, 128)
+PER_NODE = ("aws:ec2/launchTemplate:LaunchTemplate", "aws:ec2/instance:Instance")
+DAY = date(2026, 11, 21)
+
+
+def main() -> None:
+    """Measure and print."""
+    say(f"# Policies ({machine()})")
+    shipped = preview("2xh200", "aws")
+    times = [time_of(partial(judge, shipped)) for _ in range(ROUNDS)]
+    how = f"{len(RULES)} rules, {len(shipped.resources)} resources, {len(shipped.files)} files"
+    say(Figure("2xh200 on AWS", times, 0.150, how).line())
+    for nodes in NODES:
+        grown = with_nodes(shipped, nodes)
+        times = [time_of(partial(judge, grown)) for _ in range(5)]
+        bound = 2.0 if nodes == NODES[-1] else None
+        how = f"{len(grown.resources)} resources, {min(times) / nodes * 1000:.1f} ms per node"
+        say(Figure(f"{nodes} nodes", times, bound, how).line())
+
+
+def judge(shipped: Shipped) -> None:
+    """Run all rules over everything, and read every file anew."""
+    found = evaluate(shipped.plan, shipped.resources, files=shipped.files, today=DAY)
+    if any(finding.status == "broken" for finding in found):
+        sys.exit("a rule is broken: the figure would be none")
+
+
+def with_nodes(shipped: Shipped, count: int) -> Shipped:
+    """Return the stack with so many nodes, each with a template and an instance of its own."""
+    first = [one for one in shipped.resources if one.type in PER_NODE]
+    rest = [one for one in shipped.resources if one.type not in PER_NODE]
+    (node,) = shipped.plan.nodes
+    nodes = tuple(msgspec.structs.replace(node, name=f"node-{number}") for number in range(count))
+    resources = [_renamed(one, number) for number in range(count) for one in first]
+    return Shipped(msgspec.structs.replace(shipped.plan, nodes=nodes), (*rest, *resources), shipped.files)
+
+
+def _renamed(resource: Resource, number: int) -> Resource:
+    def name(text: str) -> str:
+        return text.replace("node-0", f"node-{number}")
+
+    return msgspec.structs.replace(
+        resource,
+        name=name(resource.name),
+        urn=name(resource.urn),
+        dependencies=tuple(map(name, resource.dependencies)),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""Whatever spoils a shipped stack is caught by a rule, or is listed as harmless with its reason."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from policies.rules import RULES
+from tests.policies.mutation import Depth, Mutant, families, mutants, originals, silent_rules
+from tests.policies.preview_program import ENDING, STACKS
+from tests.policies.stacks import Previewed
+
+pytestmark = pytest.mark.slow  # previews every stack, and judges thousands of mutants
+
+WHOLE = "2xh200 on aws"
+DEPTHS: dict[str, Depth] = {WHOLE: "place", "2xh200 on sandbox": "value", ENDING: "value"}
+"""The rest of the stacks differ little: one mutant of each family is made of them."""
+LEAST = 250
+
+CAUGHT: Counter[str] = Counter()
+"""Rule -> mutants that it caught, of all stacks that were tried so far in this process."""
+TRIED: set[str] = set()
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_every_mutant_is_caught_or_listed_as_harmless(previewed: Previewed, name: str) -> None:
+    missed, feared = judge(previewed, name)
+    assert not missed, f"{len(missed)} mutants pass: {missed[:20]}"
+    assert not feared, f"these are listed as harmless, and caught: {feared[:20]}"
+
+
+def judge(previewed: Previewed, name: str) -> tuple[list[str], list[str]]:
+    """Return the mutants that nobody catches, and those that were said to be harmless and are caught."""
+    known = frozenset().union(*(original.violations() for original in originals(name, previewed[name])))
+    missed: list[str] = []
+    feared: list[str] = []
+    for mutant in mutants(name, previewed[name], DEPTHS.get(name, "family")):
+        caught = mutant.violations() - known
+        CAUGHT.update({rule for rule, _, _ in caught})
+        if bool(caught) == bool(mutant.harmless):
+            (feared if caught else missed).append(mutant.what)
+    TRIED.add(name)
+    return missed, feared
+
+
+def test_every_rule_catches_something_or_says_why_not(previewed: Previewed) -> None:
+    """The report names the rules that catch nothing."""
+    for name in DEPTHS.keys() - TRIED:
+        judge(previewed, name)
+    idle = {rule.id for rule in RULES} - set(CAUGHT)
+    assert idle == set(silent_rules()), f"rules that catch no mutant: {sorted(idle)}"
+
+
+def test_there_are_enough_of_them(previewed: Previewed) -> None:
+    made: list[Mutant] = list(mutants(WHOLE, previewed[WHOLE], "value"))
+    assert len({mutant.what for mutant in made if not mutant.harmless}) >= LEAST
+    assert len(families()) >= 150
+    assert all(mutant.harmless.strip() for mutant in made if mutant.harmless)
