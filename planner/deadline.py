@@ -131,7 +131,8 @@ def plan_deadline(
     """
     if lifetime is None:
         return None
-    price, until = cost.usd_per_hour_on_aws, lifetime.until
+    machines, until = cost.usd_per_hour_on_aws, lifetime.until
+    price = None if machines is None else machines + cost.beside_usd_per_hour_on_aws
     if lifetime.max_cost_usd is not None:
         spent = deadline_for(lifetime.max_cost_usd, _limitable(price, cost, capacity), lifetime.since)
         until = min(until, spent) if until else spent

@@ -41,6 +41,7 @@ from planner.private_name import plan_private_name
 from planner.profile import Profile, TlsSection
 from planner.replica import engine_choice, fit_replica, in_flight
 from planner.services import Services
+from planner.standing import Standing, with_standing
 from planner.tags import PROFILE_TAG, STACK_TAG
 from planner.throughput import rates
 from planner.transfer import plan_bundle, transfer_decision
@@ -135,7 +136,23 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
     consumers = plan_consumers(profile, site.stack)
     bundle = plan_bundle(profile.bundle, served.weights_gib, host, catalogue)
     identity, tls = _identity(profile, site.stack), _tls(profile.tls, site.stack)
-    cost = hourly_cost(profile.aws, host, catalogue, nodes=placed.nodes, target=site.target)
+    logs, secrets = plan_logs(profile.aws.log_retention_days), _secrets(identity, tls, site.upstream)
+    private_name = plan_private_name(tls, site.stack, profile.aws.consumer_vpc_ids)
+    nodes = plan_nodes(profile, host, network, placed)
+    cost = with_standing(
+        hourly_cost(profile.aws, host, catalogue, nodes=placed.nodes, target=site.target),
+        Standing(
+            network=network,
+            nodes=nodes,
+            secrets=secrets,
+            logs=logs,
+            bundle=bundle,
+            consumers=consumers,
+            private_name=private_name,
+        ),
+        catalogue,
+        site.target,
+    )
     deadline = plan_deadline(site.lifetime, cost, profile.aws.capacity)
     alarm = plan_alarm(profile.lifetime, deadline)
     return Plan(
@@ -147,17 +164,17 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         account=plan_account(profile, site.stack, site.account),
         network=network,
         storage=plan_storage(),
-        logs=plan_logs(profile.aws.log_retention_days),
+        logs=logs,
         consumers=consumers,
         bundle=bundle,
-        private_name=plan_private_name(tls, site.stack, profile.aws.consumer_vpc_ids),
-        nodes=plan_nodes(profile, host, network, placed),
+        private_name=private_name,
+        nodes=nodes,
         services=_services(builder, site, network=network, model=served, engine=engine, metrics=metrics),
         gateway=_gateway(profile, served),
         identity=identity,
         tls=tls,
         metrics=metrics,
-        secrets=_secrets(identity, tls, site.upstream),
+        secrets=secrets,
         upstream=site.upstream,
         tags={PROFILE_TAG: profile.name, STACK_TAG: site.stack, **profile.tags},
         cost=cost,
