@@ -154,7 +154,7 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         site.target,
     )
     deadline = plan_deadline(site.lifetime, cost, profile.aws.capacity)
-    alarm = plan_alarm(profile.lifetime, deadline)
+    alarm = plan_alarm(profile.lifetime, deadline, profile.aws.region)
     return Plan(
         stack=site.stack,
         profile=profile.name,
