@@ -38,7 +38,7 @@ def rehearse(
 
     Up, a look at everything, up again, down, sweep: the program that makes the real stack, against an emulated account
     of its own that ends with the command. Nothing outside this machine is reached, and no stack of yours is touched.
-    With --ttl, or a profile that has one, it is the life of a stack with a deadline, whose nodes come from Auto Scaling.
+    With --ttl, or a profile that has one, the stack has a deadline, and its nodes come from Auto Scaling.
     Without --fault, every fault is tried; with --kill-each-call alone, only the kills. Exits with 1 if something did
     not hold, with 5 if anything was left in the account.
 
