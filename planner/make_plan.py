@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from planner.account import plan_account, plan_storage
+from planner.account import check_tag_keys, plan_account, plan_storage
 from planner.capacity import capacity_decision
 from planner.catalogue import Catalogue, Gpu
 from planner.consumers import consumer_decisions, plan_consumers
@@ -154,6 +154,8 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         site.target,
     )
     deadline = plan_deadline(site.lifetime, cost, profile.aws.capacity)
+    if deadline:
+        check_tag_keys(profile.tags)
     alarm = plan_alarm(profile.lifetime, deadline, profile.aws.region)
     return Plan(
         stack=site.stack,

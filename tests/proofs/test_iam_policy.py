@@ -109,7 +109,7 @@ def wanted(gateway: str = GATEWAY, peer: str = PEER) -> dict[str, Wanted]:
         "shipped": Wanted(profile),
         "spanning": Wanted(profile, change=lambda plan: spanning(plan, "p5en.48xlarge")),
         "deadline": Wanted(profile, lifetime=Lifetime(since=now, until=now + timedelta(hours=8)), change=alarmed),
-        "consumers": Wanted(consumers_profile(**joined(gateway, peer))),
+        "consumers": Wanted(consumers_profile(consumer_vpc_ids=[peer], **joined(gateway, peer))),
     }
 
 

@@ -95,7 +95,7 @@ def test_a_stack_with_a_deadline_is_made_again_and_ends_with_nothing_left() -> N
         f"response-lost@{call}"
         for call in ("CreateAutoScalingGroup", "PutScheduledUpdateGroupAction", "SetDesiredCapacity")
     )
-    faults = (*lost, "node-terminated-by-hand", "internal-error")
+    faults = (*lost, "instance-terminated-by-hand", "internal-error")
     report = rehearse(msgspec.structs.replace(DEADLINE, faults=faults), Silent())
     assert failures(report) == []
     assert [run.outcome for run in report.runs] == ["went on", *["went on"] * len(lost), "repaired", "went on"]
