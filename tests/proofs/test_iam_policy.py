@@ -52,6 +52,8 @@ ELSEWHERE = {
 }
 """Actions that no life here comes to -> what it takes."""
 OPERATIONS = {name: name.partition(":")[2] for name in ELSEWHERE} | {"s3:ListMultipartUploadParts": "ListParts"}
+MOST_ATTACHED = 10
+"""Managed policies of a role or user, unless a higher quota was asked for (IAM quotas)."""
 LifeOf = Callable[[str], Life]
 ACCOUNT = "123456789012"
 TABLE = load_actions()
@@ -273,6 +275,23 @@ def test_the_policies_of_a_profile_pass_the_linter_and_fit(profile: str) -> None
     for policy in report.policies:
         assert len(json.dumps(policy.document, separators=(",", ":"))) <= LONGEST
         assert linter.faults("identity", policy.document) == []
+
+
+@pytest.mark.parametrize("life", LIVES)
+def test_the_policies_of_every_kind_of_stack_pass_the_linter_and_can_all_be_attached(life: str) -> None:
+    plan, types = planned(life)
+    policies = operator_policy(plan, ACCOUNT, types, buys=True).policies
+    assert len(policies) <= MOST_ATTACHED
+    for policy in policies:
+        assert len(json.dumps(policy.document, separators=(",", ":"))) <= LONGEST
+        assert linter.faults("identity", policy.document) == []
+
+
+def test_a_stack_with_a_deadline_may_make_what_follows_its_nodes() -> None:
+    plan, types = planned("deadline")
+    assert {"aws:route53/zone:Zone", "aws:autoscaling/group:Group"} <= types
+    assert "route53:CreateHostedZone" in operations_of(plan, types)
+    assert "autoscaling:SetDesiredCapacity" not in operations_of(*planned("shipped"))
 
 
 def test_roles_are_passed_to_two_services_and_by_the_stacks_name_alone() -> None:
