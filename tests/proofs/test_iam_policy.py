@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from botocore import xform_name
 
 import lifecycle
 from lifecycle.exposure.verb import resources_of
@@ -47,6 +48,7 @@ ELSEWHERE = {
     "ec2:DisassociateAddress": "an address that somebody attached",
     "ec2:ModifyCapacityReservation": "a reservation that the stack was given, and that ends with it",
     "ec2:RejectVpcEndpointConnections": "consumers who are connected when the service goes",
+    "route53:AssociateVPCWithHostedZone": "networks of consumers that are to know the stack's name",
     "ec2:RunInstances": "with a deadline it is Auto Scaling that calls it, for those alone who may",
     "s3:ListMultipartUploadParts": "an upload that was interrupted",
 }
@@ -199,7 +201,7 @@ def test_the_verbs_use_nothing_outside_the_policy_and_the_policy_holds_nothing_t
 
 @pytest.mark.parametrize("action", sorted(ELSEWHERE))
 def test_what_no_life_comes_to_is_called_somewhere(action: str) -> None:
-    called_there = re.sub(r"(?<!^)(?=[A-Z])", "_", OPERATIONS[action]).lower()
+    called_there = xform_name(OPERATIONS[action])
     root = Path(lifecycle.__file__).parents[1]
     sources = (file for folder in ("lifecycle", "sandbox/handlers") for file in (root / folder).rglob("*.py"))
     assert any(re.search(rf"\b{called_there}\b", source.read_text()) for source in sources)
