@@ -40,7 +40,7 @@ def agree_to_bill(report: PlanReport, *, yes: bool, max_cost: float | None) -> b
         return True
     if max_cost is not None:
         check_bill(report.bill, max_cost)
-    if yes and (max_cost is not None or report.bill.worst_usd == 0):
+    if yes and (max_cost is not None or report.bill.usd_per_hour == 0):
         return True
     if yes or not sys.stdin.isatty():
         raise UsageError(
@@ -131,7 +131,11 @@ def bill_rows(bill: Bill) -> list[tuple[str, str]]:
         return [("price", "unknown: the catalogue has none for these machines")]
     until = f"in {bill.hours:g} h" if bill.ends else f"in a month ({bill.hours:g} h): nothing stops it by itself"
     return [
-        ("per hour", f"{bill.usd_per_hour:,.2f} USD, for the machines; disks, endpoints and logs come on top"),
-        ("per day", f"{bill.usd_per_day:,.2f} USD"),
+        ("per hour", f"{bill.usd_per_hour:,.2f} USD, for the machines"),
+        ("per day", f"{bill.usd_per_day:,.2f} USD, for the machines"),
+        (
+            "beside them",
+            f"{bill.beside_usd_per_hour * 24:,.2f} USD per day, for endpoints, disks, key, logs; not traffic",
+        ),
         ("worst case", f"{bill.worst_usd:,.2f} USD {until}"),
     ]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lifecycle.planning import PlanReport
     from lifecycle.stack import Stack
     from lifecycle.up_report import UpReport
-    from planner.plan import CostPlan, DeadlinePlan
+    from planner.plan import CostPlan, DeadlinePlan, StandingCost
 
 
 def price(cost: CostPlan) -> str:
@@ -22,6 +22,24 @@ def price(cost: CostPlan) -> str:
         return f"unknown: {cost.basis}"
     sure = "" if cost.verified else ", not from a primary source"
     return f"{cost.usd_per_hour_on_aws:.2f} USD/h: {cost.basis} of {cost.as_of}{sure}"
+
+
+def beside(lines: tuple[StandingCost, ...]) -> list[RenderableType]:
+    """Lay out what a stack on AWS has beside its machines, and what that costs."""
+    from cli.show import table
+
+    if not lines:
+        return []
+    rows = [
+        (
+            line.what,
+            f"{line.count:g}",
+            "unknown" if line.usd_per_month is None else f"{line.usd_per_month:,.2f}",
+            " ".join(filter(None, (line.source, line.as_of, "" if line.verified else "(unverified)"))),
+        )
+        for line in lines
+    ]
+    return [table(["beside the machines, on AWS", "count", "USD/month", "source"], rows)]
 
 
 def at_most(deadline: DeadlinePlan | None) -> list[str]:
@@ -95,6 +113,7 @@ def plan_page(report: PlanReport) -> list[RenderableType]:
         page.append(f"Weights to the bucket over this line: {taking} (`deploy bundle push`)")
     if plan.target == "metal":
         return [*page, card("On hosts", hosts_told(report), style="yellow")]
+    page += beside(plan.cost.beside)
     if plan.target == "sandbox":
         return [*page, f"Cost: nothing in the sandbox. On AWS: {price(plan.cost)}", *at_most(plan.deadline)]
     return [*page, card("On AWS", [*told(report), *_room(report.room), ("price", price(plan.cost))], style="yellow")]

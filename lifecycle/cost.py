@@ -11,6 +11,7 @@ from lifecycle.model_config import config_of
 from lifecycle.planning import accepting
 from lifecycle.prices import priced_catalogue
 from lifecycle.profiles import load_profile
+from planner.catalogue import Catalogue
 from planner.cost import (
     NOT_COUNTED,
     TARGETS,
@@ -20,8 +21,10 @@ from planner.cost import (
     throughput_of,
     ways,
 )
-from planner.errors import UsageError
+from planner.errors import PlanError, UsageError
+from planner.make_plan import Site, make_plan
 from planner.model_choice import choose_model
+from planner.plan import StandingCost
 from planner.profile import DemandSection, Profile
 from planner.replica import fit_replica
 from planner.throughput import basis
@@ -85,12 +88,24 @@ def cost_report(
         gpus_per_replica=wanted.count,
         ways=found,
         unpriced=unpriced,
+        beside=() if place == "metal" else _beside(profile, catalogue),
         tokens_per_s=full.rounded(1) if full else None,
         utilisation=round(share, 4),
         utilisation_basis=why,
         basis=basis(work.replica) if work.replica else NO_SPEED,
         not_counted=NOT_COUNTED,
     )
+
+
+def _beside(profile: Profile, catalogue: Catalogue) -> tuple[StandingCost, ...]:
+    """Return what a stack of the profile has beside its machines; nothing where it cannot be planned on AWS."""
+    anywhere = msgspec.structs.replace(profile.aws, capacity="on-demand", reservation_id="")
+    wanted = msgspec.structs.replace(profile, aws=anywhere)
+    try:
+        site = Site(stack="default", model_config=config_of(profile.model))
+        return make_plan(wanted, catalogue, site).cost.beside
+    except PlanError:
+        return ()
 
 
 def with_demand(profile: Profile, fields: Mapping[str, str]) -> Profile:

@@ -66,7 +66,7 @@ def drift(home: StackHome, progress: Progress) -> DriftReport:
         changed = provisioner.drift()
     with progress.step("what nobody knows"):
         known = provisioner.resources()
-        added, unseen = _added(place, known)
+        added, unseen = added_by_hand(place, known)
     planned = tuple(change for change in provisioner.preview().changes if change.op != "same")
     return DriftReport(
         ok=not (changed or added or unseen),
@@ -81,8 +81,14 @@ def drift(home: StackHome, progress: Progress) -> DriftReport:
     )
 
 
-def _added(place: Place, known: Iterable[Resource]) -> tuple[tuple[Added, ...], tuple[str, ...]]:
-    """Return what the state does not know, and why some of it could not be looked at."""
+def added_by_hand(place: Place, known: Iterable[Resource]) -> tuple[tuple[Added, ...], tuple[str, ...]]:
+    """Return what the state does not know, and why some of it could not be looked at.
+
+    Args:
+        place: the account, and the stack whose things are looked for.
+        known: the resources as the state has them.
+
+    """
     resources = tuple(known)
     ids = ids_of(resources)
     looked = look(place)

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 import msgspec
 
 from lifecycle import switches
+from lifecycle.aws.account import check_account
+from lifecycle.aws.session import AwsSession
 from lifecycle.home import StackHome
 from lifecycle.journal import Journal
 from lifecycle.lifetime import asked_lifetime, refuse_expired
@@ -67,12 +69,15 @@ def extend(
         agree: shown the plan as it is and as it is to be; False stops.
 
     Raises:
-        DeployError: the stack has no deadline, or it has passed, or the new one is not later; or it was not agreed to.
+        DeployError: the stack has no deadline, or it has passed, or the new one is not later; or it was not agreed to;
+            or the credentials are of another account.
 
     """
     now = now or datetime.now(UTC)
     with hold(home, "extend"):
         stack = Stack.load(home, progress)
+        if stack.plan.target == "aws":
+            check_account(AwsSession(stack.plan.network.region), stack.plan.account.number)
         kept, plan = _longer(stack, longer, now)
         if not agree(stack.plan, plan):
             raise DeployError("not agreed: the deadline stays as it is", hint="", code="not_agreed")

@@ -31,12 +31,20 @@ PROGRAM = Path(__file__).resolve().parent.parent / "stacks"
 class Provisioner:
     """Runs the program with one of the engines. Its program is heavy to import (Pulumi) and imported when it runs."""
 
-    def __init__(self, plan: Plan, home: StackHome, progress: Progress, engines: Engines | None = None) -> None:
-        """Make one; `engines` takes the place of the target's own."""
+    def __init__(
+        self,
+        plan: Plan,
+        home: StackHome,
+        progress: Progress,
+        engines: Engines | None = None,
+        clients: Clients | None = None,
+    ) -> None:
+        """Make one; `engines` and `clients` take the place of the target's own."""
         self.plan = plan
         self.home = home
         self.progress = progress
         self.engines = engines or ENGINES[plan.target]
+        self._clients = clients
 
     def preview(self) -> Preview:
         """Return what the program would register and change, touching nothing.
@@ -131,6 +139,8 @@ class Provisioner:
 
     def clients(self) -> Clients:
         """Return clients of the account."""
+        if self._clients:
+            return self._clients
         return emulated_clients(self.plan) if self.plan.target == "sandbox" else AwsSession(self.plan.network.region)
 
     def account_answers(self) -> bool:
@@ -163,8 +173,8 @@ class Provisioner:
     def _fingerprint(self) -> str:
         """Return a hash of all that the program's registrations depend on."""
         digest = hashlib.sha256(to_json(self.plan).encode())
-        for path in sorted(PROGRAM.glob("*.py")):
-            digest.update(path.name.encode() + b"\0" + path.read_bytes())
+        for path in sorted(PROGRAM.rglob("*.py")):
+            digest.update(str(path.relative_to(PROGRAM)).encode() + b"\0" + path.read_bytes())
         return digest.hexdigest()
 
     def _program(self) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+
 from planner.errors import PlanError
 from planner.partitions import partition_of
 from planner.plan import AccountPlan, StoragePlan
@@ -11,6 +14,8 @@ LONGEST_ROLE_NAME = 64
 """Characters of a role's name (API CreateRole)."""
 LONGEST_ROLE = "-flows"
 """End of the longest of the stack's role names."""
+SHOWN_KEY = re.compile(r"(?!(?:\.{1,2}|_index)\Z)[A-Za-z0-9_+=,.@:-]+")
+"""Keys of tags that an instance's metadata service shows."""
 OLD_VERSIONS_DAYS = 30
 UNFINISHED_UPLOADS_DAYS = 7
 
@@ -55,6 +60,24 @@ def plan_account(profile: Profile, stack: str, number: str = "") -> AccountPlan:
     return AccountPlan(
         permission_boundary=asked.permission_boundary, role_name_prefix=asked.role_name_prefix, number=number
     )
+
+
+def check_tag_keys(tags: Iterable[str]) -> None:
+    """Refuse tags that an instance cannot show to itself: a node with a deadline reads it from its own tags.
+
+    EC2 user guide, "View tags for your EC2 instances using instance metadata": EC2 launches nothing then.
+
+    Raises:
+        PlanError: a key has other characters than the metadata service takes.
+
+    """
+    if strange := sorted(key for key in tags if not SHOWN_KEY.fullmatch(key)):
+        raise PlanError(
+            f"[tags]: {', '.join(strange)} cannot be on a node with a deadline",
+            hint="Its keys may have letters, digits and -_+=,.@: only, because it reads the deadline from its tags. "
+            "Name the tag otherwise, or leave the deadline out.",
+            code="tag_not_shown",
+        )
 
 
 def plan_storage() -> StoragePlan:

@@ -10,24 +10,28 @@ from planner.plan import CostPlan
 
 
 class Bill(msgspec.Struct, frozen=True, kw_only=True):
-    """What the machines of a stack cost from now on. None where no price is known.
+    """What a stack costs from now on. None where no price of its machines is known.
 
     Attributes:
+        usd_per_hour: of the machines.
+        usd_per_day: of the machines.
+        beside_usd_per_hour: of what it has beside them, as far as prices are known; traffic comes on top.
         hours: how long they run: until the deadline, or for a month where there is none.
         ends: something stops them after `hours`; otherwise a person must.
-        worst_usd: for all of these hours.
+        worst_usd: for all of these hours, and all of the stack.
 
     """
 
     usd_per_hour: float | None
     usd_per_day: float | None
+    beside_usd_per_hour: float
     hours: float
     ends: bool
     worst_usd: float | None
 
 
 def bill(cost: CostPlan, hours: float | None = None) -> Bill:
-    """Add up what the machines cost.
+    """Add up what the machines cost, and what is beside them.
 
     Args:
         cost: of the plan.
@@ -40,7 +44,8 @@ def bill(cost: CostPlan, hours: float | None = None) -> Bill:
         usd_per_day=None if price is None else price * 24,
         hours=run,
         ends=hours is not None,
-        worst_usd=None if price is None else price * run,
+        beside_usd_per_hour=cost.beside_usd_per_hour,
+        worst_usd=None if price is None else (price + cost.beside_usd_per_hour) * run,
     )
 
 

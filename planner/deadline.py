@@ -9,6 +9,7 @@ import msgspec
 
 from planner.capacity import moment
 from planner.errors import PlanError
+from planner.partitions import partition_of
 from planner.plan import AlarmPlan, CostPlan, DeadlinePlan, Decision
 from planner.profile import LifetimeSection
 from planner.tags import STACK_TAG
@@ -131,7 +132,8 @@ def plan_deadline(
     """
     if lifetime is None:
         return None
-    price, until = cost.usd_per_hour_on_aws, lifetime.until
+    machines, until = cost.usd_per_hour_on_aws, lifetime.until
+    price = None if machines is None else machines + cost.beside_usd_per_hour_on_aws
     if lifetime.max_cost_usd is not None:
         spent = deadline_for(lifetime.max_cost_usd, _limitable(price, cost, capacity), lifetime.since)
         until = min(until, spent) if until else spent
@@ -161,15 +163,20 @@ def _limitable(price: float | None, cost: CostPlan, capacity: str) -> float:
     return price
 
 
-def plan_alarm(section: LifetimeSection, deadline: DeadlinePlan | None) -> AlarmPlan | None:
+def plan_alarm(section: LifetimeSection, deadline: DeadlinePlan | None, region: str) -> AlarmPlan | None:
     """Settle who is told of costs.
 
     Raises:
-        PlanError: nobody says of how much.
+        PlanError: nobody says of how much, or the region's partition has no budgets.
 
     """
     if not section.alarm_emails:
         return None
+    if not partition_of(region).budgets:
+        raise PlanError(
+            f"`lifetime.alarm_emails`: AWS Budgets is not in {partition_of(region).name}, where {region} lies",
+            hint="Leave the addresses out, and put a budget into the account that the costs are billed to.",
+        )
     if deadline is None or deadline.max_cost_usd is None:
         raise PlanError(
             "`lifetime.alarm_emails`: nobody says of what costs to tell",

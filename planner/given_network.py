@@ -8,6 +8,7 @@ import msgspec
 
 from planner.errors import PlanError
 from planner.networks import is_private
+from planner.partitions import endpoint_service
 from planner.plan import Plan
 
 Known = str | None
@@ -122,8 +123,8 @@ def _endpoints(plan: Plan, facts: GivenFacts) -> Iterator[str]:
         gateway, name = endpoint.service in plan.network.gateway_endpoints, f"{endpoint.id} ({endpoint.service})"
         if endpoint.vpc_id not in (None, facts.vpc.id):
             yield f"{name} is not in {facts.vpc.id} but in {endpoint.vpc_id}"
-        wanted = f"com.amazonaws.{plan.network.region}.{endpoint.service}"
-        if endpoint.service_name is not None and endpoint.service_name.removeprefix("cn.") != wanted:
+        wanted = endpoint_service(endpoint.service, plan.network.region, gateway=gateway)
+        if endpoint.service_name not in (None, wanted):
             yield f"{name} is an endpoint of {endpoint.service_name}, not of {wanted}"
         if endpoint.state not in (None, "available"):
             yield f"{name} is {endpoint.state}, not available"

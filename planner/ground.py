@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from planner.account import plan_account
+from planner.account import check_tag_keys, plan_account
 from planner.capacity import capacity_decision
 from planner.catalogue import Catalogue, Gpu, Host
 from planner.consumers import consumer_decisions, plan_consumers
@@ -32,12 +32,16 @@ from planner.plan import (
     Decision,
     GivenNetworkPlan,
     HostPlan,
+    LogsPlan,
     NetworkPlan,
     NodePlan,
+    PrivateNamePlan,
+    SecretRef,
     Target,
 )
 from planner.profile import Profile
 from planner.replica import FittedReplica
+from planner.standing import Standing, with_standing
 from planner.transfer import plan_bundle, transfer_decision
 
 
@@ -72,6 +76,9 @@ class Land(msgspec.Struct, frozen=True, kw_only=True):
     account: str
     lifetime: Lifetime | None
     hosts: tuple[HostPlan, ...]
+    logs: LogsPlan
+    secrets: tuple[SecretRef, ...]
+    private_name: PrivateNamePlan | None
 
 
 Settle = Callable[[FittedReplica, float], Ground]
@@ -123,16 +130,32 @@ def _account(
     network = plan_network(profile, machine)
     consumers = plan_consumers(profile, land.stack)
     bundle = plan_bundle(profile.bundle, weights_gib, machine, catalogue)
-    cost = hourly_cost(profile.aws, machine, catalogue, nodes=placed.nodes, target=land.target)
+    nodes = plan_nodes(profile, machine, network, placed)
+    cost = with_standing(
+        hourly_cost(profile.aws, machine, catalogue, nodes=placed.nodes, target=land.target),
+        Standing(
+            network=network,
+            nodes=nodes,
+            secrets=land.secrets,
+            logs=land.logs,
+            bundle=bundle,
+            consumers=consumers,
+            private_name=land.private_name,
+        ),
+        catalogue,
+        land.target,
+    )
     deadline = plan_deadline(land.lifetime, cost, profile.aws.capacity)
-    alarm = plan_alarm(profile.lifetime, deadline)
+    if deadline:
+        check_tag_keys(profile.tags)
+    alarm = plan_alarm(profile.lifetime, deadline, profile.aws.region)
     return Ground(
         replicas=placed.replicas,
         account=plan_account(profile, land.stack, land.account),
         network=network,
         bundle=bundle,
         consumers=consumers,
-        nodes=plan_nodes(profile, machine, network, placed),
+        nodes=nodes,
         cost=cost,
         deadline=deadline,
         alarm=alarm,

@@ -99,8 +99,16 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
     _check_stand_in(profile, site)
     gpu = catalogue.gpu(profile.hardware.gpu)
     chosen = choose_model(profile.model, catalogue, site.model_config)
+    identity, tls = _identity(profile, site.stack), _tls(profile.tls, site)
     land = Land(
-        stack=site.stack, target=site.target, account=site.account, lifetime=site.lifetime, hosts=tuple(site.hosts)
+        stack=site.stack,
+        target=site.target,
+        account=site.account,
+        lifetime=site.lifetime,
+        hosts=tuple(site.hosts),
+        logs=plan_logs(profile.aws.log_retention_days),
+        secrets=_secrets(identity, tls, site.upstream),
+        private_name=plan_private_name(tls, site.stack, profile.aws.consumer_vpc_ids),
     )
     host, settle = find_machine(profile, catalogue, gpu, land)
     fitted = fit_replica(profile, chosen, gpu, host)
@@ -142,8 +150,6 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
     metrics = MetricsPlan(
         retention_days=profile.metrics.retention_days, scrape_interval_s=profile.metrics.scrape_interval_s
     )
-    identity, tls = _identity(profile, site.stack), _tls(profile.tls, site)
-    consumer_vpcs = profile.aws.consumer_vpc_ids
     return Plan(
         stack=site.stack,
         profile=profile.name,
@@ -153,10 +159,10 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         account=ground.account,
         network=ground.network,
         storage=plan_storage(),
-        logs=plan_logs(profile.aws.log_retention_days),
+        logs=land.logs,
         consumers=ground.consumers,
         bundle=ground.bundle,
-        private_name=None if site.target == "metal" else plan_private_name(tls, site.stack, consumer_vpcs),
+        private_name=None if site.target == "metal" else land.private_name,
         nodes=ground.nodes,
         hosts=ground.hosts,
         services=(
@@ -167,7 +173,7 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         identity=identity,
         tls=tls,
         metrics=metrics,
-        secrets=_secrets(identity, tls, site.upstream),
+        secrets=secrets,
         upstream=site.upstream,
         tags={PROFILE_TAG: profile.name, STACK_TAG: site.stack, **profile.tags},
         cost=ground.cost,

@@ -419,6 +419,20 @@ class MetricsPlan(Record, frozen=True, kw_only=True):
     scrape_interval_s: int
 
 
+class StandingCost(Record, frozen=True, kw_only=True):
+    """What one kind of thing costs beside the machines, as long as the stack is there; traffic comes on top."""
+
+    what: str
+    count: float
+    usd_per_month: float | None
+    """Of all of them together; None where no price is known."""
+    source: str
+    as_of: str
+    """Date of the price, ISO 8601; empty where there is none to date."""
+    verified: bool
+    """From a primary source."""
+
+
 class CostPlan(Record, frozen=True, kw_only=True):
     """What it would cost by the hour, and how sure that is."""
 
@@ -431,6 +445,12 @@ class CostPlan(Record, frozen=True, kw_only=True):
     """Date of the price, ISO 8601."""
     verified: bool
     """From a primary source."""
+    beside: tuple[StandingCost, ...] = ()
+    """What the stack has on AWS beside its machines."""
+    beside_usd_per_hour: float = 0.0
+    """What that costs on this target, as far as prices are known."""
+    beside_usd_per_hour_on_aws: float = 0.0
+    """What it costs on AWS."""
 
 
 class DeadlinePlan(Record, frozen=True, kw_only=True):

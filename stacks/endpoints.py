@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import pulumi
 import pulumi_aws as aws
 
+from planner.partitions import endpoint_service
 from planner.plan import Plan
 from stacks.account import Account
 from stacks.endpoint_policies import bundle_only, interface_policy
@@ -32,7 +33,7 @@ class GatewayEndpoints(pulumi.ComponentResource):
             endpoint = aws.ec2.VpcEndpoint(
                 f"{name}-{service}",
                 vpc_id=vpc_id,
-                service_name=f"com.amazonaws.{account.region}.{service}",
+                service_name=endpoint_service(service, account.region, gateway=True),
                 vpc_endpoint_type="Gateway",
                 route_table_ids=list(route_table_ids),
                 policy=json.dumps(bundle_only(plan, account)),
@@ -62,7 +63,7 @@ class InterfaceEndpoints(pulumi.ComponentResource):
             aws.ec2.VpcEndpoint(
                 f"{name}-{service}",
                 vpc_id=vpc_id,
-                service_name=f"com.amazonaws.{account.region}.{service}",
+                service_name=endpoint_service(service, account.region),
                 vpc_endpoint_type="Interface",
                 subnet_ids=list(subnet_ids),
                 security_group_ids=[security_group_id],

@@ -85,7 +85,7 @@ def key_policy(account: Account, plan: Plan) -> dict[str, object]:
 
     What is said of the account's root is a permission to delegate: the account's own IAM policies say to whom. Nobody
     opens anything with the key itself, only by way of the services that hold what it encrypts.
-    With a deadline, Auto Scaling starts the node and its disk.
+    With a deadline, Auto Scaling starts the node and its disk; spot machines are started by EC2's service for them.
     """
     root = {"AWS": f"arn:{account.partition}:iam::{account.id}:root"}
     disks = {"StringEquals": {"kms:ViaService": via_services(account, "ec2")}}
@@ -106,25 +106,38 @@ def key_policy(account: Account, plan: Plan) -> dict[str, object]:
             allow(
                 "LogsOfThisStack",
                 {"Service": f"logs.{account.region}.{account.dns_suffix}"},
-                ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo"],
+                _LOGS,
                 own_logs,
             ),
-            *(_auto_scaling(account) if plan.deadline else ()),
+            *(_started_by("AutoScaling", _AUTO_SCALING, account) if plan.deadline else ()),
+            *(_started_by("Spot", _SPOT, account) if any(node.capacity == "spot" for node in plan.nodes) else ()),
         ],
     }
 
 
-def _auto_scaling(account: Account) -> list[dict[str, object]]:
-    """Return what Auto Scaling needs to start machines with encrypted disks.
+_LOGS = (
+    "kms:Decrypt",
+    "kms:Encrypt",
+    "kms:GenerateDataKey",
+    "kms:GenerateDataKeyWithoutPlaintext",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
+)
+"""What CloudWatch Logs does with a log group's key (its user guide, "Encrypt log data using AWS KMS")."""
 
-    From its user guide, "Required AWS KMS key policy for use with encrypted volumes". Its role is named by a condition
-    and not as a principal: KMS refuses a policy that names a role which does not exist yet, and AWS makes this one with
-    the account's first group.
+_AUTO_SCALING = "autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"
+"""Auto Scaling user guide, "Required AWS KMS key policy for use with encrypted volumes"."""
+_SPOT = "spot.amazonaws.com/AWSServiceRoleForEC2Spot"
+"""EC2 user guide, "Service-linked role for Spot Instance requests", on customer managed keys."""
+
+
+def _started_by(who: str, name: str, account: Account) -> list[dict[str, object]]:
+    """Return what a service that starts machines in its own name needs for their encrypted disks.
+
+    Its role is named by a condition and not as a principal: KMS refuses a policy that names a role which does not exist
+    yet, and AWS makes these with the account's first group or spot request.
     """
-    role = (
-        f"arn:{account.partition}:iam::{account.id}:role/aws-service-role/autoscaling.amazonaws.com/"
-        "AWSServiceRoleForAutoScaling"
-    )
+    role = f"arn:{account.partition}:iam::{account.id}:role/aws-service-role/{name}"
     its_role: dict[str, dict[str, str]] = {
         "StringEquals": {"kms:CallerAccount": account.id},
         "ArnEquals": {"aws:PrincipalArn": role},
@@ -142,6 +155,6 @@ def _auto_scaling(account: Account) -> list[dict[str, object]]:
         }
 
     return [
-        allow("DisksOfAutoScaling", disks, its_role),
-        allow("GrantsOfAutoScaling", ["kms:CreateGrant"], {**its_role, "Bool": {"kms:GrantIsForAWSResource": "true"}}),
+        allow(f"DisksOf{who}", disks, its_role),
+        allow(f"GrantsOf{who}", ["kms:CreateGrant"], {**its_role, "Bool": {"kms:GrantIsForAWSResource": "true"}}),
     ]

@@ -60,6 +60,7 @@ def cost(
 def _page(report: CostReport) -> list[RenderableType]:
     """Lay out every way to have the machines, then what the figures rest on."""
     from cli.show import table
+    from cli.views import beside
 
     money = report.currency
     work = f"{report.replicas} replica{'s' if report.replicas > 1 else ''} of {report.gpus_per_replica} x {report.gpu}"
@@ -78,6 +79,7 @@ def _page(report: CostReport) -> list[RenderableType]:
         for way in _idle(report)
     ]
     page += [f"{way.host} of {way.provider} does not fit the data: {'; '.join(way.misfits)}." for way in _unfit(report)]
+    page += beside(report.beside)
     if report.unpriced:
         page.append(f"No price known: {', '.join(report.unpriced)}. Give yours with --prices.")
     if report.tokens_per_s:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.options import DEFAULT_STACK, Json, ProfileName, Stack
+from cli.options import DEFAULT_STACK, Json, ProfileName, Stack, Ttl
 
 
 def iam_policy(
@@ -25,11 +25,21 @@ def iam_policy(
             show_default=False,
         ),
     ] = None,
+    ttl: Ttl = "",
+    buys: Annotated[
+        bool,
+        typer.Option(
+            "--buy-capacity", help="Allow `capacity buy` and `capacity extend` as well, which spend money up front."
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Print the smallest IAM policies under which `up`, `verify` and `down` of a profile run on AWS.
+    """Print the smallest IAM policies under which the verbs that work on a profile's stack run on AWS.
 
-    Made from the calls that the verbs are recorded to make. What can be told by its tags must carry the stack's; what
+    They are for `up`, `verify`, `status`, `drift`, `extend`, `bundle push`, `ssh`, `connect`, `capacity find`, `down`,
+    `sweep` and `reap`. A stack with a deadline needs more than one without: give its --ttl where the profile has none.
+
+    Made from the calls that they are recorded to make. What can be told by its tags must carry the stack's; what
     cannot has the stack's name in its ARN. Attach all of them: IAM takes 6144 characters each.
 
     The way to the nodes is on the internet, guarded by IAM alone: tunnels are allowed to SSH's port at the nodes'
@@ -42,6 +52,7 @@ def iam_policy(
     Examples:
       deploy iam-policy --profile 2xh200 --account 123456789012
       deploy iam-policy --profile 2xh200 --account 123456789012 --from 203.0.113.0/24
+      deploy iam-policy --profile poc --ttl 8h --account 123456789012
       deploy iam-policy --profile 2xh200 --account 123456789012 --json | jq '.policies[0].document'
     """
     import json
@@ -52,9 +63,9 @@ def iam_policy(
     from lifecycle.operator_policy.verb import policy_of
     from lifecycle.planning import Request, decide
 
-    plan, kept = decide(Home.of_user().stack(stack), Request(profile=profile))
+    plan, kept = decide(Home.of_user().stack(stack), Request(profile=profile, ttl=ttl))
     with progress_view() as progress:
-        report = policy_of(plan, kept.profile, account, progress, networks=tuple(networks or ()))
+        report = policy_of(plan, kept.profile, account, progress, networks=tuple(networks or ()), buys=buys)
     if as_json:
         emit_json(report)
         return

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import Json, ProfileName
+from cli.options import Json, ProfileName, Ttl
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from lifecycle.rehearsal.records import RehearsalReport, Run
+    from planner.errors import DeployError
 
 
 def rehearse(
@@ -30,12 +31,14 @@ def rehearse(
     nodes: Annotated[
         int, typer.Option("--nodes", min=0, max=128, help="How many nodes; 0 for as many as the profile has.")
     ] = 0,
+    ttl: Ttl = "",
     as_json: Json = False,
 ) -> None:
     """Rehearse the AWS stack's whole life while things go wrong, and see that nothing is ever left.
 
     Up, a look at everything, up again, down, sweep: the program that makes the real stack, against an emulated account
     of its own that ends with the command. Nothing outside this machine is reached, and no stack of yours is touched.
+    With --ttl, or a profile that has one, the stack has a deadline, and its nodes come from Auto Scaling.
     Without --fault, every fault is tried; with --kill-each-call alone, only the kills. Exits with 1 if something did
     not hold, with 5 if anything was left in the account.
 
@@ -43,6 +46,7 @@ def rehearse(
     Examples:
       deploy rehearse --profile 2xh200
       deploy rehearse --profile 2xh200 --kill-each-call
+      deploy rehearse --profile poc --ttl 8h --kill-each-call
       deploy rehearse --profile ./mine.toml --fault response-lost@RunInstances --fault throttled --json
     """
     from cli.progress_view import progress_view
@@ -51,9 +55,12 @@ def rehearse(
     from lifecycle.rehearsal.rehearse import rehearse as run
     from planner.errors import DeployError, LeftoversError
 
-    wish = Wish(profile=profile, faults=tuple(fault or ()), kill_each_call=kill_each_call, nodes=nodes)
-    with progress_view() as progress:
-        report = run(wish, progress)
+    wish = Wish(profile=profile, faults=tuple(fault or ()), kill_each_call=kill_each_call, nodes=nodes, ttl=ttl)
+    try:
+        with progress_view() as progress:
+            report = run(wish, progress)
+    except KeyboardInterrupt:
+        raise _interrupted() from None
     left = sum(len(one.leftovers) for one in report.runs)
     if as_json:
         emit_json(report)
@@ -71,6 +78,20 @@ def rehearse(
         f"[green]{len(report.runs)} runs hold[/]: {report.up_calls} calls of up, {report.down_calls} of down, nothing "
         f"left in any account ({report.seconds:.0f} s)"
     )
+
+
+def _interrupted() -> DeployError:
+    """Say what Ctrl-C means here: there is no stack to go on with, or to take away."""
+    from planner.errors import DeployError, ExitCode
+
+    error = DeployError(
+        "interrupted: the rehearsal did not end, and proves nothing",
+        hint="Its account ended with it; no stack of yours and no account was touched. Run it again, or a part of it "
+        "with --fault NAME.",
+        code="interrupted",
+    )
+    error.exit_code = ExitCode.INTERRUPTED
+    return error
 
 
 def _table(report: RehearsalReport) -> RenderableType:

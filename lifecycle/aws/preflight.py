@@ -12,7 +12,9 @@ from lifecycle.aws.errors import told
 from lifecycle.aws.quotas import QuotaUse, check_offered, check_quota
 from lifecycle.aws.session import AwsSession
 from planner.capacity import Drain, Held, check_held, drain
+from planner.errors import DeployError
 from planner.plan import NodePlan, Plan
+from planner.tags import STACK_TAG
 
 
 class Room(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +52,8 @@ def room_for(session: AwsSession, plan: Plan, *, launched: Collection[str], now:
     nodes = tuple(node for node in plan.nodes if node.name not in launched)
     if not nodes:
         return Room(nodes=(), zones=())
+    if plan.network.given:
+        check_entrances(session, plan.network.given.vpc_id, plan.stack)
     zones = _zones(session, plan, nodes)
     wanted = tuple(zones[node.subnet] for node in nodes)
     check_offered(session, nodes[0].instance_type, tuple(sorted(set(wanted))))
@@ -65,6 +69,33 @@ def room_for(session: AwsSession, plan: Plan, *, launched: Collection[str], now:
         held=held,
         drain=drain(ends, plan.gateway.request_timeout_s) if ends else None,
     )
+
+
+def check_entrances(session: AwsSession, vpc_id: str, stack: str) -> None:
+    """Refuse a given network that has an EC2 Instance Connect Endpoint already: AWS lets a VPC have one.
+
+    EC2 user guide, "Quotas for EC2 Instance Connect Endpoint".
+
+    Raises:
+        DeployError: there is one, and it is not the stack's.
+
+    """
+    with told("ec2:DescribeInstanceConnectEndpoints", session.region):
+        pages = session.ec2.get_paginator("describe_instance_connect_endpoints").paginate(
+            Filters=[{"Name": "vpc-id", "Values": [vpc_id]}]
+        )
+        found = [one for page in pages for one in page["InstanceConnectEndpoints"]]
+    others = [
+        one["InstanceConnectEndpointId"]
+        for one in found
+        if one.get("State") != "delete-complete" and {"Key": STACK_TAG, "Value": stack} not in one.get("Tags", [])
+    ]
+    if others:
+        raise DeployError(
+            f"{vpc_id} has an EC2 Instance Connect Endpoint already: {', '.join(others)}; AWS lets a VPC have one",
+            hint="Nothing was created. Delete it if nobody needs it, or give another VPC in `aws.network`.",
+            code="entrance_taken",
+        )
 
 
 def _zones(session: AwsSession, plan: Plan, nodes: tuple[NodePlan, ...]) -> dict[str, str]:

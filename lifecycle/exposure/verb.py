@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from lifecycle.aws.account import check_account
+from lifecycle.aws.session import AwsSession
 from lifecycle.engines import PROJECT
 from lifecycle.home import StackHome
 from lifecycle.provision import Provisioner
@@ -36,9 +38,11 @@ def exposure_of_account(plan: Plan, home: StackHome, progress: Progress) -> Expo
     """Prove it of what is there, asked from the account and not from our own notes.
 
     Raises:
-        DeployError: the stack has no network, or its account does not answer.
+        DeployError: the stack has no network, its account does not answer, or the credentials are of another one.
 
     """
+    if plan.target == "aws":
+        check_account(AwsSession(plan.network.region), plan.account.number)
     made = Provisioner(plan, home, progress)
     vpc_id = _vpc_id(made, plan)
     if not made.account_answers():

@@ -34,6 +34,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """What it makes or changes must be bounded by the profile's permission boundary, where there is one."""
     implied: tuple[str, ...] = ()
     provider: bool = False
+    buys: bool = False
     why: str = ""
 
     @property

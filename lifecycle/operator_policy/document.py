@@ -1,4 +1,4 @@
-"""The smallest policy under which a profile's `up`, `verify` and `down` run, made from the table of actions."""
+"""The smallest policy under which the verbs run that work on a profile's stack, made from the table of actions."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from lifecycle.operator_policy.actions import Action, Table, load_actions
+from planner.consumers import balancer_name
 from planner.partitions import partition_of
 from planner.plan import Plan
 from planner.tags import STACK_TAG
@@ -55,7 +56,7 @@ class _Grant(msgspec.Struct, frozen=True):
 
 
 def operator_policy(
-    plan: Plan, account: str, types: Iterable[str], *, more: Iterable[Statement] = ()
+    plan: Plan, account: str, types: Iterable[str], *, more: Iterable[Statement] = (), buys: bool = False
 ) -> IamPolicyReport:
     """Return the policies for whoever runs the toolkit.
 
@@ -64,11 +65,16 @@ def operator_policy(
         account: number of the account.
         types: Pulumi types of the resources that the plan's program registers.
         more: statements of other parts, for example of the tunnel that administrators open.
+        buys: let Capacity Blocks be bought and extended, which are paid up front.
 
     """
     table = load_actions()
-    registered = {type_.rpartition(":")[2] for type_ in types}
-    needed = [action for action in table.policy.actions if not action.only or registered & {*action.only}]
+    there = {type_.rpartition(":")[2] for type_ in types} | {node.capacity for node in plan.nodes}
+    needed = [
+        action
+        for action in table.policy.actions
+        if (not action.only or there & {*action.only}) and (buys or not action.buys)
+    ]
     grants = [grant for action in needed for grant in _grants(action, table, plan, account)]
     statements = [*_statements(grants), *more]
     policies = tuple(
@@ -104,6 +110,7 @@ def _values(plan: Plan, account: str) -> dict[str, str]:
     partition = partition_of(region)
     return {
         "account": account,
+        "balancer": balancer_name(plan.stack),
         "dns_suffix": partition.dns_suffix,
         "partition": partition.name,
         "region": region,

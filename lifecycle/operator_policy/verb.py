@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from lifecycle.exposure.verb import resources_of
 from lifecycle.operator_policy.document import IamPolicyReport, operator_policy
 from planner.errors import UsageError
@@ -15,7 +17,13 @@ PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 
 
 def policy_of(
-    plan: Plan, profile: Profile, account: str, progress: Progress, *, networks: tuple[str, ...] = ()
+    plan: Plan,
+    profile: Profile,
+    account: str,
+    progress: Progress,
+    *,
+    networks: tuple[str, ...] = (),
+    buys: bool = False,
 ) -> IamPolicyReport:
     """Return what the operator of a plan needs to be allowed.
 
@@ -25,6 +33,7 @@ def policy_of(
         account: number of the account; empty for the profile's.
         progress: told what takes a moment.
         networks: whence administrators may open tunnels to the nodes; with none, they sign in with a second factor.
+        buys: let Capacity Blocks be bought and extended, which are paid up front.
 
     Raises:
         UsageError: nobody says which account.
@@ -39,8 +48,18 @@ def policy_of(
             code="no_account_number",
         )
     with progress.step("resources, imagined"):
-        types = {resource.type for resource in resources_of(plan)}
-    return operator_policy(plan, number, types, more=tunnel_statements(_scope(plan, number, networks)))
+        types = types_of(plan)
+    return operator_policy(plan, number, types, more=tunnel_statements(_scope(plan, number, networks)), buys=buys)
+
+
+def types_of(plan: Plan) -> frozenset[str]:
+    """Return the types of all that the plan's program registers in the end.
+
+    Nodes with a deadline are started after its first run, and what needs their addresses follows with the second: it is
+    what a stack without a deadline has from the beginning.
+    """
+    plans = [plan, msgspec.structs.replace(plan, deadline=None)] if plan.deadline else [plan]
+    return frozenset(resource.type for one in plans for resource in resources_of(one))
 
 
 def _scope(plan: Plan, account: str, networks: tuple[str, ...]) -> TunnelScope:

@@ -13,6 +13,10 @@ from sandbox.aws.inventory import items
 from sandbox.aws.layer import Layer
 
 _STORES: tuple[tuple[str, str], ...] = (
+    ("autoscaling", "autoscaling_groups"),
+    ("autoscaling", "scheduled_actions"),
+    ("elbv2", "load_balancers"),
+    ("elbv2", "target_groups"),
     ("iam", "roles"),
     ("iam", "instance_profiles"),
     ("logs", "groups"),
@@ -21,7 +25,7 @@ _STORES: tuple[tuple[str, str], ...] = (
     ("secretsmanager", "secrets"),
 )
 """Service, and the attribute of moto's backend that holds things by id."""
-_GLOBAL = {"iam", "route53", "s3"}
+_GLOBAL = {"budgets", "iam", "route53", "s3"}
 """Services whose state moto keeps by partition, not by region."""
 _GOES_WITH_ITS_OWNER = {"security-group-rule"}
 _WAITS_FOR_ITS_END = {"PendingDeletion", "PendingReplicaDeletion"}
@@ -31,7 +35,7 @@ _AWS_OWN = "alias/aws/"
 
 def belongings(layer: Layer, region: str) -> frozenset[tuple[str, str]]:
     """Return (kind, id) of everything that exists; what AWS shows for a while after its end is left out."""
-    return frozenset((*_ec2(layer, region), *_stored(region), *_keys(region)))
+    return frozenset((*_ec2(layer, region), *_stored(region), *_keys(region), *_budgets(region)))
 
 
 def _ec2(layer: Layer, region: str) -> Iterator[tuple[str, str]]:
@@ -46,6 +50,10 @@ def _stored(region: str) -> Iterator[tuple[str, str]]:
     for service, attribute in _STORES:
         for key in getattr(_backend(service, region), attribute):
             yield f"{service}:{attribute}", str(key)
+
+
+def _budgets(region: str) -> Iterator[tuple[str, str]]:
+    yield from (("budgets:budgets", name) for name in _backend("budgets", region).budgets.get(ACCOUNT_ID, ()))
 
 
 def _keys(region: str) -> Iterator[tuple[str, str]]:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from botocore.exceptions import ClientError
 
+from lifecycle import switches
 from lifecycle.engines import in_process_on
 from lifecycle.home import StackHome
 from lifecycle.provision import Provisioner
@@ -16,6 +17,7 @@ from lifecycle.sweeping.records import Place
 from lifecycle.sweeping.swept import Swept, ids_of, sweep
 from lifecycle.teardown_certificate import Leftover, leftovers_of
 from planner.errors import DeployError
+from planner.outputs import Outputs
 from planner.plan import Plan
 from planner.progress import Progress, Silent
 from sandbox.engine import Engine
@@ -70,15 +72,23 @@ class Life:
         """Read everything back; return in words what is not as it should be."""
         engine = self._engine()
         changed = [f"{one.type} {one.name} was changed by hand ({one.op})" for one in engine.drift()]
-        known = ids_of(engine.resources())
+        known = ids_of(engine.resources()) | {node.instance_id for node in self._outputs().nodes}
+        goes = _GOES_WITH_ITS_OWNER | ({"scheduled-action"} if self.plan.deadline else set())
         left = self._swept(delete=False).left
-        strange = [one for one in left if one.id not in known and one.kind not in _GOES_WITH_ITS_OWNER]
-        return (*changed, *(f"{one.kind} {one.id} exists and nothing knows it" for one in strange))
+        strange = [one for one in left if one.id not in known and one.kind not in goes]
+        lost = switches.missing(self.clients, self.plan)
+        return (
+            *changed,
+            *(f"{one.kind} {one.id} exists and nothing knows it" for one in strange),
+            *(f"{one.name} does not run" for one in lost),
+        )
 
     def change_by_hand(self, change: ByHand) -> None:
         """Do what somebody does behind the program's back."""
-        first = next(one for one in self._engine().resources() if one.type == change.resource)
-        getattr(self.clients.client(change.service), change.call)(**_filled(change.arguments, first.id))
+        found = (one.id for one in self._engine().resources() if one.type == change.resource)
+        # A node with a deadline is its group's, and no resource of the program.
+        first = next(found, self._outputs().nodes[0].instance_id)
+        getattr(self.clients.client(change.service), change.call)(**_filled(change.arguments, first))
 
     def down(self) -> Ended:
         """Take the stack away, then everything that carries its tag; never stop half way."""
@@ -93,6 +103,9 @@ class Life:
             return Ended(error="; ".join((*errors, f"the sweep could not look: {refused}")), swept=0, leftovers=())
         return Ended(error="; ".join(errors), swept=len(swept.deleted), leftovers=leftovers_of(swept))
 
+    def _outputs(self) -> Outputs:
+        return msgspec.json.decode(self.home.outputs.read_bytes(), type=Outputs)
+
     def _swept(self, *, delete: bool) -> Swept:
         place = Place(self.clients, account_of(self.clients), self.plan.stack)
         return sweep(place, Silent(), delete=delete, within_s=self.patience_s)
@@ -105,7 +118,7 @@ class Life:
             del progress
             return in_process_on(self.clients if connected else None, plan, home)
 
-        return Provisioner(self.plan, self.home, Silent(), engines)
+        return Provisioner(self.plan, self.home, Silent(), engines, self.clients)
 
 
 def _filled(value: Any, resource_id: str) -> Any:

@@ -10,11 +10,13 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
 import msgspec
 
+from lifecycle.lifetime import asked_lifetime
 from lifecycle.model_config import config_of
 from lifecycle.profiles import load_profile
 from lifecycle.rehearsal.records import KILL_AFTER, KILL_BEFORE, PLAIN, Assignment, RehearsalReport, Run, Verb
@@ -42,6 +44,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
             for none where the process is killed at each call.
         kill_each_call: kill the process at every call of `up` and of `down`.
         nodes: how many nodes; 0 for as many as the profile has.
+        ttl: how long the stack may live, for example `8h`; empty for what the profile says.
 
     """
 
@@ -49,6 +52,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     faults: tuple[str, ...] = ()
     kill_each_call: bool = False
     nodes: int = 0
+    ttl: str = ""
 
 
 def rehearse(wish: Wish, progress: Progress) -> RehearsalReport:
@@ -233,7 +237,8 @@ def _call(at: str, calls: tuple[str, ...]) -> str:
 
 def _plan(wish: Wish) -> Plan:
     profile, catalogue = load_profile(wish.profile), load_catalogue()
-    plan = make_plan(profile, catalogue, Site(stack=STACK, model_config=config_of(profile.model)))
+    lifetime = asked_lifetime(profile.lifetime, ttl=wish.ttl, until="", max_cost=None, now=datetime.now(UTC))
+    plan = make_plan(profile, catalogue, Site(stack=STACK, model_config=config_of(profile.model), lifetime=lifetime))
     if not wish.nodes:
         return plan
     host, _ = choose_host(profile, catalogue)

@@ -8,6 +8,8 @@ from typing import Any
 from lifecycle.sweeping.ec2 import Record, ec2_kind
 from lifecycle.sweeping.records import Kind, Place, Thing, pages, refs, tags_of
 
+_GROUP_TAG = "aws:autoscaling:groupName"
+"""Tag by which Auto Scaling says which of its groups an instance is of."""
 _PREPAID = "a Capacity Block is paid for up front: it cannot be cancelled, and ends by itself"
 
 
@@ -15,13 +17,14 @@ def _instance(place: Place) -> Iterator[Thing]:
     for page in pages(place.client("ec2"), "describe_instances"):
         for reservation in page["Reservations"]:
             for record in reservation["Instances"]:
-                state = record["State"]["Name"]
+                state, tags = record["State"]["Name"], tags_of(record.get("Tags"))
                 if state != "terminated":  # EC2 shows those, tags and all, for about an hour
                     yield Thing(
                         kind="instance",
                         id=record["InstanceId"],
-                        tags=tags_of(record.get("Tags")),
+                        tags=tags,
                         refs=refs(record.get("VpcId"), record.get("SubnetId"), record.get("ImageId")),
+                        owner=tags.get(_GROUP_TAG, ""),
                         going=state == "shutting-down",
                         detail=f"{record['InstanceType']}, {state}",
                         costs=() if state in {"stopped", "shutting-down"} else ((_capacity(record), 1),),

@@ -7,6 +7,7 @@ from typing import Any
 
 from lifecycle.sweeping.ec2 import goes_with_its_owner
 from lifecycle.sweeping.records import Kind, Place, Thing, pages, refs, tags_of
+from planner.partitions import partition_of
 
 _DEFAULT_GROUP = "default"
 """The schedule group that every account has, and that no stack makes."""
@@ -84,6 +85,9 @@ def _schedules(place: Place) -> Iterator[Thing]:
 
 
 def _budgets(place: Place) -> Iterator[Thing]:
+    """List budgets, where the partition has any."""
+    if not partition_of(place.region).budgets:
+        return
     client = place.client("budgets")
     listed: list[dict[str, Any]] = []
     for page in pages(client, "describe_budgets", AccountId=place.account):

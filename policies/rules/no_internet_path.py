@@ -159,7 +159,7 @@ def _endpoint(endpoint: Properties) -> Iterator[Answer]:
 
 
 def _is_aws_service(name: Any) -> bool:
-    return str(name).startswith(("com.amazonaws.", "aws.")) and ".vpce-svc-" not in str(name)
+    return str(name).startswith(("com.amazonaws.", "cn.com.amazonaws.", "aws.")) and ".vpce-svc-" not in str(name)
 
 
 _JUDGES = {

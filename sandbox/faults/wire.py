@@ -22,7 +22,9 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 _ERRORS = {
+    "autoscaling": ("xml", "<ErrorResponse>{}</ErrorResponse>"),
     "ec2": ("xml", "<Response><Errors>{}</Errors></Response>"),
+    "elasticloadbalancing": ("xml", "<ErrorResponse>{}</ErrorResponse>"),
     "iam": ("xml", "<ErrorResponse>{}</ErrorResponse>"),
     "route53": ("xml", "<ErrorResponse>{}</ErrorResponse>"),
     "s3": ("xml", "{}"),

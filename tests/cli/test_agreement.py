@@ -53,7 +53,7 @@ def test_without_a_terminal(report: PlanReport, yes: bool, limit: float | None, 
 
 
 def test_a_limit_that_suffices(report: PlanReport) -> None:
-    assert agree_to_bill(report, yes=True, max_cost=506.37)
+    assert agree_to_bill(report, yes=True, max_cost=507.0)
 
 
 def test_nothing_to_do_needs_nobody(report: PlanReport) -> None:
@@ -73,18 +73,18 @@ def test_the_name_is_typed(
     assert agree_to_bill(report, yes=False, max_cost=None) is agreed
     said = capsys.readouterr()
     assert said.out.strip() == ""
-    for words in ("123456789012, us-east-2", "63.30 USD", "1,519.10 USD", "506.37 USD in 8 h"):
+    for words in ("123456789012, us-east-2", "63.30 USD", "1,519.10 USD", "506.98 USD in 8 h"):
         assert words in said.err
 
 
 def test_a_limit_holds_for_whoever_types_too(report: PlanReport, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", Terminal("team-a\n"))
-    with pytest.raises(DeployError, match=r"506\.37 USD in 8 hours"):
+    with pytest.raises(DeployError, match=r"506\.98 USD in 8 hours"):
         agree_to_bill(report, yes=False, max_cost=500.0)
 
 
 def test_a_bill_without_an_end_says_so(report: PlanReport) -> None:
     endless = msgspec.structs.replace(report, bill=bill(report.cost))
-    assert dict(told(endless))["worst case"] == "46,206.08 USD in a month (730 h): nothing stops it by itself"
+    assert dict(told(endless))["worst case"] == "46,261.93 USD in a month (730 h): nothing stops it by itself"
     unknown = bill(msgspec.structs.replace(report.cost, usd_per_hour=None))
     assert "unknown" in dict(told(msgspec.structs.replace(report, bill=unknown)))["price"]

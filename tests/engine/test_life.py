@@ -165,7 +165,7 @@ def test_a_refusal_is_told_and_the_next_run_goes_on(site: Site) -> None:
     assert "Traceback" not in message
     assert "node-0" not in site.tagged()
     done = engine.up(program(good))
-    assert names(done.changes, "create") == {"node-0"}
+    assert names(done.changes, "create") == {"node-0", "private-name-record"}
     assert set(site.tagged().values()) == {1}
 
 

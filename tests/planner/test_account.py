@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import msgspec
 import pytest
 
 from lifecycle.profiles import load_profile
-from planner.account import plan_account
+from planner.account import check_tag_keys, plan_account
+from planner.catalogue import load_catalogue
+from planner.deadline import Lifetime
 from planner.errors import PlanError
+from planner.make_plan import Site, make_plan
 from planner.profile import AwsSection, Profile
 
 
@@ -54,3 +59,22 @@ def test_the_account_of_the_profile_counts() -> None:
     with pytest.raises(PlanError) as refused:
         plan_account(asked(account="210987654321"), "s", "123456789012")
     assert refused.value.code == "wrong_account"
+
+
+@pytest.mark.parametrize(("key", "shown"), [("CostCentre", True), ("org:unit", True), ("cost/centre", False)])
+def test_a_node_with_a_deadline_carries_tags_that_it_can_show_itself(key: str, *, shown: bool) -> None:
+    profile = msgspec.structs.replace(load_profile("2xh200"), tags={key: "4711"})
+    now = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+    assert make_plan(profile, load_catalogue(), Site(stack="s")).tags[key] == "4711"
+    site = Site(stack="s", lifetime=Lifetime(since=now, until=now + timedelta(hours=8)))
+    if shown:
+        assert make_plan(profile, load_catalogue(), site).tags[key] == "4711"
+    else:
+        with pytest.raises(PlanError, match="cost/centre cannot be on a node with a deadline"):
+            make_plan(profile, load_catalogue(), site)
+
+
+@pytest.mark.parametrize("key", [".", "..", "_index", "two words", ""])
+def test_keys_that_the_metadata_service_has_no_place_for(key: str) -> None:
+    with pytest.raises(PlanError):
+        check_tag_keys([key])

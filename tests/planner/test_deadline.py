@@ -129,5 +129,5 @@ def test_an_alarm_tells_of_the_limit_and_limits_nothing() -> None:
     timed = plan_deadline(Lifetime(since=NOW, until=NOW + HOUR), cost(60.0), "on-demand")
     for deadline in (None, timed):
         with pytest.raises(PlanError, match="alarm_emails"):
-            plan_alarm(section, deadline)
-    assert plan_alarm(LifetimeSection(), None) is None
+            plan_alarm(section, deadline, "us-east-2")
+    assert plan_alarm(LifetimeSection(), None, "us-east-2") is None

@@ -43,7 +43,8 @@ def recording() -> Iterator[list[Call]]:
         client = make(self, service_name, *arguments, **options)
 
         def note(params: dict[str, Any], model: OperationModel, **_: Any) -> None:
-            calls.append(Call(service_name, model.name, copy.deepcopy(params), model))
+            told = {key: "<file>" if hasattr(value, "read") else copy.deepcopy(value) for key, value in params.items()}
+            calls.append(Call(service_name, model.name, told, model))
 
         client.meta.events.register_last("before-parameter-build", note)
         return client

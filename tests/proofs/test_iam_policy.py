@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from botocore import xform_name
 
+import lifecycle
 from lifecycle.exposure.verb import resources_of
 from lifecycle.operator_policy.actions import Action, load_actions
 from lifecycle.operator_policy.document import LONGEST, operator_policy
-from lifecycle.operator_policy.verb import policy_of
+from lifecycle.operator_policy.verb import policy_of, types_of
 from lifecycle.profiles import load_profile, shipped_names
+from planner.deadline import Lifetime
 from planner.errors import UsageError
-from planner.plan import GivenNetworkPlan, Plan
+from planner.plan import AlarmPlan, GivenNetworkPlan, Plan
 from planner.progress import Silent
 from planner.resources import Resource
 from policies.exposure.tunnel import ACTION as TUNNEL
@@ -25,13 +31,31 @@ from policies.exposure.tunnel import missing_conditions
 from tests.proofs import linter
 from tests.proofs.lives import Life
 from tests.proofs.reference import condition_keys, privilege, reference, resource_types
-from tests.proofs.whole_life import whole_life
+from tests.proofs.whole_life import Seen, Wanted, purchases, sweep_of_everything, whole_life
 from tests.sandbox.aws.account import Account
+from tests.stacks.test_consumers import GATEWAY, PEER, joined
+from tests.stacks.test_consumers import profile as consumers_profile
 from tests.stacks.test_life import spanning
 from tests.stacks.test_program import plan_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning:pulumi_aws")]
 
+ELSEWHERE = {
+    "ec2:CancelSpotInstanceRequests": "a request that outlives its instance",
+    "ec2:DescribeCapacityBlockOfferings": "`capacity find`, which is tried by itself",
+    "ec2:DescribeCapacityReservations": "nodes in reserved capacity",
+    "ec2:DetachNetworkInterface": "an interface that outlives its instance",
+    "ec2:DisassociateAddress": "an address that somebody attached",
+    "ec2:ModifyCapacityReservation": "a reservation that the stack was given, and that ends with it",
+    "ec2:RejectVpcEndpointConnections": "consumers who are connected when the service goes",
+    "route53:AssociateVPCWithHostedZone": "networks of consumers that are to know the stack's name",
+    "ec2:RunInstances": "with a deadline it is Auto Scaling that calls it, for those alone who may",
+    "s3:ListMultipartUploadParts": "an upload that was interrupted",
+}
+"""Actions that no life here comes to -> what it takes."""
+OPERATIONS = {name: name.partition(":")[2] for name in ELSEWHERE} | {"s3:ListMultipartUploadParts": "ListParts"}
+MOST_ATTACHED = 10
+"""Managed policies of a role or user, unless a higher quota was asked for (IAM quotas)."""
 LifeOf = Callable[[str], Life]
 ACCOUNT = "123456789012"
 TABLE = load_actions()
@@ -59,7 +83,10 @@ NOT_DEPENDENT_OF = {
         )
     },
 }  # fmt: skip
-ALTERNATIVES = {"route53:ChangeTagsForResource": {"healthcheck"}}
+ALTERNATIVES = {
+    "elasticloadbalancing:DeleteListener": {"listener/app", "listener/gwy"},
+    "route53:ChangeTagsForResource": {"healthcheck"},
+}
 """Resource types that the reference says an action needs, though either of them will do."""
 
 
@@ -73,20 +100,71 @@ each_action = pytest.mark.parametrize(
 )
 
 
-@pytest.fixture(scope="module")
-def seen(account: Account, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, set[str]]]:
-    """What the verbs called: for a shipped profile, and for nodes that a replica spans."""
-    folder = tmp_path_factory.mktemp("lives")
-    profile = load_profile("2xh200")
+def alarmed(plan: Plan) -> Plan:
+    """Return the plan with somebody who is told of costs."""
+    alarm = AlarmPlan(limit_usd=500.0, at_percent=(50.0, 100.0), emails=("operators@example.com",))
+    return msgspec.structs.replace(plan, alarm=alarm)
+
+
+def wanted(gateway: str = GATEWAY, peer: str = PEER) -> dict[str, Wanted]:
+    """Return the stacks whose lives are lived: as shipped, over several nodes, with a deadline, with consumers."""
+    profile, now = load_profile("2xh200"), datetime.now(UTC).replace(second=0, microsecond=0)
     return {
-        "shipped": whole_life(profile, account, folder / "shipped"),
-        "spanning": whole_life(profile, account, folder / "spanning", lambda plan: spanning(plan, "p5en.48xlarge")),
+        "shipped": Wanted(profile),
+        "spanning": Wanted(profile, change=lambda plan: spanning(plan, "p5en.48xlarge")),
+        "deadline": Wanted(profile, lifetime=Lifetime(since=now, until=now + timedelta(hours=8)), change=alarmed),
+        "consumers": Wanted(consumers_profile(consumer_vpc_ids=[peer], **joined(gateway, peer))),
     }
 
 
-def plans() -> dict[str, Plan]:
-    plan = plan_of("2xh200")
-    return {"shipped": plan, "spanning": spanning(plan, "p5en.48xlarge")}
+LIVES = tuple(wanted())
+
+
+class Lived:
+    """The lives that were asked for, each lived once."""
+
+    def __init__(self, account: Account, folder: Path) -> None:
+        self.account, self.folder = account, folder
+        ec2 = account.clients().client("ec2")
+        gateway = ec2.create_transit_gateway(Description="a company's")["TransitGateway"]["TransitGatewayId"]
+        peer = ec2.create_vpc(CidrBlock="10.77.0.0/16")["Vpc"]["VpcId"]
+        self.wanted, self._seen = wanted(gateway, peer), dict[str, Seen]()
+        self._swept: set[str] = set()
+
+    def of(self, life: str) -> Seen:
+        """Return what the verbs called in one life."""
+        if life not in self._seen:
+            self._seen[life] = whole_life(self.wanted[life], self.account, self.folder / life)
+        return self._seen[life]
+
+    @property
+    def swept(self) -> set[str]:
+        """What a sweep calls that has one of everything to delete."""
+        self._swept = self._swept or sweep_of_everything(self.account)
+        return self._swept
+
+
+@pytest.fixture(scope="module")
+def lived(account: Account, tmp_path_factory: pytest.TempPathFactory) -> Lived:
+    return Lived(account, tmp_path_factory.mktemp("lives"))
+
+
+@cache
+def planned(life: str) -> tuple[Plan, frozenset[str]]:
+    """Return a life's plan, and the types of what its program registers."""
+    plan = wanted()[life].plan(0)
+    return plan, types_of(plan)
+
+
+def operations_of(plan: Plan, types: Iterable[str], *, buys: bool = False) -> set[str]:
+    """Return the operations that a plan's policies allow."""
+    report = operator_policy(plan, ACCOUNT, types, buys=buys)
+    names = {
+        name for policy in report.policies for statement in policy.document["Statement"] for name in statement["Action"]
+    }
+    there = {type_.rpartition(":")[2] for type_ in types} | {node.capacity for node in plan.nodes}
+    needed = (action for action in ACTIONS if not action.only or there & {*action.only})
+    return {call for action in needed if action.name in names for call in action.operations}
 
 
 def allowed(plan: Plan) -> dict[str, list[dict[str, Any]]]:
@@ -105,17 +183,46 @@ def allowed(plan: Plan) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-@pytest.mark.parametrize("life", ["shipped", "spanning"])
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("life", LIVES)
 def test_the_verbs_use_nothing_outside_the_policy_and_the_policy_holds_nothing_they_do_not_use(
-    life: str, seen: dict[str, dict[str, set[str]]]
+    life: str, lived: Lived
 ) -> None:
-    names = set(allowed(plans()[life]))
-    granted = {call for action in ACTIONS if action.name in names for call in action.operations}
-    for verb, calls in seen[life].items():
+    granted = operations_of(*planned(life))
+    seen = {**lived.of(life), "sweep of everything": lived.swept}
+    for verb, calls in seen.items():
         assert sorted(calls - granted) == [], f"`{verb}` calls what actions.toml has no line for"
-    unused = granted - set().union(*seen[life].values())
-    only_reserved = {"ec2:DescribeCapacityReservations"}
-    assert sorted(unused - only_reserved) == []
+    called_at_all = set().union(*seen.values())
+    asked = {action.name for action in ACTIONS if called_at_all & {*action.operations}}
+    given = {action.name for action in ACTIONS if granted & {*action.operations}}
+    assert sorted(given - asked - ELSEWHERE.keys()) == []
+
+
+@pytest.mark.parametrize("action", sorted(ELSEWHERE))
+def test_what_no_life_comes_to_is_called_somewhere(action: str) -> None:
+    called_there = xform_name(OPERATIONS[action])
+    root = Path(lifecycle.__file__).parents[1]
+    sources = (file for folder in ("lifecycle", "sandbox/handlers") for file in (root / folder).rglob("*.py"))
+    assert any(re.search(rf"\b{called_there}\b", source.read_text()) for source in sources)
+
+
+@pytest.mark.slow
+def test_blocks_are_looked_for_by_everybody_and_bought_by_those_who_may(account: Account) -> None:
+    plan, types = planned("shipped")
+    looking, buying = purchases(account, plan.network.region)
+    may, may_buy = operations_of(plan, types), operations_of(plan, types, buys=True)
+    assert looking <= may
+    assert sorted(buying - may_buy) == []
+    purchase = {"ec2:PurchaseCapacityBlock", "ec2:PurchaseCapacityBlockExtension"}
+    assert purchase <= buying
+    assert not purchase & may
+    assert may_buy - may <= buying
+
+
+def test_what_is_made_with_its_tags_may_be_tagged_as_it_is_made() -> None:
+    (listed,) = (action for action in ACTIONS if action.name == "ec2:CreateTags" and "*" in action.new)
+    made = {action.name.removeprefix("ec2:") for action in ACTIONS if action.new and action.name.startswith("ec2:")}
+    assert set(listed.when["StringEquals"]["ec2:CreateAction"]) == made - {"CreateTags"}
 
 
 @each_action
@@ -129,11 +236,13 @@ def test_a_line_of_the_table_is_as_aws_says(action: Action) -> None:
     if "*" in action.any:
         assert not types, "the action knows resources: name them"
     for kind in action.new:
-        assert all(TAGGABLE in condition_keys(action.name, one) for one in ((types or [""]) if kind == "*" else [kind]))
+        whole = (types or [""]) if kind == "*" else [called(kind)]
+        assert all(TAGGABLE in condition_keys(action.name, one) for one in whole)
     for kind in action.own:
-        assert all(TAGGED in condition_keys(action.name, one) for one in (types if kind == "*" else [kind]))
+        assert all(TAGGED in condition_keys(action.name, one) for one in (types if kind == "*" else [called(kind)]))
     for keys in action.when.values():
-        assert all(set(keys) <= condition_keys(action.name, one) for one in (kinds or types or [""]))
+        asked = {re.sub(r"^(aws:(Request|Resource)Tag/).*", r"\1${TagKey}", key) for key in keys}
+        assert all(asked <= condition_keys(action.name, one) for one in (kinds or types or [""]))
 
 
 def called(kind: str) -> str:
@@ -146,8 +255,8 @@ def test_what_is_not_told_by_tags_is_told_by_name_or_has_a_reason(action: Action
     for kind in action.any:
         if kind == "*" or TABLE.kind(kind).named or action.why:
             continue
-        assert TAGGED not in condition_keys(action.name, kind)
-        assert TAGGABLE not in condition_keys(action.name, kind)
+        assert TAGGED not in condition_keys(action.name, called(kind))
+        assert TAGGABLE not in condition_keys(action.name, called(kind))
 
 
 def test_what_aws_asks_in_the_name_of_another_action_is_allowed() -> None:
@@ -167,6 +276,23 @@ def test_the_policies_of_a_profile_pass_the_linter_and_fit(profile: str) -> None
     for policy in report.policies:
         assert len(json.dumps(policy.document, separators=(",", ":"))) <= LONGEST
         assert linter.faults("identity", policy.document) == []
+
+
+@pytest.mark.parametrize("life", LIVES)
+def test_the_policies_of_every_kind_of_stack_pass_the_linter_and_can_all_be_attached(life: str) -> None:
+    plan, types = planned(life)
+    policies = operator_policy(plan, ACCOUNT, types, buys=True).policies
+    assert len(policies) <= MOST_ATTACHED
+    for policy in policies:
+        assert len(json.dumps(policy.document, separators=(",", ":"))) <= LONGEST
+        assert linter.faults("identity", policy.document) == []
+
+
+def test_a_stack_with_a_deadline_may_make_what_follows_its_nodes() -> None:
+    plan, types = planned("deadline")
+    assert {"aws:route53/zone:Zone", "aws:autoscaling/group:Group"} <= types
+    assert "route53:CreateHostedZone" in operations_of(plan, types)
+    assert "autoscaling:SetDesiredCapacity" not in operations_of(*planned("shipped"))
 
 
 def test_roles_are_passed_to_two_services_and_by_the_stacks_name_alone() -> None:

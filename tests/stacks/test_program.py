@@ -186,6 +186,22 @@ def test_nobody_opens_anything_with_the_key_itself(tmp_path: Path) -> None:
     assert pattern == "arn:aws:logs:us-east-2:123456789012:log-group:/cloister/tested/*"
 
 
+def test_spot_machines_are_started_by_a_role_that_may_use_the_key_for_disks_alone(tmp_path: Path) -> None:
+    plan = plan_of("poc", capacity="spot")
+    policy = json.loads(registered(plan, tmp_path)["keys-key"].inputs["policy"])
+    disks, grants = (one for one in policy["Statement"] if one["Sid"].endswith("OfSpot"))
+    role = "arn:aws:iam::123456789012:role/aws-service-role/spot.amazonaws.com/AWSServiceRoleForEC2Spot"
+    for statement in (disks, grants):
+        assert statement["Condition"]["ArnEquals"] == {"aws:PrincipalArn": role}
+        assert statement["Condition"]["StringEquals"] == {"kms:CallerAccount": "123456789012"}
+    assert (grants["Action"], grants["Condition"]["Bool"]) == (
+        ["kms:CreateGrant"],
+        {"kms:GrantIsForAWSResource": "true"},
+    )
+    lasting = json.loads(registered(plan_of("poc"), tmp_path / "lasting")["keys-key"].inputs["policy"])
+    assert not [one for one in lasting["Statement"] if one["Sid"].endswith("OfSpot")]
+
+
 def test_hosts_have_a_place_for_their_records_and_secrets_and_no_more(tmp_path: Path) -> None:
     plan = plan_of("2xh200")
     resources = registered(plan, tmp_path).values()
@@ -237,6 +253,10 @@ def test_arns_are_those_of_the_regions_partition(region: str, tmp_path: Path) ->
     assert logs == f"logs.{region}.{suffix}"
     via = {service for one in policy["Statement"] for service in _via(one)}
     assert via == {f"{service}.{region}.{suffix}" for service in ("ec2", "s3", "secretsmanager")}
+    named = {r.inputs["serviceName"] for r in resources.values() if "vpcEndpoint:VpcEndpoint" in r.type}
+    sts = "cn.com.amazonaws.cn-north-1.sts" if partition == "aws-cn" else f"com.amazonaws.{region}.sts"
+    assert named == {sts, *(f"com.amazonaws.{region}.{one}" for one in ("kms", "logs", "s3", "secretsmanager"))}
+    assert refusals(evaluate(elsewhere, resources.values())) == ()
     principal = json.loads(resources["identity-role"].inputs["assumeRolePolicy"])["Statement"][0]["Principal"]
     assert principal["Service"] == {"aws-cn": "ec2.amazonaws.com.cn", "aws-us-gov": "ec2.amazonaws.com"}[partition]
 

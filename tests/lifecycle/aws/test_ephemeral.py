@@ -16,6 +16,7 @@ import pytest
 
 from lifecycle import files, sweep, switches
 from lifecycle.aws.session import AwsSession
+from lifecycle.drift import added_by_hand
 from lifecycle.extend import Longer, extend
 from lifecycle.home import Home, StackHome
 from lifecycle.lock import hold
@@ -23,11 +24,13 @@ from lifecycle.planning import Request, decide, remember
 from lifecycle.provision import Provisioner
 from lifecycle.reap import accounts_of, chosen, deadlines, exit_code, reap
 from lifecycle.stack import Stack
+from lifecycle.sweeping.records import Place
 from planner.deadline import group_name, switch_name, written
 from planner.errors import DeployError, ExitCode
 from planner.outputs import Outputs
 from planner.plan import Plan
 from planner.progress import Silent
+from sandbox.aws.environment import ACCOUNT_ID
 from tests.sandbox.aws.account import REGION, Account
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning:pulumi_aws")]
@@ -300,3 +303,19 @@ def test_a_later_tag_counts_while_a_deadline_is_moved(account: Account, monkeypa
         session.ec2.create_vpc(CidrBlock="10.0.0.0/16", TagSpecifications=[{"ResourceType": "vpc", "Tags": tags}])
     assert deadlines(session)["moving"] == datetime(2026, 1, 2, tzinfo=UTC)
     sweep.delete(session, sweep.tagged(session, "moving"))
+
+
+def test_a_node_of_a_group_is_no_drift(make: Callable[..., Made]) -> None:
+    made = make("undrifted", ttl="2h")
+    place = Place(made.session, ACCOUNT_ID, "undrifted")
+    provisioner = Provisioner(made.plan, made.home, Silent())
+    assert added_by_hand(place, provisioner.resources()) == ((), ())
+    assert provisioner.drift() == ()
+    ec2 = made.session.ec2
+    image = ec2.describe_instances(InstanceIds=[made.outputs.nodes[0].instance_id])["Reservations"][0]["Instances"][0]
+    tags: Any = [{"ResourceType": "instance", "Tags": [{"Key": "cloister:stack", "Value": "undrifted"}]}]
+    strange = ec2.run_instances(
+        ImageId=image["ImageId"], InstanceType="m5.large", MinCount=1, MaxCount=1, TagSpecifications=tags
+    )["Instances"][0]["InstanceId"]
+    (added, *_), _ = added_by_hand(place, provisioner.resources())
+    assert (added.kind, added.id) == ("instance", strange)

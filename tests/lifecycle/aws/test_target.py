@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from lifecycle import down as downs
 from lifecycle import engines, sweep, up_aws
 from lifecycle.aws.session import AwsSession
 from lifecycle.down_report import DownReport
+from lifecycle.exposure.verb import exposure_of_account
+from lifecycle.extend import Longer, extend
 from lifecycle.home import Home, StackHome
 from lifecycle.journal import read
 from lifecycle.planning import Request
@@ -86,6 +89,8 @@ def test_the_life_of_a_stack(aws: Aws) -> None:
     assert [(node.name, node.state) for node in report.nodes] == [("node-0", "running")]
     assert (report.endpoint, report.services, report.usd_per_hour) == (None, (), 63.296)
     assert [(one.stack, one.target, one.url) for one in list_stacks(aws.home.home)] == [(aws.home.name, "aws", "")]
+    proof = exposure_of_account(Stack.load(aws.home).plan, aws.home, Silent())
+    assert (proof.of, proof.stack, proof.ok) == ("account", aws.home.name, True)
     with pytest.raises(DeployError, match="there is no endpoint"):
         Stack.load(aws.home).processes.status()
 
@@ -124,7 +129,14 @@ def test_no_verb_works_in_another_account(aws: Aws) -> None:
     there = aws.left()
     aws.move_to(OTHER)
     agree = Agreeing()
-    for verb in (lambda: aws.up(agree), lambda: status(aws.home), aws.down):
+    verbs: tuple[Callable[[], object], ...] = (
+        lambda: aws.up(agree),
+        lambda: status(aws.home),
+        lambda: exposure_of_account(Stack.load(aws.home).plan, aws.home, Silent()),
+        lambda: extend(aws.home, Longer(ttl="8h"), Silent()),
+        aws.down,
+    )
+    for verb in verbs:
         with pytest.raises(DeployError) as refused:
             verb()
         assert refused.value.code == "wrong_account"

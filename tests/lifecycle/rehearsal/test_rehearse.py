@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 
@@ -84,6 +85,40 @@ def test_killed_at_every_call_of_up_and_of_down_nothing_is_left() -> None:
     assert [run.at for run in made if run.outcome != "killed"] == []
 
 
+DEADLINE = Wish(profile="poc", ttl="8h")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_stack_with_a_deadline_is_made_again_and_ends_with_nothing_left() -> None:
+    lost = tuple(
+        f"response-lost@{call}"
+        for call in ("CreateAutoScalingGroup", "PutScheduledUpdateGroupAction", "SetDesiredCapacity")
+    )
+    faults = (*lost, "instance-terminated-by-hand", "internal-error")
+    report = rehearse(msgspec.structs.replace(DEADLINE, faults=faults), Silent())
+    assert failures(report) == []
+    assert [run.outcome for run in report.runs] == ["went on", *["went on"] * len(lost), "repaired", "went on"]
+    assert "node-0 does not run" in report.runs[-2].message
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(2400)
+def test_a_stack_with_a_deadline_that_is_killed_at_every_call_leaves_nothing() -> None:
+    report = rehearse(msgspec.structs.replace(DEADLINE, kill_each_call=True), Silent())
+    assert failures(report) == []
+    killed = {
+        run.at.partition("#")[0] for run in report.runs if run.fault == "killed-after" and run.outcome == "killed"
+    }
+    assert {
+        "autoscaling:CreateAutoScalingGroup",
+        "autoscaling:PutScheduledUpdateGroupAction",
+        "autoscaling:SetDesiredCapacity",
+        "autoscaling:UpdateAutoScalingGroup",
+        "autoscaling:DeleteAutoScalingGroup",
+    } <= killed
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGKILL])
@@ -105,7 +140,10 @@ def test_ctrl_c_and_worse_leave_no_process(ending: signal.Signals, tmp_path: Pat
         while [one for one in below if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]:
             assert time.monotonic() < deadline, "processes stayed behind"
             time.sleep(0.1)
+        said = process.stderr.read()
         process.stderr.close()
     assert process.returncode == (130 if ending is signal.SIGINT else -signal.SIGKILL)
     if ending is signal.SIGINT:
         assert list(tmp_path.glob("cloister-rehearsal-*")) == []
+        assert "the rehearsal did not end" in said
+        assert "deploy down" not in said

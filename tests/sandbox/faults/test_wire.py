@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, HTTPClientError, ReadTimeoutError
+from botocore.session import Session
 
+from sandbox.aws.wire import SERVICES
 from sandbox.faults.catalogue import Fault
+from sandbox.faults.wire import _ERRORS
 from tests.sandbox.faults.cut import Noting, client, faulty
 
 pytestmark = pytest.mark.slow
@@ -164,3 +167,9 @@ def test_what_is_no_call_of_the_account_passes(site: Site) -> None:
     with urllib.request.urlopen(f"{site.url}/_cloister/health", timeout=5) as answer:
         assert answer.status == 200
     assert site.injector.calls == []
+
+
+@pytest.mark.parametrize("service", sorted(SERVICES))
+def test_refusals_are_worded_as_the_services_protocol_has_them(service: str) -> None:
+    protocol = Session().get_service_model(SERVICES[service]).protocol
+    assert (service in _ERRORS) == (protocol in {"ec2", "query", "rest-xml"})
