@@ -147,7 +147,7 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         account=plan_account(profile, site.stack, site.account),
         network=network,
         storage=plan_storage(),
-        logs=plan_logs(profile.aws.log_retention_days),
+        logs=plan_logs(profile.aws.log_retention_days, profile.log_shipping),
         consumers=consumers,
         bundle=bundle,
         private_name=plan_private_name(tls, site.stack, profile.aws.consumer_vpc_ids),

@@ -33,6 +33,7 @@ AT_HAND = (
     "libpam-pwquality",
     "libpam-tmpdir",
     "lynis",
+    "needrestart",
     "nftables",
     "rsyslog",
     "rsyslog-openssl",

@@ -93,11 +93,15 @@ class Machine:
             self._process.wait(20)
         self._notices.close()
 
-    def run(self, *command: str, text: str | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *command: str, text: str | None = None, check: bool = True, timeout_s: float = 60
+    ) -> subprocess.CompletedProcess[str]:
         """Run a program on the host as root, past SSH: what is so, whatever the network says."""
         words = ("nsenter", "--target", str(self._leader), "--all", "--wd=/", "--", *command)
         clean = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
-        done = subprocess.run(words, input=text, env=clean, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(
+            words, input=text, env=clean, capture_output=True, text=True, timeout=timeout_s, check=False
+        )
         if check and done.returncode:
             raise AssertionError(f"{self.name}: {' '.join(command)}: {done.stdout}{done.stderr}")
         return done
