@@ -34,6 +34,14 @@ def check(
         Path | None, typer.Option("--key", help="SSH private key; your agent's and usual ones when absent.")
     ] = None,
     profile: Annotated[str, typer.Option("--profile", "-p", help="Say whether this profile's plan fits.")] = "",
+    sudo_password_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--sudo-password-file",
+            help="File that holds the password that sudo asks for; `-` to be asked.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Connect to hosts, read what they are, and say whether they fit. Nothing is changed on them.
@@ -46,6 +54,7 @@ def check(
       deploy hosts check --host ops@192.0.2.10
       deploy hosts check --inventory hosts.toml --profile 2xh200 --json
     """
+    from cli.secrets_input import sudo_password
     from cli.show import emit_json
     from lifecycle.home import Home
     from lifecycle.hosts.check import check as look
@@ -53,7 +62,12 @@ def check(
     from lifecycle.hosts.ssh import Login
 
     named, needs = _inventory(inventory, host), _needs(profile)
-    login = Login(pins=Pins(Home.of_user().known_hosts), confirm=_confirm, key_file=key)
+    login = Login(
+        pins=Pins(Home.of_user().known_hosts),
+        confirm=_confirm,
+        key_file=key,
+        sudo_password=sudo_password(sudo_password_file),
+    )
     report = look(named, login, needs=needs, profile=profile)  # no moving picture: it may ask about a host key
     if as_json:
         emit_json(report)

@@ -8,6 +8,7 @@ from lifecycle.hosts.facts import Facts, read_facts
 from lifecycle.hosts.fit import Needs, Verdict, fit, fits
 from lifecycle.hosts.inventory import Host, Inventory
 from lifecycle.hosts.ssh import Login, connect
+from lifecycle.hosts.sudo import prove_sudo
 from planner.catalogue import load_catalogue
 from planner.errors import DeployError
 
@@ -44,6 +45,9 @@ def _check_one(inventory: Inventory, host: Host, login: Login, needs: Needs | No
     try:
         with connect(inventory.way_to(host), login) as connection:
             facts = read_facts(connection)
+            if login.sudo_password and not facts.root:
+                prove_sudo(connection, login.sudo_password)
+                facts = msgspec.structs.replace(facts, root=True)
     except DeployError as error:
         return HostReport(
             name=host.name,

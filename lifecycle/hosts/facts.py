@@ -96,7 +96,7 @@ class Facts(Record, frozen=True, kw_only=True):
     """`systemd-detect-virt`: `none`, `kvm`, `docker`, `systemd-nspawn`, ..."""
     python: str
     root: bool
-    """Logged in as root, or sudo works without a password."""
+    """Logged in as root, or sudo works: without a password, or with the one that was given."""
     cpus: int
     memory_gib: float
     memory_free_gib: float

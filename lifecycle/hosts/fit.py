@@ -107,7 +107,10 @@ def _system(facts: Facts) -> Iterator[Verdict]:
     if facts.cgroup != 2:
         remedy = "Without the unified hierarchy systemd's IPAddressDeny has no effect; the firewall still holds."
         yield Verdict(what="cgroups", state="note", found=f"version {facts.cgroup or 'unknown'}", remedy=remedy)
-    remedy = "Log in as root, or let this user use sudo without a password for the time of the set-up."
+    remedy = (
+        "Log in as root, let this user use sudo without a password for the time of the set-up, or give its "
+        "password with --sudo-password-file."
+    )
     yield _verdict("root", facts.root, "yes" if facts.root else "no sudo without a password", remedy)
     remedy = "Install python3: Ansible runs on it."
     yield _verdict("Python", bool(facts.python), facts.python or "none", remedy)
