@@ -96,6 +96,19 @@ def _system(facts: Facts) -> Iterator[Verdict]:
         "In a container the firewall and the kernel are the provider's, so the stack cannot be made private there: "
         "take a virtual machine or bare metal.",
     )
+    if facts.nftables is False:
+        remedy = (
+            "The kernel cannot have the firewall that makes the stack private, and in rented containers it is not yours "
+            "to change: take a machine with a distribution's own kernel."
+        )
+        yield Verdict(what="firewall", state="no", found="a kernel without nf_tables", remedy=remedy)
+    if facts.public_addresses:
+        remedy = (
+            "The host's own firewall is the only wall before it: name the networks of clients and operators, use the "
+            "provider's firewall as well, and look at `verify` from outside."
+        )
+        found = ", ".join(facts.public_addresses)
+        yield Verdict(what="public address", state="note", found=found, remedy=remedy)
     yield _verdict(
         "systemd",
         facts.systemd is not None and facts.systemd >= LOWEST_SYSTEMD,

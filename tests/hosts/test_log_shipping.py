@@ -105,7 +105,8 @@ def settled(protocol: str, address: str, files: Path) -> LogsPlan:
 
 def says(machine: Machine, unit: str, text: str) -> None:
     """Let a service of that name write a line to its journal."""
-    machine.run("systemd-run", "--quiet", "--wait", f"--unit={unit}", "--property=Type=exec", "echo", text)
+    how = ("--quiet", "--wait", f"--unit={unit}", "--description=a test", "--property=Type=exec")
+    machine.run("systemd-run", *how, "echo", text)
 
 
 @pytest.mark.timeout(900)
