@@ -98,8 +98,8 @@ def _system(facts: Facts) -> Iterator[Verdict]:
     )
     if facts.nftables is False:
         remedy = (
-            "The kernel cannot have the firewall that makes the stack private, and in rented containers it is not yours "
-            "to change: take a machine with a distribution's own kernel."
+            "The kernel cannot have the firewall that makes the stack private, and in rented containers it is not "
+            "yours to change: take a machine with a distribution's own kernel."
         )
         yield Verdict(what="firewall", state="no", found="a kernel without nf_tables", remedy=remedy)
     if facts.public_addresses:

@@ -66,7 +66,7 @@ def test_what_a_host_lacks_is_said_and_what_to_do_about_it(lab: Lab, tmp_path: P
     assert "+100 s" in ahead["clock"].found
 
     machine.run("mkdir", "--parents", "/var/lib/cloister")
-    machine.run("mount", "-t", "tmpfs", "-o", "ro", "tmpfs", "/var/lib/cloister")
+    machine.run("mount", "-t", "overlay", "-o", "lowerdir=/srv:/opt", "overlay", "/var/lib/cloister")  # no upper one
     assert "read-only" in refusals(machine, facts_of(machine, tmp_path))["disk"].found
     stopped = failure(one, how)
     assert "a disk that must be written is mounted read-only" in stopped.message
