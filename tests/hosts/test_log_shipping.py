@@ -109,28 +109,27 @@ def says(machine: Machine, unit: str, text: str) -> None:
     machine.run("systemd-run", *how, "echo", text)
 
 
-@pytest.mark.timeout(900)
-def test_records_reach_their_receiver_and_no_other(lab: Lab, tmp_path: Path) -> None:
+@pytest.mark.parametrize("protocol", PORTS)
+def test_records_reach_their_receiver_and_no_other(lab: Lab, protocol: str, tmp_path: Path) -> None:
     sender, receiver_host = lab.host("trixie"), lab.host("bookworm")
     files = certificates(tmp_path / "pki")
     receiver = Receiver(receiver_host, files)
     receiver.start()
-    for protocol, port in PORTS.items():
-        logs = settled(protocol, receiver_host.v4, files)
-        how: dict[str, Any] = {**log_shipping_variables(logs), "firewall_out": log_shipping_ways_out(logs.shipping)}
-        assert prepare(sender, tmp_path, parts=PARTS, **how).changed > 0
-        again = prepare(sender, tmp_path, parts=PARTS, **how)
-        assert [result.task for result in again.results if result.state == "changed"] == []
-        only_what_is_named_arrives(sender, receiver, protocol)
-        it_waits_for_the_receiver(sender, receiver, protocol)
-        a_receiver_that_cannot_be_verified_gets_nothing(sender, receiver, protocol)
-        # Nothing else on the receiver is open to it, SSH least of all.
-        assert reaches(sender, receiver_host.v4, port)
-        assert not reaches(sender, receiver_host.v4, 22)
+    logs = settled(protocol, receiver_host.v4, files)
+    how: dict[str, Any] = {**log_shipping_variables(logs), "firewall_out": log_shipping_ways_out(logs.shipping)}
+    assert prepare(sender, tmp_path, parts=PARTS, **how).changed > 0
+    again = prepare(sender, tmp_path, parts=PARTS, **how)
+    assert [result.task for result in again.results if result.state == "changed"] == []
+    only_what_is_named_arrives(sender, receiver, protocol)
+    it_waits_for_the_receiver(sender, receiver, protocol)
+    a_receiver_that_cannot_be_verified_gets_nothing(sender, receiver, protocol)
+    # Nothing else on the receiver is open to it, SSH least of all.
+    assert reaches(sender, receiver_host.v4, PORTS[protocol])
+    assert not reaches(sender, receiver_host.v4, 22)
     prepare(sender, tmp_path, parts=PARTS, log_shipping_address="", firewall_out=[])
     assert not (sender.root / "etc/cloister/log-shipping").exists()
     assert sender.run("systemctl", "is-active", "cloister-log-shipping", check=False).stdout.strip() == "inactive"
-    assert not reaches(sender, receiver_host.v4, PORTS["syslog"])
+    assert not reaches(sender, receiver_host.v4, PORTS[protocol])
 
 
 def only_what_is_named_arrives(sender: Machine, receiver: Receiver, protocol: str) -> None:

@@ -193,6 +193,13 @@ def test_settings_that_the_programs_refuse_replace_nothing(lab: Lab, tmp_path: P
     assert not (machine.root / "etc/cloister/firewall.nft").exists()
     with pytest.raises(PlaybookError, match="firewall_in"):
         prepare(machine, tmp_path, parts=["firewall"], firewall_in=[{"port": 22}])
+    # As Ubuntu has it: a socket of systemd listens, and the server's own addresses would be of no effect.
+    (machine.root / "etc/systemd/system/ssh.socket").write_text("[Socket]\nListenStream=2222\nAccept=yes\n")
+    machine.run("systemctl", "daemon-reload")
+    machine.run("systemctl", "start", "ssh.socket")
+    with pytest.raises(PlaybookError, match=r"ssh\.socket listens in the server's place"):
+        prepare(machine, tmp_path, parts=["ssh"], ssh_listen=[machine.v4])
+    assert not (machine.root / "etc/ssh/sshd_config.d/00-cloister.conf").exists()
     assert gets_in(machine, tmp_path)
 
 
