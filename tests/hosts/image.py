@@ -33,7 +33,6 @@ AT_HAND = (
     "libpam-pwquality",
     "libpam-tmpdir",
     "lynis",
-    "needrestart",
     "nftables",
     "rsyslog",
     "rsyslog-openssl",
