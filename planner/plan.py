@@ -163,7 +163,6 @@ class LogShippingPlan(Record, frozen=True, kw_only=True):
 
     address: str
     port: int
-    protocol: Literal["syslog", "relp"]
     server_name: str
     ca: str
     certificate: str

@@ -313,9 +313,7 @@ class LogShippingSection(Record, frozen=True, kw_only=True):
     address: Annotated[str, Meta(pattern=r"^([0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9a-fA-F:]*:[0-9a-fA-F:.]*)$")]
     """IP address of the receiver: the hosts' firewall opens this way out, and hosts have no DNS to ask."""
     port: Annotated[int, Meta(ge=1, le=65535)] = 6514
-    """Its TCP port."""
-    protocol: Literal["syslog", "relp"] = "syslog"
-    """syslog: RFC 5424 over TLS, which every collector takes. relp: every record is acknowledged, and none is lost."""
+    """Its TCP port, where it takes syslog over TLS (RFC 5425)."""
     server_name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$")]
     """The name in the receiver's certificate."""
     ca: Annotated[str, Meta(min_length=1)]

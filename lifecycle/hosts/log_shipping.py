@@ -30,7 +30,6 @@ def log_shipping_variables(logs: LogsPlan) -> dict[str, Any]:
     return {
         "log_shipping_address": plan.address,
         "log_shipping_port": plan.port,
-        "log_shipping_protocol": plan.protocol,
         "log_shipping_server_name": plan.server_name,
         "log_shipping_ca": _pem("ca", plan.ca),
         "log_shipping_certificate": _pem("certificate", plan.certificate),

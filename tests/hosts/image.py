@@ -36,7 +36,6 @@ AT_HAND = (
     "nftables",
     "rsyslog",
     "rsyslog-openssl",
-    "rsyslog-relp",
     "unattended-upgrades",
 )
 """Packages in apt's own cache: a host installs them for real, with no route to a mirror."""
