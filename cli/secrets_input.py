@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 from planner.errors import UsageError
 
@@ -28,3 +29,26 @@ def passphrase_from(variable: str, *, confirm: bool) -> str:
     import typer
 
     return str(typer.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm, err=True))
+
+
+def sudo_password(path: Path | None) -> str:
+    """Return the password that sudo wants on hosts: of a file, or asked for where `-` stands in its place.
+
+    Raises:
+        UsageError: there is no terminal to ask on.
+        DeployError: the file cannot be used.
+
+    """
+    if path is None:
+        return ""
+    if str(path) != "-":
+        from lifecycle.hosts.sudo import password_in
+
+        return password_in(path)
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "no terminal to ask for the sudo password on", hint="Name a file that holds it, readable by you alone."
+        )
+    import typer
+
+    return str(typer.prompt("Password for sudo on the hosts", hide_input=True, err=True))

@@ -106,7 +106,7 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         account=site.account,
         lifetime=site.lifetime,
         hosts=tuple(site.hosts),
-        logs=plan_logs(profile.aws.log_retention_days),
+        logs=plan_logs(profile.aws.log_retention_days, profile.log_shipping),
         secrets=_secrets(identity, tls, site.upstream),
         private_name=plan_private_name(tls, site.stack, profile.aws.consumer_vpc_ids),
     )
@@ -173,7 +173,7 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         identity=identity,
         tls=tls,
         metrics=metrics,
-        secrets=secrets,
+        secrets=land.secrets,
         upstream=site.upstream,
         tags={PROFILE_TAG: profile.name, STACK_TAG: site.stack, **profile.tags},
         cost=ground.cost,

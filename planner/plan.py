@@ -161,12 +161,26 @@ class LogSource(Record, frozen=True, kw_only=True):
     file: str = ""
 
 
+class LogShippingPlan(Record, frozen=True, kw_only=True):
+    """Who receives records over TLS. Files are the operator's, and their content is no part of the plan."""
+
+    address: str
+    port: int
+    server_name: str
+    ca: str
+    certificate: str
+    key: str
+    disk_mib: int
+
+
 class LogsPlan(Record, frozen=True, kw_only=True):
     """Records that leave the host as they are written."""
 
     retention_days: int
     """How long CloudWatch Logs keeps them, and the VPC's flow logs, in days."""
     sources: tuple[LogSource, ...]
+    shipping: LogShippingPlan | None = None
+    """Where hosts send them by themselves; nowhere when None."""
 
 
 class BundlePlan(Record, frozen=True, kw_only=True):

@@ -306,6 +306,28 @@ class MetricsSection(Record, frozen=True, kw_only=True):
     """Time between two readings of every service, in seconds."""
 
 
+class LogShippingSection(Record, frozen=True, kw_only=True):
+    """`[log_shipping]`: who receives the records of hosts as they are written, beside what the target itself keeps.
+
+    They are what the audit trail, the SSH server, the gateway and administrators' commands leave; never prompts.
+    """
+
+    address: Annotated[str, Meta(pattern=r"^([0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9a-fA-F:]*:[0-9a-fA-F:.]*)$")]
+    """IP address of the receiver: the hosts' firewall opens this way out, and hosts have no DNS to ask."""
+    port: Annotated[int, Meta(ge=1, le=65535)] = 6514
+    """Its TCP port, where it takes syslog over TLS (RFC 5425)."""
+    server_name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$")]
+    """The name in the receiver's certificate."""
+    ca: Annotated[str, Meta(min_length=1)]
+    """PEM file: the authority that signed the receiver's certificate."""
+    certificate: str = ""
+    """PEM file: the hosts' own certificate, for a receiver that asks for one."""
+    key: str = ""
+    """PEM file: the private key of `certificate`."""
+    disk_mib: Annotated[int, Meta(ge=16, le=65536)] = 1024
+    """The most that records may take on a host's disk while they cannot be sent, in MiB."""
+
+
 class Profile(Record, frozen=True, kw_only=True):
     """A whole profile. Every field has a default but for the model and the hardware."""
 
@@ -330,5 +352,6 @@ class Profile(Record, frozen=True, kw_only=True):
     limits: LimitsSection = LimitsSection()
     lifetime: LifetimeSection = LifetimeSection()
     metrics: MetricsSection = MetricsSection()
+    log_shipping: LogShippingSection | None = None
     tags: dict[TagKey, str] = {}
     """Tags that every resource carries, beside the toolkit's own."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible.plugins.callback import CallbackBase
@@ -52,9 +53,15 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # Ansible ships no ty
 
 
 def _result(result: Any, state: str) -> None:
-    found = result.result
-    message = " ".join(str(found[key]) for key in ("msg", "stderr") if found.get(key))
+    message = " ".join(_said(result.result))
     _tell("result", host=result.host.get_name(), task=result.task.get_name(), state=state, message=message[:2000])
+
+
+def _said(found: Mapping[str, Any]) -> Iterator[str]:
+    """Yield all that a module said, or, where it runs others (facts are gathered so), all that they said."""
+    yield from (str(found[key]) for key in ("msg", "stderr", "module_stderr") if found.get(key))
+    for failed in (found.get("failed_modules") or {}).values():
+        yield from _said(failed)
 
 
 def _tell(event: str, **values: Any) -> None:

@@ -25,6 +25,14 @@ def check(
     host: OneHost = "",
     key: HostsKey = None,
     profile: Annotated[str, typer.Option("--profile", "-p", help="Say whether this profile's plan fits.")] = "",
+    sudo_password_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--sudo-password-file",
+            help="File that holds the password that sudo asks for; `-` to be asked.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Connect to hosts, read what they are, and say whether they fit. Nothing is changed on them.
@@ -40,6 +48,7 @@ def check(
       deploy hosts check --inventory hosts.toml --profile 2xh200 --json
     """
     from cli.progress_view import progress_view
+    from cli.secrets_input import sudo_password
     from cli.show import emit_json
     from lifecycle.home import Home
     from lifecycle.hosts.check import check as look
@@ -55,7 +64,12 @@ def check(
     plan = plan_for_a_host(load_profile(profile)) if profile else None
     if named is None:
         raise UsageError("which hosts? give either --inventory or --host", hint="`deploy hosts check --help`")
-    login = Login(pins=Pins(Home.of_user().known_hosts), confirm=confirm_host_key, key_file=key)
+    login = Login(
+        pins=Pins(Home.of_user().known_hosts),
+        confirm=confirm_host_key,
+        key_file=key,
+        sudo_password=sudo_password(sudo_password_file),
+    )
     needs = needs_of(plan, load_catalogue()) if plan else None
     report = look(named, login, needs=needs, profile=profile)  # no moving picture: it may ask about a host key
     if plan:

@@ -13,6 +13,7 @@ from lifecycle.hosts.kept import arrival
 from lifecycle.hosts.play_variables import host_variables, prepare_variables
 from lifecycle.hosts.playbook import Outcome, play
 from lifecycle.hosts.ssh import Login, connect
+from lifecycle.hosts.sudo import prove_sudo
 from planner.catalogue import load_catalogue
 from planner.errors import DeployError
 from planner.plan import Plan
@@ -99,6 +100,9 @@ def _check_one(inventory: Inventory, host: Host, login: Login, needs: Needs | No
     try:
         with connect(inventory.way_to(host), login) as connection:
             facts = read_facts(connection)
+            if login.sudo_password and not facts.root:
+                prove_sudo(connection, login.sudo_password)
+                facts = msgspec.structs.replace(facts, root=True)
     except DeployError as error:
         return HostReport(
             name=host.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import time
 from collections.abc import Callable
 from importlib import resources
@@ -96,7 +97,7 @@ class Facts(Record, frozen=True, kw_only=True):
     """`systemd-detect-virt`: `none`, `kvm`, `docker`, `systemd-nspawn`, ..."""
     python: str
     root: bool
-    """Logged in as root, or sudo works without a password."""
+    """Logged in as root, or sudo works: without a password, or with the one that was given."""
     cpus: int
     memory_gib: float
     memory_free_gib: float
@@ -119,6 +120,15 @@ class Facts(Record, frozen=True, kw_only=True):
     """Active links of the first GPU."""
     fabric_manager: FabricManager | None
     rdma: tuple[RdmaPort, ...]
+    addresses: tuple[str, ...] = ()
+    """IP addresses of its network cards, without those of the link alone."""
+    nftables: bool | None = None
+    """Whether its kernel can have the firewall."""
+
+    @property
+    def public_addresses(self) -> tuple[str, ...]:
+        """Those that the whole internet can send to, if nothing is in between."""
+        return tuple(address for address in self.addresses if ipaddress.ip_address(address).is_global)
 
     def disk_of(self, path: str) -> Disk | None:
         """Return the file system that holds a path."""
@@ -202,6 +212,8 @@ def parse_facts(text: str, *, asked_at: float) -> Facts:
         if "fabric_manager_state" in said
         else None,
         rdma=tuple(_rdma(line) for line in said.get("rdma", [])),
+        addresses=tuple(sorted(said.get("address", []))),
+        nftables={"yes": True, "no": False}.get(one("nftables")),
     )
 
 

@@ -34,6 +34,16 @@ df -PkT -x tmpfs -x devtmpfs -x squashfs 2>/dev/null | sed -n '2,$p' |
         say disk "$type $total $free ${options%%,*} $mount"
     done
 
+if has ip; then
+    ip -o address show scope global 2>/dev/null | sed 's/.* inet6* \([^ /]*\).*/\1/' | each address
+fi
+# Loaded, built in, or there to be loaded.
+modules=/lib/modules/$(uname -r)
+if [ -d /sys/module/nf_tables ] || grep -qs '/nf_tables\.ko' "$modules/modules.builtin" "$modules/modules.dep"; then
+    say nftables yes
+elif [ -d "$modules" ]; then
+    say nftables no
+fi
 if has ss; then
     ss -Hltn | each tcp
     ss -Hlun | each udp

@@ -116,6 +116,19 @@ def _system(facts: Facts) -> Iterator[Verdict]:
         "In a container the firewall and the kernel are the provider's, so the stack cannot be made private there: "
         "take a virtual machine or bare metal.",
     )
+    if facts.nftables is False:
+        remedy = (
+            "The kernel cannot have the firewall that makes the stack private, and in rented containers it is not "
+            "yours to change: take a machine with a distribution's own kernel."
+        )
+        yield Verdict(what="firewall", state="no", found="a kernel without nf_tables", remedy=remedy)
+    if facts.public_addresses:
+        remedy = (
+            "The host's own firewall is the only wall before it: name the networks of clients and operators, use the "
+            "provider's firewall as well, and look at `verify` from outside."
+        )
+        found = ", ".join(facts.public_addresses)
+        yield Verdict(what="public address", state="note", found=found, remedy=remedy)
     yield _verdict(
         "systemd",
         facts.systemd is not None and facts.systemd >= LOWEST_SYSTEMD,
@@ -127,7 +140,10 @@ def _system(facts: Facts) -> Iterator[Verdict]:
     if facts.cgroup != 2:
         remedy = "Without the unified hierarchy systemd's IPAddressDeny has no effect; the firewall still holds."
         yield Verdict(what="cgroups", state="note", found=f"version {facts.cgroup or 'unknown'}", remedy=remedy)
-    remedy = "Log in as root, or let this user use sudo without a password for the time of the set-up."
+    remedy = (
+        "Log in as root, let this user use sudo without a password for the time of the set-up, or give its "
+        "password with --sudo-password-file."
+    )
     yield _verdict("root", facts.root, "yes" if facts.root else "no sudo without a password", remedy)
     remedy = "Install python3: Ansible runs on it."
     yield _verdict("Python", bool(facts.python), facts.python or "none", remedy)

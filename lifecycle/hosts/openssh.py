@@ -48,6 +48,7 @@ Host *
     ConnectTimeout 10
     ServerAliveInterval 15
     ServerAliveCountMax 3
+    LogLevel ERROR
 {key}"""
 
 

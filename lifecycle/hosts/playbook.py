@@ -17,6 +17,7 @@ from typing import IO, Any, Literal, TypeVar
 import msgspec
 
 from lifecycle import files
+from lifecycle.hosts.faults import explained
 from lifecycle.hosts.inventory import Inventory
 from lifecycle.hosts.openssh import CONFIG, write_config
 from lifecycle.hosts.ssh import Login
@@ -188,7 +189,8 @@ def _write(
         for host in inventory.serving
     }
     files.write(folder / "inventory.json", msgspec.json.encode({"all": {"hosts": hosts}}))
-    files.write(folder / "variables.json", msgspec.json.encode(dict(variables)))
+    secret = {"ansible_become_password": login.sudo_password} if login.sudo_password else {}
+    files.write(folder / "variables.json", msgspec.json.encode({**variables, **secret}))
 
 
 def _ends_with_us() -> list[str]:
@@ -258,17 +260,27 @@ def _listen(process: subprocess.Popen[bytes], progress: Progress) -> list[_Event
     return heard
 
 
+def _failed(failed: list[_Event], totals: dict[str, Totals]) -> PlaybookError:
+    """Tell of the first failure in full, of the others by name, and who went through."""
+    first = failed[0]
+    others = sorted({event.host for event in failed} - {first.host})
+    through = sorted(totals.keys() - {event.host for event in failed})
+    told = [f"also failed: {', '.join(others)}"] if others else []
+    told += [f"went through: {', '.join(through)}"] if through else []
+    fault = explained(first.message)
+    meaning = f". That means: {fault.means}" if fault.means else ""
+    return PlaybookError(
+        f"{first.host}: `{first.task}` {first.state}: {first.message.strip()}{meaning}"
+        + (f" ({'; '.join(told)})" if told else ""),
+        hint=fault.next,
+    )
+
+
 def _judged(heard: list[_Event], code: int, said: str) -> Outcome:
     failed = [event for event in heard if event.state in {"failed", "unreachable"}]
     totals = next((event.hosts for event in reversed(heard) if event.event == "totals"), None)
     if failed and (code or totals is None):
-        first = failed[0]
-        others = sorted({event.host for event in failed} - {first.host})
-        more = f" (also failed: {', '.join(others)})" if others else ""
-        raise PlaybookError(
-            f"{first.host}: `{first.task}` {first.state}: {first.message.strip()}{more}",
-            hint="What was done before stays. Mend what the message names, then run the same command again.",
-        )
+        raise _failed(failed, totals or {})
     if code or totals is None:
         raise PlaybookError(
             f"Ansible ended with {code}: {said.strip()[-1000:] or 'it said nothing'}",

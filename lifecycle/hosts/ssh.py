@@ -110,6 +110,11 @@ class Login(msgspec.Struct, frozen=True, kw_only=True):
     """A key that is in no file, or in one that only OpenSSH reads."""
     reach: Reach | None = None
     """Leads to the first host of a way; this machine's own network when None."""
+    sudo_password: str = ""
+    """What sudo wants of users who are not root; empty where it wants nothing. The same on all hosts."""
+
+    def __repr__(self) -> str:
+        return f"Login(pins={self.pins.path}, key_file={self.key_file})"
 
 
 class Connection:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from lifecycle.hosts.fit import SYSTEMS
 from tests.parts import require, require_root
 
 ROOT = Path(__file__).parents[2] / "ansible"
@@ -36,6 +37,15 @@ def test_the_specs_defaults_are_the_roles(role: Path) -> None:
     assert optional == read(role / "defaults" / "main.yml")
     assert all(name.startswith(f"{role.name}_") for name in options)
     assert all(option["description"] for option in options.values())
+
+
+def test_what_a_host_is_refused_for_is_what_the_role_refuses() -> None:
+    assert {tuple(system.split()) for system in read(ROOT / "roles/base/defaults/main.yml")["base_systems"]} == SYSTEMS
+
+
+def test_the_pages_of_roles_are_current() -> None:
+    done = run(sys.executable, str(ROOT.parent / "tools" / "role_pages.py"), "--check")
+    assert done.returncode == 0, done.stderr
 
 
 def test_there_is_no_package_that_would_shadow_ansibles_own() -> None:

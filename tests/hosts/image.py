@@ -26,7 +26,18 @@ INSTALLED = (
     "systemd-sysv",
 )
 """What a host has before anybody prepares it: as a rented server comes, with SSH, sudo and Python."""
-AT_HAND = ("auditd", "chrony", "lynis", "nftables", "unattended-upgrades")
+AT_HAND = (
+    "auditd",
+    "chrony",
+    "debsums",
+    "libpam-pwquality",
+    "libpam-tmpdir",
+    "lynis",
+    "nftables",
+    "rsyslog",
+    "rsyslog-openssl",
+    "unattended-upgrades",
+)
 """Packages in apt's own cache: a host installs them for real, with no route to a mirror."""
 OPERATOR = "ops"
 """The host's user: logs in with a key, and may use sudo without a password."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -18,6 +19,13 @@ REBOOTS = 133
 READY = "READY=1"
 AS_ON_METAL = {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1", "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network"}
 """Cgroups of version 2, even where this machine has the old ones, and a network whose settings can be changed."""
+
+CGROUPS = Path("/sys/fs/cgroup/unified")
+if not CGROUPS.is_dir():  # nothing has version 1 there beside it
+    CGROUPS = Path("/sys/fs/cgroup")
+IN_A_CGROUP = 'mkdir "$0" && echo $$ >"$0/cgroup.procs"; exec "$@"'
+"""A group of its own for each machine: else all of them, of other runs too, are in one, and the systemd of one ends
+services of another."""
 
 
 class Machine:
@@ -44,6 +52,7 @@ class Machine:
         self.host_key = ""
         self.boot_s = 0.0
         self._process: subprocess.Popen[bytes] | None = None
+        self._cgroup: Path | None = None
         self._leader = 0
         self._notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 
@@ -70,7 +79,9 @@ class Machine:
         # A process namespace around it all: whoever ends it, even by ending the tests, ends all of the machine.
         # (systemd-nspawn alone would leave them running when it is killed.)
         end_with_us = ("setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
-        words = (*end_with_us, *self._command())
+        self._remove_cgroup()
+        self._cgroup = CGROUPS / f"{self.name}-{secrets.token_hex(4)}"
+        words = ("sh", "-c", IN_A_CGROUP, str(self._cgroup), *end_with_us, *self._command())
         environment = {**os.environ, "NOTIFY_SOCKET": str(notices), **AS_ON_METAL}
         with log:
             self._process = subprocess.Popen(
@@ -91,13 +102,18 @@ class Machine:
         if self._process is not None:
             self._process.kill()
             self._process.wait(20)
+        self._remove_cgroup()
         self._notices.close()
 
-    def run(self, *command: str, text: str | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *command: str, text: str | None = None, check: bool = True, timeout_s: float = 60
+    ) -> subprocess.CompletedProcess[str]:
         """Run a program on the host as root, past SSH: what is so, whatever the network says."""
         words = ("nsenter", "--target", str(self._leader), "--all", "--wd=/", "--", *command)
         clean = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
-        done = subprocess.run(words, input=text, env=clean, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(
+            words, input=text, env=clean, capture_output=True, text=True, timeout=timeout_s, check=False
+        )
         if check and done.returncode:
             raise AssertionError(f"{self.name}: {' '.join(command)}: {done.stdout}{done.stderr}")
         return done
@@ -113,6 +129,16 @@ class Machine:
             old.unlink(missing_ok=True)
         _make_key(path)
         self.host_key = " ".join(path.with_suffix(".pub").read_text().split()[:2])
+
+    def _remove_cgroup(self) -> None:
+        """Take the last start's group of processes away: empty, once its machine is off."""
+        if self._cgroup is None:
+            return
+        for folder in sorted((path for path in self._cgroup.rglob("*") if path.is_dir()), reverse=True):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        with contextlib.suppress(OSError):
+            self._cgroup.rmdir()
 
     def _command(self) -> list[str]:
         return [

@@ -10,6 +10,7 @@ from typing import Any
 
 import psutil
 import pytest
+import yaml
 
 from lifecycle.hosts.inventory import Host, Inventory
 from lifecycle.hosts.pins import Pins
@@ -21,12 +22,14 @@ from tests.hosts.lab import Lab, Namespace
 from tests.hosts.machine import Machine
 from tests.waiting import wait_until
 
+ROOT = Path(__file__).parents[2]
 OURS = ["10.213.0.1/32", "fd42:c1:1::1/128"]
 """This machine's addresses on the first network."""
-SSH_FROM_US = {"name": "SSH", "protocol": "tcp", "port": 22, "networks": OURS}
+SSH_FROM_US = {"name": "SSH", "protocol": "tcp", "port": 22, "networks": OURS, "per_second": 10}
+DEFAULTS = yaml.safe_load((ROOT / "ansible/roles/base/defaults/main.yml").read_text(encoding="utf-8"))
 IN_A_LAB: dict[str, Any] = {
     # Kernel settings of a namespace's own; the others belong to this machine, and auditing does as well.
-    "base_sysctl": {"net.ipv4.conf.all.accept_redirects": 0, "net.ipv4.conf.all.rp_filter": 1},
+    "base_sysctl": {name: value for name, value in DEFAULTS["base_sysctl"].items() if name.startswith("net.")},
     "audit_started": False,
     "firewall_in": [SSH_FROM_US],
 }
@@ -190,6 +193,13 @@ def test_settings_that_the_programs_refuse_replace_nothing(lab: Lab, tmp_path: P
     assert not (machine.root / "etc/cloister/firewall.nft").exists()
     with pytest.raises(PlaybookError, match="firewall_in"):
         prepare(machine, tmp_path, parts=["firewall"], firewall_in=[{"port": 22}])
+    # As Ubuntu has it: a socket of systemd listens, and the server's own addresses would be of no effect.
+    (machine.root / "etc/systemd/system/ssh.socket").write_text("[Socket]\nListenStream=2222\nAccept=yes\n")
+    machine.run("systemctl", "daemon-reload")
+    machine.run("systemctl", "start", "ssh.socket")
+    with pytest.raises(PlaybookError, match=r"ssh\.socket listens in the server's place"):
+        prepare(machine, tmp_path, parts=["ssh"], ssh_listen=[machine.v4])
+    assert not (machine.root / "etc/ssh/sshd_config.d/00-cloister.conf").exists()
     assert gets_in(machine, tmp_path)
 
 
