@@ -1,4 +1,4 @@
-"""What the playbooks are told of a stack and of its hosts: pure, but for the roles' own defaults."""
+"""What the playbooks are told of a stack and of its hosts."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ import yaml
 from lifecycle.hosts.facts import Facts
 from lifecycle.hosts.inventory import Host, Inventory
 from lifecycle.hosts.kept import Arrival
+from lifecycle.hosts.log_shipping import log_shipping_variables, log_shipping_ways_out
 from lifecycle.hosts.playbook import FOLDER
 from planner.plan import Plan
 
 OF_A_NAMESPACE = ("net.ipv4.", "net.ipv6.")
 """Kernel settings that a machine has for itself even where it shares its kernel."""
+SSH_PER_SECOND = 10
+"""New connections to SSH from one address: more than Ansible makes, too few to keep the server from others."""
 SHARED_KERNEL = "systemd-nspawn"
 """A booted container: its firewall is its own, auditing and most of the kernel's settings are its host's."""
 
@@ -31,7 +34,7 @@ def prepare_variables(plan: Plan, inventory: Inventory, arrivals: Mapping[str, A
     ours = sorted({_range(arrival.ours) for arrival in arrivals.values()})
     ssh = list(inventory.ssh_from) or ours
     rules = [
-        {"name": "SSH", "protocol": "tcp", "port": port, "networks": ssh}
+        {"name": "SSH", "protocol": "tcp", "port": port, "networks": ssh, "per_second": SSH_PER_SECOND}
         for port in sorted({arrival.port for arrival in arrivals.values()})
     ]
     rules.append(
@@ -46,7 +49,8 @@ def prepare_variables(plan: Plan, inventory: Inventory, arrivals: Mapping[str, A
         {"name": way.name, "protocol": way.protocol, "port": way.port, "networks": list(way.networks)}
         for way in inventory.out
     ]
-    return {"firewall_in": rules, "firewall_out": ways_out}
+    ways_out += log_shipping_ways_out(plan.logs.shipping)
+    return {"firewall_in": rules, "firewall_out": ways_out, **log_shipping_variables(plan.logs)}
 
 
 def host_variables(host: Host, facts: Facts) -> dict[str, Any]:

@@ -109,7 +109,7 @@ RULE = Rule(
     ),
     bad=(
         Example("a key in a file", files={"gateway/gateway.toml": f'key = """{_KEY}"""'}),
-        Example("a key in a script", _script(f"echo '{_KEY}' > /root/key")),
+        Example("a key in a script", _script(f"echo '{_KEY}' > /etc/key")),
         Example("a key of the account in a script", _script("export AWS_ACCESS_KEY_ID=AKIA" + "ABCDEFGHIJKLMNOP")),
         Example("a password on a command line", plan=examples.engine_with("--password=correct-horse-battery")),
         Example("a token of the model hub", plan=examples.engine_with(env={"HF_TOKEN": "hf_" + "a" * 34})),

@@ -27,10 +27,11 @@ from tests.hosts.test_prepare import inventory, login, prepare
 from tests.waiting import wait_until
 
 KEPT = "/var/backups/cloister"
+HOMES = "/home"
 THEIRS = (
     "file /etc/theirs.conf",
     "group theirs",
-    *(f"place /home/theirs/.{name}" for name in ("bash_logout", "bashrc", "profile")),
+    *(f"place {HOMES}/theirs/.{name}" for name in ("bash_logout", "bashrc", "profile")),
     "place /opt/theirs",
     "user theirs",
 )

@@ -136,7 +136,13 @@ def test_no_decision_hangs_on_a_profiles_name() -> None:
 def test_nothing_is_imitated_on_aws() -> None:
     plan = shipped_plan("2xh200", target="aws", account="123456789012")
     assert plan.account.number == "123456789012"
-    assert {service.name for service in plan.services} == {"engine", "gateway", "traefik", "prometheus", "renewer"}
+    assert {service.name for service in plan.services} == {
+        "engine",
+        "gateway",
+        "traefik",
+        "prometheus",
+        "node-exporter",
+    }
     engine = plan.service("engine")
     assert (engine.artefact, engine.version) == ("vllm", plan.engine.version)
     assert engine.args == ("serve", *plan.engine.args)
