@@ -44,6 +44,7 @@ ELSEWHERE = {
     "ec2:CancelSpotInstanceRequests": "a request that outlives its instance",
     "ec2:DescribeCapacityBlockOfferings": "`capacity find`, which is tried by itself",
     "ec2:DescribeCapacityReservations": "nodes in reserved capacity",
+    "ec2:DescribePrefixLists": "nodes that are configured: what their firewall lets out",
     "ec2:DetachNetworkInterface": "an interface that outlives its instance",
     "ec2:DisassociateAddress": "an address that somebody attached",
     "ec2:ModifyCapacityReservation": "a reservation that the stack was given, and that ends with it",
@@ -51,6 +52,8 @@ ELSEWHERE = {
     "route53:AssociateVPCWithHostedZone": "networks of consumers that are to know the stack's name",
     "ec2:RunInstances": "with a deadline it is Auto Scaling that calls it, for those alone who may",
     "s3:ListMultipartUploadParts": "an upload that was interrupted",
+    "secretsmanager:PutSecretValue": "nodes that are configured",
+    "secretsmanager:UpdateSecretVersionStage": "a secret that has an earlier value again",
 }
 """Actions that no life here comes to -> what it takes."""
 OPERATIONS = {name: name.partition(":")[2] for name in ELSEWHERE} | {"s3:ListMultipartUploadParts": "ListParts"}
