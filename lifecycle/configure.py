@@ -19,6 +19,7 @@ from lifecycle.hosts.kept import KeptHosts
 from lifecycle.hosts.pulled import wait_for_bundle
 from lifecycle.hosts.session import HostSession
 from lifecycle.journal import Journal
+from lifecycle.served_hosts import keep_nodes
 from lifecycle.stack import Stack
 from lifecycle.up import prepare_secrets
 from planner.capacity import Drain
@@ -64,6 +65,7 @@ def configure_nodes(stack: Stack, outputs: Outputs, progress: Progress, drain: D
         put_host_secrets(session.client("secretsmanager"), there.plan, host_secrets(there.plan, there.layout))
     inventory = msgspec.structs.replace(access.inventory, out=_ways_out(session.client("ec2"), outputs))
     kept = KeptHosts(inventory=inventory, key="", owner=stack.plan.stack, plans=there.plan.hosts)
+    keep_nodes(stack.home, kept)
     with (
         access.login(inventory.serving, as_files=True) as login,
         HostSession.open(stack.home, kept, "up", progress, login) as hosts,

@@ -117,6 +117,11 @@ class StackHome:
         return self.folder / "baseline.json"
 
     @property
+    def nodes(self) -> Path:
+        """Nodes in AWS that were made hosts of the stack, and how they are reached."""
+        return self.folder / "nodes.json"
+
+    @property
     def journal(self) -> Path:
         """Every step of every verb."""
         return self.folder / "journal.jsonl"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 
-from lifecycle.hosts.kept import login_of
-from lifecycle.planning import hosts_of
+from lifecycle.served_hosts import served_hosts
 from lifecycle.stack import Stack
 from planner.errors import UsageError
+from planner.progress import Silent
 
 
 def known_services(stack: Stack, name: str) -> tuple[str, ...]:
@@ -41,19 +41,20 @@ def lines_of(stack: Stack, service: str, lines: int, *, follow: bool = False, ho
         service: its name.
         lines: how many of the last.
         follow: go on as lines come.
-        host: of the target `metal`; the first when empty.
+        host: of a stack that hosts serve; the first when empty.
 
     Raises:
         UsageError: a host is named that the stack has not.
         DeployError: the host is not reached.
 
     """
-    if kept := hosts_of(stack.home):
-        from lifecycle.hosts.units import host_named, journal_of  # noqa: PLC0415 - loads SSH
+    with served_hosts(stack, Silent()) as hosts:
+        if hosts:
+            from lifecycle.hosts.units import host_named, journal_of  # noqa: PLC0415 - loads SSH
 
-        login = login_of(stack.home, kept.key)
-        yield from journal_of(kept, host_named(kept, host), login, service, lines, follow=follow)
-        return
+            on = host_named(hosts.kept, host)
+            yield from journal_of(hosts.kept, on, hosts.login, service, lines, follow=follow)
+            return
     if host:
-        raise UsageError("--host goes with stacks of the target metal", hint="Leave it out.", code="not_on_hosts")
+        raise UsageError("--host goes with stacks that hosts serve", hint="Leave it out.", code="not_on_hosts")
     yield from stack.processes.logs(service, lines, follow=follow)

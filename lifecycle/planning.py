@@ -167,7 +167,7 @@ def judge(plan: Plan, home: StackHome, progress: Progress, uplink_mbit_s: float 
         with progress.step("resources, previewed"):
             previewed = Provisioner(plan, home, progress).preview()
     with progress.step("policies"):
-        rendered = _rendered(plan, home)
+        rendered = rendered_files(plan, home)
         findings = evaluate(plan, previewed.resources, rules_of(plan), files=rendered, today=today())
     changes: dict[str, int] = {}
     for change in previewed.changes:
@@ -185,9 +185,9 @@ def judge(plan: Plan, home: StackHome, progress: Progress, uplink_mbit_s: float 
     )
 
 
-def _rendered(plan: Plan, home: StackHome) -> dict[str, str]:
+def rendered_files(plan: Plan, home: StackHome) -> dict[str, str]:
     """Return the files that would be written for a plan, by path: of each host its own."""
-    if plan.target != "metal":
+    if not plan.hosts:
         from templates.render import render  # noqa: PLC0415 - Jinja takes longer to load than `size` takes to answer
 
         return render(plan, home.layout)

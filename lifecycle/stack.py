@@ -97,7 +97,7 @@ class Stack:
             DeployError: the stack's services belong on nodes, and are not configured there.
 
         """
-        if self.plan.target == "aws":
+        if self.plan.target == "aws" and not self.home.nodes.is_file():
             raise DeployError(
                 f"no services are configured on the nodes of {self.plan.stack!r}: there is no endpoint",
                 hint="`deploy status` shows the nodes.",

@@ -10,13 +10,14 @@ from lifecycle.aws.account import check_account
 from lifecycle.aws.errors import told
 from lifecycle.aws.session import AwsSession
 from lifecycle.home import Home, StackHome
-from lifecycle.hosts.kept import KeptHosts, login_of
 from lifecycle.hosts.units import HostStatus, status_of
 from lifecycle.journal import last_state
 from lifecycle.planning import hosts_of
 from lifecycle.processes import ServiceState
+from lifecycle.served_hosts import served_hosts
 from lifecycle.stack import Stack
 from planner.errors import DeployError
+from planner.progress import Silent
 from planner.tags import RESOURCE_TAG, STACK_TAG
 
 BILLED = {"pending", "running"}
@@ -89,8 +90,8 @@ def status(home: StackHome) -> StatusReport:
     stack = Stack.load(home)
     if stack.plan.target == "aws":
         return _on_aws(stack)
-    if kept := hosts_of(home):
-        return _on_hosts(stack, kept)
+    if hosts_of(home):
+        return _on_hosts(stack)
     services = stack.processes.status()
     return StatusReport(
         stack=home.name,
@@ -124,17 +125,27 @@ def _listed(home: StackHome) -> ListedStack:
     return ListedStack(stack=home.name, profile=report.profile, target=report.target, state=report.state, url=stack.url)
 
 
-def _on_hosts(stack: Stack, kept: KeptHosts) -> StatusReport:
-    """Ask every host's systemd."""
-    hosts = status_of(stack.plan, kept, login_of(stack.home, kept.key))
+def _of_hosts(stack: Stack) -> tuple[HostStatus, ...]:
+    """Ask every host's systemd; none where no host serves the stack yet."""
+    with served_hosts(stack, Silent()) as served:
+        return status_of(served.stack.plan, served.kept, served.login) if served else ()
+
+
+def _state_of_hosts(stack: Stack, hosts: tuple[HostStatus, ...]) -> str:
     states = {host.state for host in hosts}
     state = states.pop() if len(states) == 1 else "degraded"
     left = last_state(stack.home.journal)
+    return left if state == "running" and left in {"interrupted", "failed"} else state
+
+
+def _on_hosts(stack: Stack) -> StatusReport:
+    """Look at hosts of one's own."""
+    hosts = _of_hosts(stack)
     return StatusReport(
         stack=stack.plan.stack,
         profile=stack.plan.profile,
         target=stack.plan.target,
-        state=left if state == "running" and left in {"interrupted", "failed"} else state,
+        state=_state_of_hosts(stack, hosts),
         endpoint=Endpoint(url=stack.url, ca_file=stack.ca_file, models=(stack.plan.model.served_name,)),
         services=next((host.services for host in hosts if not host.error), ()),
         hosts=hosts,
@@ -143,20 +154,23 @@ def _on_hosts(stack: Stack, kept: KeptHosts) -> StatusReport:
 
 
 def _on_aws(stack: Stack) -> StatusReport:
-    """Ask the account for the stack's nodes."""
+    """Ask the account for the stack's nodes, and those that run for their services."""
     plan = stack.plan
     session = AwsSession(plan.network.region)
     check_account(session, plan.account.number)
     nodes = _nodes(stack, session)
     billed = sum(node.state in BILLED for node in nodes)
     price = plan.cost.usd_per_hour
+    hosts = _of_hosts(stack) if all(node.state == "running" for node in nodes) else ()
+    endpoint = Endpoint(url=stack.url, ca_file=stack.ca_file, models=(plan.model.served_name,)) if hosts else None
     return StatusReport(
         stack=plan.stack,
         profile=plan.profile,
         target=plan.target,
-        state=_state_of_nodes(stack, nodes),
-        endpoint=None,
-        services=(),
+        state=_state_of_hosts(stack, hosts) if hosts else _state_of_nodes(stack, nodes),
+        endpoint=endpoint,
+        services=next((host.services for host in hosts if not host.error), ()),
+        hosts=hosts,
         account=plan.account.number,
         region=plan.network.region,
         nodes=nodes,

@@ -10,10 +10,11 @@ import msgspec
 from lifecycle.exposure.verb import exposure_of_account
 from lifecycle.journal import Journal
 from lifecycle.own_token import own_token
-from lifecycle.planning import hosts_of
+from lifecycle.planning import rendered_files
 from lifecycle.policies import rules_of, today
 from lifecycle.probes import auth, inference, observe, ports, replicas, routes, stored, tls
 from lifecycle.probes.base import Check, Subject
+from lifecycle.served_hosts import served_hosts
 from lifecycle.stack import Stack
 from planner.progress import Progress, Silent
 from policies.run import Finding, evaluate, refusals
@@ -44,23 +45,31 @@ def verify(stack: Stack, progress: Progress, token: str | None = None) -> Verify
     source = _token_source(stack, token)
     checks: list[Check] = []
     with Journal(stack.home.journal, "verify").step("verify"):
-        if kept := hosts_of(stack.home):
-            from lifecycle.verify_metal import check_hosts  # noqa: PLC0415 - loads SSH
-
-            checks += check_hosts(stack, kept, source, progress)
-            with progress.step("policies"):
-                checks.append(_judged(evaluate(stack.plan, ())))
-        else:
-            subject = Subject(plan=stack.plan, layout=stack.layout, host="127.0.0.1", token=source)
-            for title, run in _themes(stack, subject):
-                with progress.step(title):
-                    checks += run()
+        for title, run in _all_themes(stack, source, progress):
+            with progress.step(title):
+                checks += run()
     return VerifyReport(
         ok=all(check.ok is not False for check in checks),
         stack=stack.plan.stack,
         checks=tuple(checks),
         not_tried=sum(check.ok is None for check in checks),
     )
+
+
+def _all_themes(
+    stack: Stack, source: Callable[[], str | None], progress: Progress
+) -> Iterator[tuple[str, Callable[[], Iterable[Check]]]]:
+    """List the themes in reading order, wherever the services run."""
+    with served_hosts(stack, progress) as hosts:
+        if hosts is None:
+            yield from _themes(stack, Subject(plan=stack.plan, layout=stack.layout, host="127.0.0.1", token=source))
+            return
+        from lifecycle.verify_metal import check_hosts  # noqa: PLC0415 - loads SSH
+
+        yield "hosts", lambda: check_hosts(hosts, source, progress)
+    if stack.plan.target == "aws":
+        yield "exposure", lambda: [_exposure(stack)]
+    yield "policies", lambda: [_judged(_findings(hosts.stack))]
 
 
 def _themes(stack: Stack, subject: Subject) -> Iterator[tuple[str, Callable[[], Iterable[Check]]]]:
@@ -91,6 +100,13 @@ def _policies(stack: Stack) -> Check:
     rendered = {name: path.read_text(encoding="utf-8") for name, path in written.items() if path.is_file()}
     resources = stack.provisioner().resources()
     return _judged(evaluate(stack.plan, resources, rules_of(stack.plan), files=rendered, today=today()))
+
+
+def _findings(stack: Stack) -> tuple[Finding, ...]:
+    """Judge what hosts were given, and the account's resources where there are any."""
+    resources = stack.provisioner().resources() if stack.plan.target == "aws" else ()
+    files = rendered_files(stack.plan, stack.home)
+    return evaluate(stack.plan, resources, rules_of(stack.plan), files=files, today=today())
 
 
 def _judged(findings: tuple[Finding, ...]) -> Check:

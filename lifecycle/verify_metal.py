@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
-from lifecycle.hosts.kept import KeptHosts, login_of
 from lifecycle.hosts.ssh import Connection, connect
 from lifecycle.hosts.subject import subject_of
 from lifecycle.hosts.units import services_on
 from lifecycle.probes import auth, inference, observe, replicas, routes, stored, tls
 from lifecycle.probes.base import Check, Subject
 from lifecycle.probes.hosts import HostProbe
+from lifecycle.served_hosts import ServedHosts
 from lifecycle.stack import Stack
 from planner.errors import DeployError
 from planner.plan import HostPlan
@@ -20,20 +20,19 @@ from planner.progress import Progress
 from planner.services import STAND_IN
 
 
-def check_hosts(stack: Stack, kept: KeptHosts, token: Callable[[], str | None], progress: Progress) -> Iterator[Check]:
+def check_hosts(served: ServedHosts, token: Callable[[], str | None], progress: Progress) -> Iterator[Check]:
     """Yield every check of every host; one that is not reached fails, and keeps none of the others from being tried.
 
     Args:
-        stack: a stack that is up.
-        kept: its hosts.
+        served: a stack that is up, and its hosts.
         token: gives a token that is valid for inference.
         progress: told about each theme.
 
     """
+    stack, kept, login = served.stack, served.kept, served.login
     if any(decision.choice == STAND_IN for decision in stack.plan.decisions):
         progress.warn("the engine is a stand-in: answers mean nothing")
         yield Check(id="engine.real", ok=None, detail=f"{STAND_IN}: no answer means anything")
-    login = login_of(stack.home, kept.key)
     for planned in stack.plan.hosts:
         try:
             way = kept.inventory.way_to(kept.inventory.named(planned.name))

@@ -12,7 +12,7 @@ from lifecycle.hosts.playbook import Outcome
 from lifecycle.hosts.serving import materials_of, serve
 from lifecycle.hosts.session import HostSession
 from lifecycle.journal import Journal
-from lifecycle.planning import hosts_of
+from lifecycle.served_hosts import served_hosts
 from lifecycle.stack import Stack
 from planner.capacity import Drain
 from planner.catalogue import load_catalogue
@@ -57,11 +57,11 @@ def pass_on(stack: Stack, verb: str, progress: Progress) -> None:
         LockedError: somebody else works on a host.
 
     """
-    kept = hosts_of(stack.home)
-    if kept is None:
-        return
-    with (
-        Journal(stack.home.journal, verb).step("pass on to hosts"),
-        HostSession.open(stack.home, kept, verb, progress) as session,
-    ):
-        serve_stack(session, stack, {one.host.name: read_facts(one.connection) for one in session.hosts})
+    with served_hosts(stack, progress, as_files=True) as hosts:
+        if hosts is None:
+            return
+        with (
+            Journal(stack.home.journal, verb).step("pass on to hosts"),
+            HostSession.open(stack.home, hosts.kept, verb, progress, hosts.login) as session,
+        ):
+            serve_stack(session, hosts.stack, {one.host.name: read_facts(one.connection) for one in session.hosts})
