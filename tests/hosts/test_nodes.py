@@ -14,12 +14,17 @@ from lifecycle import files
 from lifecycle.configure import configure_nodes
 from lifecycle.home import Home
 from lifecycle.hosts.fit import plan_for_a_host
+from lifecycle.logs import lines_of
+from lifecycle.own_token import own_token
 from lifecycle.profiles import load_profile
+from lifecycle.served_hosts import served_hosts
+from lifecycle.verify_metal import check_hosts
 from planner.catalogue import load_catalogue
 from planner.contents import contents_of
 from planner.errors import DeployError
 from planner.outputs import Outputs
 from planner.plan import Plan, to_json
+from planner.progress import Silent
 from planner.secrets import secret_id
 from planner.tags import STACK_TAG
 from tests.hosts.bundles import bundle
@@ -143,4 +148,18 @@ def test_a_node_becomes_an_endpoint(node: Stage, tmp_path: Path) -> None:
     listening = [line for line in node.machine.run("ss", "-Htln").stdout.splitlines() if line]
     ours = ("127.0.0.1:", "[::1]:", "127.0.0.53", ":22 ", f"{ADDRESS}:443 ")
     assert not [line for line in listening if not any(at in line for at in ours)]
+    with served_hosts(node.stack, heard) as hosts:
+        assert hosts is not None
+        checks = list(check_hosts(hosts, lambda: own_token(node.stack, "verify", 300), Silent()))
+    assert len(checks) > 30
+    assert [check for check in checks if check.ok is False] == []
+    assert list(lines_of(node.stack, "gateway", 20))
+
+    before = invocations(node.machine)
     assert run(node, heard) == (plan.model.served_name,)
+    assert invocations(node.machine) == before
+
+
+def invocations(of: Machine) -> str:
+    """Return an id of each service's last start."""
+    return of.run("systemctl", "show", "--property=Id,InvocationID", "cloister-*.service").stdout
