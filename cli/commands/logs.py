@@ -13,7 +13,7 @@ def logs(
     service: Annotated[str, typer.Argument(help="A service; all of them when absent.")] = "",
     stack: Stack = DEFAULT_STACK,
     lines: Annotated[int, typer.Option("--lines", "-n", min=1, max=100_000, help="How many of the last lines.")] = 50,
-    host: Annotated[str, typer.Option("--host", help="Which host of the target metal; the first when absent.")] = "",
+    host: Annotated[str, typer.Option("--host", help="Which host or node; the first when absent.")] = "",
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come (Ctrl-C ends it).")] = False,
     as_json: Json = False,
 ) -> None:
