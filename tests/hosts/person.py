@@ -26,6 +26,7 @@ client_cidrs = ["10.213.0.0/24"]
 
 [limits]
 max_in_flight = {max_in_flight}
+max_in_flight_per_client = 16
 """
 
 
