@@ -187,7 +187,7 @@ def test_a_missing_engine_is_said_before_anybody_agrees(aws: Aws, monkeypatch: p
 
 @pytest.mark.slow
 def test_services_that_are_configured_are_reported(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(up_aws, "configure_nodes", lambda stack, outputs: (stack.plan.model.served_name,))
+    monkeypatch.setattr(up_aws, "configure_nodes", lambda stack, *_: (stack.plan.model.served_name,))
     report = aws.up()
     assert (report.target, report.url) == ("aws", f"https://{aws.home.name}.cloister.internal")
     assert report.models == ("qwen3-235b-a22b-fp8",)
