@@ -127,7 +127,8 @@ def _planned(plan: Plan, also: dict[str, Any]) -> Any:
 
 
 def _file_mutants(base: Mutant, shipped: Shipped, family: Family) -> Iterator[Mutant]:
-    path, text = family["file"], shipped.files[family["file"]]
+    path = next(path for path in shipped.files if path == family["file"] or path.endswith(f"/{family['file']}"))
+    text = shipped.files[path]
     toml = path.endswith(".toml")
     document = tomllib.loads(text) if toml else yaml.load(text, Loader=Loader)
     if family.get("whole"):

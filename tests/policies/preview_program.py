@@ -13,13 +13,14 @@ from tempfile import TemporaryDirectory
 from typing import get_args
 
 from lifecycle.home import Home
+from lifecycle.planning import rendered_files
 from lifecycle.profiles import load_profile
 from lifecycle.provision import Provisioner
 from planner.catalogue import load_catalogue
 from planner.deadline import Lifetime
 from planner.layout import Layout
 from planner.make_plan import Site, make_plan
-from planner.plan import Target
+from planner.plan import HostPlan, Target
 from planner.progress import Silent
 from templates.render import render
 from tests.policies.stacks import Previewed, Shipped
@@ -37,8 +38,11 @@ MOMENT = datetime(2026, 12, 1, 10, tzinfo=UTC)
 
 def preview(profile: str, target: Target = "sandbox", lifetime: Lifetime | None = None) -> Shipped:
     account = ACCOUNT if target == "aws" else ""
-    site = Site(stack="example", target=target, account=account, lifetime=lifetime)
+    hosts = (HostPlan(name="host", address="10.0.0.10", gpus=8),) if target == "metal" else ()
+    site = Site(stack="example", target=target, account=account, lifetime=lifetime, hosts=hosts)
     plan = make_plan(load_profile(profile), load_catalogue(), site)
+    if hosts:
+        return Shipped(plan, (), rendered_files(plan, Home(Path("/stack")).stack("example")))
     with TemporaryDirectory() as folder:
         resources = Provisioner(plan, Home(Path(folder)).stack("example"), Silent()).preview().resources
     return Shipped(plan, resources, render(plan, LAYOUT))
