@@ -14,6 +14,8 @@ import pytest
 
 from tests.gateway.support import Running, gateway, token
 
+pytestmark = pytest.mark.slow
+
 CHAT = "/v1/chat/completions"
 
 

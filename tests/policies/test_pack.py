@@ -30,6 +30,8 @@ from policies.rules import RULES
 from policies.run import evaluate
 from tests.policies.stacks import Record, good_stack, mutants, mutate, preview, settled
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 Verdict = tuple[str, str, str]
@@ -134,7 +136,6 @@ PARTS = 6
 """The server reads the whole stack anew for each rule: in parts, so that none comes near the time limit of a test."""
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("part", range(PARTS))
 @every_kind
 def test_server_and_process_agree_on_every_mutant(
@@ -188,7 +189,6 @@ def test_fields_reach_the_engine(server: analyzer_pb2_grpc.AnalyzerStub) -> None
     assert len(told) == len(info.policies), "names are unique"
 
 
-@pytest.mark.slow
 def test_the_folder_runs_as_a_pack(tmp_path: Path) -> None:
     """As the engine's Python plugin starts it: in the pack's folder, with nothing of ours on the path."""
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}

@@ -21,7 +21,7 @@ from policies.exposure.reach import prove
 from tests.stacks.test_life import spanning
 from tests.stacks.test_program import plan_of
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:pulumi_aws")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning:pulumi_aws")]
 
 MUTATIONS: list[dict[str, Any]] = tomllib.loads(
     (Path(__file__).parent / "plan_mutations.toml").read_text(encoding="utf-8")

@@ -45,6 +45,8 @@ from tests.lifecycle.tunnel.standin_endpoint import (
 )
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 MIB = 1 << 20
 ENDPOINT = Endpoint(id=ENDPOINT_ID, host=HOST)
 NODE = Host(name="gpu-0", address="i-0123456789abcdef0", user="ubuntu")
