@@ -103,23 +103,6 @@ def test_a_stack_with_a_deadline_is_made_again_and_ends_with_nothing_left() -> N
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(2400)
-def test_a_stack_with_a_deadline_that_is_killed_at_every_call_leaves_nothing() -> None:
-    report = rehearse(msgspec.structs.replace(DEADLINE, kill_each_call=True), Silent())
-    assert failures(report) == []
-    killed = {
-        run.at.partition("#")[0] for run in report.runs if run.fault == "killed-after" and run.outcome == "killed"
-    }
-    assert {
-        "autoscaling:CreateAutoScalingGroup",
-        "autoscaling:PutScheduledUpdateGroupAction",
-        "autoscaling:SetDesiredCapacity",
-        "autoscaling:UpdateAutoScalingGroup",
-        "autoscaling:DeleteAutoScalingGroup",
-    } <= killed
-
-
-@pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGKILL])
 def test_ctrl_c_and_worse_leave_no_process(ending: signal.Signals, tmp_path: Path) -> None:
