@@ -112,7 +112,7 @@ def write_answers(situation: Situation, path: Path) -> None:
         UsageError: there is a file already, or no folder for it.
 
     """
-    from templates.answers import render_answers  # noqa: PLC0415  templates: only when a file is written
+    from templates.answers import render_answers  # noqa: PLC0415 - templates: only when a file is written
 
     if path.exists() or not path.parent.is_dir():
         raise UsageError(f"{path} exists already, or its folder does not", hint="Name a new file. Nothing was written.")
@@ -121,7 +121,7 @@ def write_answers(situation: Situation, path: Path) -> None:
 
 def example_text() -> str:
     """Return a file of answers to start from."""
-    from templates.answers import render_answers  # noqa: PLC0415  templates: only when a file is written
+    from templates.answers import render_answers  # noqa: PLC0415 - templates: only when a file is written
 
     return render_answers(EXAMPLE)
 

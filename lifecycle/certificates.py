@@ -105,7 +105,7 @@ def key_of(pem: bytes) -> Key:
         raise ValueError(str(error)) from error
     kinds = (ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey, ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey)
     if not isinstance(key, kinds):
-        raise ValueError("keys of this kind do not sign certificates")  # noqa: TRY004 the file is wrong, not the call
+        raise ValueError("keys of this kind do not sign certificates")  # noqa: TRY004 - the file is wrong, not the call
     return key
 
 

@@ -90,7 +90,7 @@ def emulated_clients(plan: Plan) -> Boto3Clients:
     return Boto3Clients(emulated_endpoint(plan), plan.network.region)
 
 
-def in_process(plan: Plan, home: StackHome, progress: Progress, *, connected: bool) -> ResourceEngine:  # noqa: ARG001 it tells nothing
+def in_process(plan: Plan, home: StackHome, progress: Progress, *, connected: bool) -> ResourceEngine:  # noqa: ARG001 - it tells nothing
     """Return the engine of this process, on the stack's emulated account."""
     return in_process_on(emulated_clients(plan) if connected else None, plan, home)
 
@@ -109,9 +109,9 @@ def in_process_on(clients: Clients | None, plan: Plan, home: StackHome) -> Engin
     )
 
 
-def real_on_emulated(plan: Plan, home: StackHome, progress: Progress, *, connected: bool) -> ResourceEngine:  # noqa: ARG001 it always asks
+def real_on_emulated(plan: Plan, home: StackHome, progress: Progress, *, connected: bool) -> ResourceEngine:  # noqa: ARG001 - it always asks
     """Return Pulumi's own engine, on the emulated account: what ships, with nothing to pay for."""
-    from sandbox.provider import launcher  # noqa: PLC0415  with Pulumi's Automation API, see `_real`
+    from sandbox.provider import launcher  # noqa: PLC0415 - with Pulumi's Automation API, see `_real`
 
     environment = {"AWS_ENDPOINT_URL": emulated_endpoint(plan)}
     executables = {launcher.NAME: launcher.script()}
@@ -157,8 +157,8 @@ def _real(
 ) -> RealEngine:
     """Return Pulumi's own engine for a stack."""
     # Pulumi's Automation API and its generated messages: a quarter of a second that only this engine pays for.
-    from lifecycle.pulumi_events import noting, recording  # noqa: PLC0415  see above
-    from lifecycle.real_engine import Place, RealEngine  # noqa: PLC0415  see above
+    from lifecycle.pulumi_events import noting, recording  # noqa: PLC0415 - see above
+    from lifecycle.real_engine import Place, RealEngine  # noqa: PLC0415 - see above
 
     registry = default_registry()
 

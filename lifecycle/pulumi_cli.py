@@ -52,7 +52,7 @@ class Cli(PulumiCommand):
         command = [self.command, "--non-interactive", *args, *_ADDED.get(args[0], ())]
         environment = {**additional_env, **self.environment, "PULUMI_AUTOMATION_API": "true"}
         with _interrupts() as interrupts:
-            process = subprocess.Popen(  # noqa: S603 the CLI that was found, with the Automation API's words
+            process = subprocess.Popen(  # noqa: S603 - the CLI that was found, with the Automation API's words
                 command,
                 cwd=cwd,
                 env=environment,
@@ -115,7 +115,7 @@ class _Reader:
     """Reads a stream to its end in a thread of its own."""
 
     def __init__(self, stream: IO[str] | None, told: Callable[[str], Any] | None) -> None:
-        assert stream is not None  # noqa: S101 it was asked for as a pipe
+        assert stream is not None  # noqa: S101 - it was asked for as a pipe
         self._lines: list[str] = []
         self._thread = threading.Thread(target=self._read, args=(stream, told), daemon=True)
         self._thread.start()

@@ -92,7 +92,7 @@ def plugin(home: Path) -> Path:
 
 def _version_of(path: str, environment: Mapping[str, str]) -> str:
     try:
-        done = subprocess.run(  # noqa: S603 the executable that PATH names, with a fixed word
+        done = subprocess.run(  # noqa: S603 - the executable that PATH names, with a fixed word
             [path, "version"],
             env={**environment, "PULUMI_SKIP_UPDATE_CHECK": "true"},
             capture_output=True,

@@ -7,16 +7,15 @@ from planner.errors import PolicyRefusedError
 from planner.plan import Plan
 from planner.resources import Resource
 from policies.rule import Rule
-from policies.rules import RULES
 from policies.run import Finding, card, evaluate_resource, refusals, rule_of
 
 
-def refuse_violations(findings: tuple[Finding, ...], rules: tuple[Rule, ...] = RULES) -> None:
+def refuse_violations(findings: tuple[Finding, ...], rules: tuple[Rule, ...]) -> None:
     """Stop on the first mandatory violation, with its card.
 
     Args:
         findings: what the rules found.
-        rules: those that ran.
+        rules: those that ran, a team's own among them.
 
     Raises:
         PolicyRefusedError: a mandatory rule is violated.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -30,7 +31,7 @@ from lifecycle.refusals import refuse_violations
 from lifecycle.register import IssuerFiles, Revocations, write_revocations
 from lifecycle.stack import Stack
 from lifecycle.tokens import ensure_issuer
-from lifecycle.up_report import UpReport
+from lifecycle.up_report import UpReport, report_of
 from planner.errors import DeployError
 from planner.outputs import Outputs
 from planner.plan import Plan
@@ -105,21 +106,13 @@ class _Up:
             remember(self.home, plan, kept)
         self.started = started
         stack, changes, models = self._start(plan, kept, key)
-        counted: dict[str, int] = {}
-        for change in changes:
-            counted[change.op] = counted.get(change.op, 0) + 1
-        return UpReport(
-            stack=stack.plan.stack,
-            profile=stack.plan.profile,
-            target=stack.plan.target,
-            url=stack.url,
-            ca_file=stack.ca_file,
-            models=models,
-            changes=counted,
-            seconds=round(time.monotonic() - started, 2),
+        return report_of(
+            stack,
+            models,
+            Counter(change.op for change in changes),
+            started=started,
             endpoint_after_s=self.endpoint_after_s,
             resources_s=self.resources_s,
-            plan=stack.plan,
         )
 
     def _plan(self, anew: tuple[str, ...] = ()) -> tuple[Plan, Kept]:

@@ -16,7 +16,7 @@ from lifecycle.refusals import refuse_violations
 from lifecycle.stack import Stack
 from lifecycle.sweeping import baseline
 from lifecycle.sweeping.records import Place
-from lifecycle.up_report import UpReport
+from lifecycle.up_report import UpReport, report_of
 from planner.errors import DeployError
 from planner.plan import Plan
 from planner.progress import Progress, expect
@@ -78,17 +78,5 @@ class UpAws:
         resources_s = round(time.monotonic() - begun, 2)
         with self.progress.step("services on the nodes"), self.journal.step("services on the nodes"):
             models = configure_nodes(stack, outputs, self.progress, report.room.drain if report.room else None)
-        seconds = round(time.monotonic() - started, 2)
-        return UpReport(
-            stack=plan.stack,
-            profile=plan.profile,
-            target=plan.target,
-            url=stack.url,
-            ca_file=stack.ca_file,
-            models=models,
-            changes=dict(Counter(change.op for change in changes)),
-            seconds=seconds,
-            endpoint_after_s=seconds,
-            resources_s=resources_s,
-            plan=plan,
-        )
+        counted: Counter[str] = Counter(change.op for change in changes)
+        return report_of(stack, models, counted, started=started, resources_s=resources_s)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,10 +13,11 @@ from lifecycle.hosts.kept import KeptHosts
 from lifecycle.hosts.session import HostSession, OpenHost
 from lifecycle.journal import Journal
 from lifecycle.planning import Kept, PlanReport, judge, remember
+from lifecycle.policies import rules_of
 from lifecycle.refusals import refuse_violations
 from lifecycle.stack import Stack
 from lifecycle.up import prepare_secrets
-from lifecycle.up_report import UpReport
+from lifecycle.up_report import UpReport, report_of
 from planner.bundle import bundle_id
 from planner.errors import DeployError
 from planner.layout import CURRENT_BUNDLE
@@ -66,25 +66,12 @@ class UpMetal:
             bringing.accept()
             bringing.serve(facts)
             models = bringing.answers()
-        seconds = round(time.monotonic() - started, 2)
-        return UpReport(
-            stack=plan.stack,
-            profile=plan.profile,
-            target=plan.target,
-            url=stack.url,
-            ca_file=stack.ca_file,
-            models=models,
-            changes={"update": bringing.changed} if bringing.changed else {},
-            seconds=seconds,
-            endpoint_after_s=seconds,
-            resources_s=0.0,
-            plan=plan,
-        )
+        return report_of(stack, models, {"update": bringing.changed} if bringing.changed else {}, started=started)
 
     def _agree(self, plan: Plan) -> None:
         with self.progress.step("plan"):
             report = judge(plan, self.home, self.progress)
-        refuse_violations(report.findings)
+        refuse_violations(report.findings, rules_of(report.plan))
         same = self.home.plan.is_file() and self.home.plan.read_text(encoding="utf-8") == to_json(plan)
         if not same and not self.agree(report):
             raise DeployError("not agreed: nothing was changed", code="not_agreed")

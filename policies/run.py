@@ -207,6 +207,6 @@ def _findings(
                     yield finding_of(rule, where, message, "violated")
                 case NotKnown(what):
                     yield finding_of(rule, where, f"not known yet: {what}", "unknown")
-    except Exception as error:  # noqa: BLE001 whatever a rule raises must refuse, and not pass or crash
+    except Exception as error:  # noqa: BLE001 - whatever a rule raises must refuse, and not pass or crash
         where = place_of(resource) if resource else place
         yield finding_of(rule, where, f"the rule failed: {type(error).__name__}: {error}", "broken")

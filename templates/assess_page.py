@@ -45,7 +45,7 @@ def render_assessment(assessment: Assessment, made_on: dt.date) -> str:
             headline=[assessment.bill(strategy) for strategy in TITLES],
             item_rows=rows,
             # Markup: ElementTree wrote these elements, and escaped every text in them.
-            charts={name: Markup(chart.svg) for name, chart in drawn.items()},  # noqa: S704  our own drawing, whose words matplotlib escapes
+            charts={name: Markup(chart.svg) for name, chart in drawn.items()},  # noqa: S704 - our own drawing, whose words matplotlib escapes
             chart_titles={name: chart.title for name, chart in drawn.items()},
             volumes=assessment.volumes[:: max(1, len(assessment.volumes) // TABLE_POINTS)],
             volume_words=volume_words,

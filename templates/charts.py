@@ -97,8 +97,8 @@ def _draw(
 ) -> str:
     """Return one chart; `height` in inches."""
     import matplotlib as mpl  # noqa: PLC0415 - a second of start-up, which only this page pays
-    from matplotlib.backends.backend_svg import FigureCanvasSVG  # noqa: PLC0415  half a second, paid by whoever wants charts
-    from matplotlib.figure import Figure as Drawn  # noqa: PLC0415  as above
+    from matplotlib.backends.backend_svg import FigureCanvasSVG  # noqa: PLC0415 - half a second, paid by whoever wants charts
+    from matplotlib.figure import Figure as Drawn  # noqa: PLC0415 - as above
 
     settings: dict[Any, Any] = {**SETTINGS, "svg.hashsalt": name}
     with mpl.rc_context(settings):
@@ -218,7 +218,7 @@ def _tornado_of(number: int) -> Callable[[Figure, Assessment], None]:
 
 def _amounts(axes: Axes, which: str) -> None:
     """Write an axis in plain figures, with separators."""
-    from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter  # noqa: PLC0415  as above
+    from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter  # noqa: PLC0415 - as above
 
     axis = axes.xaxis if which == "x" else axes.yaxis
     if which == "x" and axes.get_xscale() == "linear":

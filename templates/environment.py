@@ -21,7 +21,7 @@ NOT_PLAIN = re.compile(r"[^ -~]")
 @cache
 def environment() -> Environment:
     """Return the environment. Values pass through `quoted`, which suits YAML and TOML alike."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415  `status` renders nothing - `status` comes near, and renders nothing
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - `status` comes near, and renders nothing
 
     made = Environment(  # noqa: S701 - no HTML is rendered; quoting is the filters' work
         loader=FileSystemLoader(FOLDER),
@@ -41,7 +41,7 @@ def environment() -> Environment:
 @cache
 def page_environment() -> Environment:
     """Return the environment of pages for people: every value is escaped as HTML."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415  `status` renders nothing
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - `status` comes near, and renders nothing
 
     made = Environment(
         loader=FileSystemLoader(FOLDER),
@@ -75,7 +75,7 @@ def share(value: float) -> str:
 
 def code_spans(text: str) -> Markup:
     """Return text as HTML: escaped, and what stands between backquotes as code."""
-    from markupsafe import Markup, escape  # noqa: PLC0415  as above
+    from markupsafe import Markup, escape  # noqa: PLC0415 - as above
 
     parts = [escape(part) for part in text.split("`")]
     wrapped = [Markup("<code>{}</code>").format(part) if at % 2 else part for at, part in enumerate(parts)]

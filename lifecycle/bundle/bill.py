@@ -27,12 +27,12 @@ def bill_of_materials(components: Iterable[Component], digests: Mapping[str, str
 
     """
     from cyclonedx.model import HashAlgorithm, HashType, Property  # noqa: PLC0415 - loads slowly, and here alone
-    from cyclonedx.model.bom import Bom  # noqa: PLC0415
-    from cyclonedx.model.component import Component as Part  # noqa: PLC0415
-    from cyclonedx.model.component import ComponentType  # noqa: PLC0415
-    from cyclonedx.output import make_outputter  # noqa: PLC0415
-    from cyclonedx.schema import OutputFormat, SchemaVersion  # noqa: PLC0415
-    from packageurl import PackageURL  # noqa: PLC0415
+    from cyclonedx.model.bom import Bom  # noqa: PLC0415 - as above
+    from cyclonedx.model.component import Component as Part  # noqa: PLC0415 - as above
+    from cyclonedx.model.component import ComponentType  # noqa: PLC0415 - as above
+    from cyclonedx.output import make_outputter  # noqa: PLC0415 - as above
+    from cyclonedx.schema import OutputFormat, SchemaVersion  # noqa: PLC0415 - as above
+    from packageurl import PackageURL  # noqa: PLC0415 - as above
 
     types = {"model": ComponentType.MACHINE_LEARNING_MODEL, "program": ComponentType.APPLICATION}
     types |= {"module": ComponentType.APPLICATION, "data": ComponentType.DATA}

@@ -194,7 +194,7 @@ class _Reading:
 
     def prefix_lists(self, peers: Iterable[str]) -> tuple[dict[str, tuple[str, ...]], list[str]]:
         """Return the entries of the lists that rules let in, and the lists whose entries cannot be had."""
-        from botocore.exceptions import ClientError  # noqa: PLC0415  not needed where no rule names a list
+        from botocore.exceptions import ClientError  # noqa: PLC0415 - not needed where no rule names a list
 
         known: dict[str, tuple[str, ...]] = {}
         untold = []

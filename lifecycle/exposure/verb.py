@@ -27,8 +27,8 @@ def exposure_of_plan(plan: Plan, progress: Progress) -> Exposure:
 
 def resources_of(plan: Plan) -> tuple[Resource, ...]:
     """Return what the program registers for a plan, with ids that are made up."""
-    from sandbox.engine.imagining import imagine  # noqa: PLC0415  imports Pulumi
-    from stacks.deploy import deploy  # noqa: PLC0415  as above
+    from sandbox.engine.imagining import imagine  # noqa: PLC0415 - imports Pulumi
+    from stacks.deploy import deploy  # noqa: PLC0415 - as above
 
     answers = dict(offline_answers(plan.network.region))
     return imagine(lambda: deploy(plan), answers, project=PROJECT, stack=plan.stack)
@@ -57,7 +57,7 @@ def exposure_of_account(plan: Plan, home: StackHome, progress: Progress) -> Expo
 
 def prove_account(clients: Clients, vpc_id: str, plan: Plan) -> Exposure:
     """Prove it of a VPC and whatever leads there."""
-    from lifecycle.exposure.account import read_network  # noqa: PLC0415  only where an account is asked
+    from lifecycle.exposure.account import read_network  # noqa: PLC0415 - only where an account is asked
 
     network = read_network(
         clients,

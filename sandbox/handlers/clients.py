@@ -23,7 +23,7 @@ _NOTHING_OF_THE_PERSON = {
 @cache
 def _models() -> Any:
     """Return what loads the services' models: one for the process, since EC2's alone takes some 70 MB."""
-    from botocore.loaders import create_loader  # noqa: PLC0415  as boto3 below
+    from botocore.loaders import create_loader  # noqa: PLC0415 - as boto3 below
 
     return create_loader()
 

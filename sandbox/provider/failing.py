@@ -53,7 +53,7 @@ def telling(method: Callable[[Any, Any], Answer]) -> Callable[[Any, Any, grpc.Se
             return method(self, request)
         except InitFailedError as error:
             _refuse_half_made(context, error)
-        except Exception as error:  # noqa: BLE001 whatever a handler raises is told to the engine, under its resource
+        except Exception as error:  # noqa: BLE001 - whatever a handler raises is told to the engine, under its resource
             _abort(context, _status(error), said(error))
 
     return answer

@@ -233,7 +233,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         """Return the id of what a creation made before it failed; none if the account cannot say."""
         try:
             found = handler.find(self._account(), inputs)
-        except Exception:  # noqa: BLE001 the creation's own error is the one to tell
+        except Exception:  # noqa: BLE001 - the creation's own error is the one to tell
             return None
         return None if found is None or (handler.type, found) in self._seen else found
 

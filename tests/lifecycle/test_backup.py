@@ -392,7 +392,7 @@ def manifest_of(*members: tuple[tarfile.TarInfo, bytes], **changes: Any) -> tupl
     return member("manifest.json", json.dumps({**record, **changes}).encode())
 
 
-def packed(*members: tuple[tarfile.TarInfo, bytes], format: int = tarfile.PAX_FORMAT) -> bytes:  # noqa: A002 tarfile's word
+def packed(*members: tuple[tarfile.TarInfo, bytes], format: int = tarfile.PAX_FORMAT) -> bytes:  # noqa: A002 - tarfile's word
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=format) as opened:
         for info, content in members:
