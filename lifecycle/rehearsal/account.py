@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from typing import Any
 
 import msgspec
@@ -62,7 +61,6 @@ class OpenAccount:
         self.layer = layer
         self.injector = Injector(layer)
         self._listener = listener
-        self._process: BaseProcess | None = None
 
     def run(self, work: Callable[[], Any]) -> Any:
         """Return what a function returns that runs in a process of its own.
@@ -73,25 +71,20 @@ class OpenAccount:
 
         """
         receiver, sender = _FORK.Pipe(duplex=False)
-        process = self._process = _FORK.Process(target=_answer, args=(sender, work))
+        process = _FORK.Process(target=answer, args=(sender, work))
         process.start()
         sender.close()
         try:
             with self._open():
-                answer = self._receive(receiver)
+                received = self._receive(receiver)
                 process.join()
         finally:
             process.kill()
             process.join()
             receiver.close()
-        if isinstance(answer, Failed):
-            raise ProgramError(answer)
-        return answer
-
-    def kill(self) -> None:
-        """End the process that runs, as a power cut would."""
-        if self._process is not None:
-            self._process.kill()
+        if isinstance(received, Failed):
+            raise ProgramError(received)
+        return received
 
     @staticmethod
     def _receive(receiver: Connection) -> Any:
@@ -130,14 +123,14 @@ class OpenAccount:
             self._listener.setblocking(True)  # noqa: FBT003 - as above
 
 
-def _answer(sender: Connection, work: Callable[[], Any]) -> None:
+def answer(sender: Connection, work: Callable[[], Any]) -> None:
     """Run a function and send back what it returns or raises."""
-    answer: Any
+    told: Any
     try:
-        answer = work()
+        told = work()
     except DeployError as error:
-        answer = Failed(said=f"{error.message}. {error.hint}", told=True)
+        told = Failed(said=f"{error.message}. {error.hint}", told=True)
     except Exception as error:  # noqa: BLE001 - the other process is told what it was
-        answer = Failed(said=f"{type(error).__name__}: {error}", told=False)
-    sender.send(answer)
+        told = Failed(said=f"{type(error).__name__}: {error}", told=False)
+    sender.send(told)
     sender.close()

@@ -33,7 +33,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
         number: its place in the report.
         fault: name of a fault, `PLAIN`, `KILL_BEFORE` or `KILL_AFTER`.
         at: the call that is hit: `service:Operation` or a number, empty for all that the fault fits; for kills
-            `service:Operation#N`, the N-th call of the operation.
+            `service:Operation#N`, the N-th call of the operation in the whole life.
         during: the verb that is hit.
 
     """
@@ -42,6 +42,10 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     fault: str
     at: str = ""
     during: Verb = "up"
+
+
+class KillEachCall(msgspec.Struct, frozen=True):
+    """The order to live once, and to kill the process at every call: a series of runs of its own."""
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +60,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         message: what the verb said, where it stopped; what did not hold, where the run failed.
         leftovers: what was still in the account at the end.
         swept: how many things only the sweep found: the state did not know them.
+        same_as: of a kill, the other one (fault and call) that left the very same account and files: its run stands
+            for this one.
         ok: all that had to hold did.
         seconds: how long it took.
 
@@ -68,6 +74,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     message: str = ""
     leftovers: tuple[Leftover, ...] = ()
     swept: int = 0
+    same_as: str = ""
     ok: bool
     seconds: float
 

@@ -7,9 +7,8 @@ import os
 import signal
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
@@ -19,7 +18,7 @@ import msgspec
 from lifecycle.lifetime import asked_lifetime
 from lifecycle.model_config import config_of
 from lifecycle.profiles import load_profile
-from lifecycle.rehearsal.records import KILL_AFTER, KILL_BEFORE, PLAIN, Assignment, RehearsalReport, Run, Verb
+from lifecycle.rehearsal.records import PLAIN, Assignment, KillEachCall, RehearsalReport, Run
 from lifecycle.rehearsal.worker import Defect, Setting, work
 from planner.catalogue import load_catalogue
 from planner.errors import DeployError, UsageError
@@ -27,7 +26,7 @@ from planner.make_plan import Site, make_plan
 from planner.placement import Placed, choose_host, plan_nodes
 from planner.plan import Plan
 from planner.progress import Progress
-from sandbox.faults.catalogue import Fault, changes, load_faults
+from sandbox.faults.catalogue import Fault, load_faults
 
 STACK = "rehearsal"
 MOST_SIDE_BY_SIDE = 4
@@ -78,8 +77,7 @@ def rehearse(wish: Wish, progress: Progress) -> RehearsalReport:
             for fault, at in chosen:
                 rehearsal.fault(fault, at, up if fault.during == "up" else down)
             if wish.kill_each_call:
-                rehearsal.kill_each_call("up", up)
-                rehearsal.kill_each_call("down", down)
+                rehearsal.kill_each_call(len(up) + len(down))
     return RehearsalReport(
         profile=plan.profile,
         nodes=len(plan.nodes),
@@ -121,9 +119,9 @@ class Worker:
         self._process.kill()
         self._process.join()
 
-    def carry_out(self, assignments: Sequence[Assignment]) -> Iterator[tuple[int, Any]]:
-        """Yield number and result of each assignment, as they end."""
-        self._connection.send(list(assignments))
+    def carry_out(self, order: list[Assignment] | KillEachCall) -> Iterator[tuple[int, Any]]:
+        """Yield number and result of each run, as they end."""
+        self._connection.send(order)
         while (answer := self._receive()) is not None:
             yield answer
 
@@ -162,7 +160,8 @@ class _Rehearsal:
         if not done.run.ok:
             raise DeployError(
                 f"even where nothing goes wrong, the stack's life fails: {done.run.message}",
-                hint="A profile that names things of your own account (a VPC, a reservation) cannot be rehearsed.",
+                hint="A network that the profile gives is made for the rehearsal; other things of your own account (a "
+                "reservation, networks of consumers) are not, and a profile that names them cannot be rehearsed.",
                 code="rehearsal_failed",
             )
         self.runs.append(done.run)
@@ -184,34 +183,23 @@ class _Rehearsal:
         ]
         self._series(f"{fault.name}: {fault.means}", series)
 
-    def kill_each_call(self, verb: Verb, calls: tuple[str, ...]) -> None:
+    def kill_each_call(self, calls: int) -> None:
         """Kill the process at every call: before it is carried out, and after, where that makes a difference."""
-        seen: Counter[str] = Counter()
-        moments: list[tuple[str, str]] = []
-        for call in calls:
-            seen[call] += 1
-            at = f"{call}#{seen[call]}"
-            moments += [(KILL_BEFORE, at), (KILL_AFTER, at)] if changes(call) else [(KILL_BEFORE, at)]
-        series = [
-            Assignment(number=number, fault=fault, at=at, during=verb) for number, (fault, at) in enumerate(moments)
-        ]
-        self._series(f"the process is killed at each of {len(calls)} calls of {verb}", series)
+        self._series(f"the process is killed at each of some {calls} calls", KillEachCall())
 
-    def _series(self, title: str, series: list[Assignment]) -> None:
+    def _series(self, title: str, order: list[Assignment] | KillEachCall) -> None:
         done: dict[int, Run] = {}
-        with self._step(title, len(series)):
-            for number, rehearsed in self.worker.carry_out(series):
+        of = "" if isinstance(order, KillEachCall) else f" of {len(order)}"
+        with self.progress.step(
+            title if isinstance(order, KillEachCall) or len(order) < 2 else f"{title} ({len(order)} runs)"
+        ):
+            for number, rehearsed in self.worker.carry_out(order):
                 run = done[number] = rehearsed.run
                 if not run.ok:
                     self.progress.warn(f"{run.at or 'everywhere'}: {run.message}")
                 if len(done) % TELL_EVERY == 0:
-                    self.progress.note(f"{len(done)} of {len(series)}")
+                    self.progress.note(f"{len(done)}{of}")
         self.runs += [done[number] for number in sorted(done)]
-
-    @contextmanager
-    def _step(self, title: str, runs: int) -> Iterator[None]:
-        with self.progress.step(f"{title} ({runs} runs)" if runs > 1 else title):
-            yield
 
 
 def _chosen(text: str) -> tuple[Fault, str]:

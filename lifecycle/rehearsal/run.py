@@ -13,7 +13,6 @@ from lifecycle.rehearsal.life import Ended, Life
 from lifecycle.rehearsal.records import KILL_AFTER, KILL_BEFORE, Assignment, Outcome, Run
 from lifecycle.teardown_certificate import Leftover
 from sandbox.faults.catalogue import Fault
-from sandbox.faults.wire import Kill
 
 
 class UnmetError(Exception):
@@ -48,7 +47,7 @@ class OneRun:
         assignment: what goes wrong, and when.
         fault: its record; None for the plain life and for kills.
         before: what the account held before the stack came.
-        is_up: the stack is up already.
+        is_up: the stack is up already, or as far as a killed process has brought it.
 
     """
 
@@ -114,19 +113,8 @@ class OneRun:
         self.lived.calls["down"] = tuple(self.account.injector.calls)
 
     def _killed(self) -> None:
-        call, _, nth = self.assignment.at.partition("#")
-        if self.assignment.during == "down":
-            self._up()
-        work = self.life.up if self.assignment.during == "up" else self.life.down
-        injector = self.account.injector
-        after = self.assignment.fault == KILL_AFTER
-        injector.set(None, kill=Kill(call, int(nth), after=after, end=self.account.kill))
-        try:
-            self.account.run(work)
-        except KilledError:
-            self.lived.outcome = "killed"
-        else:
-            self.lived.outcome = "not reached"
+        """Go on from what a killed process has left: the account and the folder are as it left them."""
+        self.lived.outcome = "killed"
         self._down()
 
     def _by_hand(self, fault: Fault) -> None:

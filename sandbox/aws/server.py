@@ -29,9 +29,23 @@ class Handler(MotoRequestHandler):
         """Say nothing: the layer logs calls by their names."""
 
 
+class _Dispatcher(DomainDispatcherApplication):
+    """Finds a service's application, and remembers it: moto lists its own folders at every request."""
+
+    def __init__(self) -> None:
+        super().__init__(create_backend_app)
+        self._found: dict[str | None, Any] = {}
+
+    def get_backend_for_host(self, host: str | None) -> Any:
+        """Return the name of the backend that answers for a host; None where none does."""
+        if host not in self._found:
+            self._found[host] = super().get_backend_for_host(host)
+        return self._found[host]
+
+
 def make_account(region: str) -> Layer:
     """Return an empty account, with what a region needs loaded."""
-    layer = Layer(DomainDispatcherApplication(create_backend_app))
+    layer = Layer(_Dispatcher())
     warm(layer, region)
     return layer
 

@@ -37,20 +37,6 @@ class ConnectionCutError(ConnectionError):
     """The connection was ended on purpose."""
 
 
-class Kill:
-    """The moment at which a process ends: at a call, before or after the account has carried it out.
-
-    Several threads call: of one operation's calls the N-th is the same in every run, of all calls it is not.
-    """
-
-    def __init__(self, call: str, nth: int, *, after: bool, end: Callable[[], None]) -> None:
-        """Take the call (`service:Operation`), which of them, and what ends the process (for example a SIGKILL)."""
-        self.call = call
-        self.nth = nth
-        self.after = after
-        self.end = end
-
-
 class Injector:
     """Counts calls, hits those that are to be hit, and hands the others on.
 
@@ -65,21 +51,19 @@ class Injector:
         self._lock = threading.Lock()
         self.set(None)
 
-    def set(self, fault: Fault | None, at: str = "", kill: Kill | None = None) -> None:
+    def set(self, fault: Fault | None, at: str = "") -> None:
         """Begin anew.
 
         Args:
             fault: what goes wrong; None for nothing.
             at: the only call that it hits: `service:Operation`, or a number, counted from 1; empty for all that fit.
-            kill: when the process ends that calls.
 
         """
         with self._lock:
             self.calls: list[str] = []
             self.hit: list[str] = []
-            self._fault, self._at, self._kill = fault, at, kill
+            self._fault, self._at = fault, at
             self._times: Counter[str] = Counter()
-            self._dead = False
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer a request, or see to it that no answer comes."""
@@ -88,13 +72,8 @@ class Injector:
             return self._account(environ, start_response)
         call = name_of(message)
         environ["wsgi.input"] = io.BytesIO(message.body)  # to be read again
-        fault, kill = self._judge(call)
+        fault = self._judge(call)
         connection: socket.socket = environ["werkzeug.socket"]
-        if kill is not None:
-            if kill.after:
-                self._carry_out(environ)
-            kill.end()
-            raise _cut(connection)
         if fault is None:
             return self._account(environ, start_response)
         if fault.does == "refuse":
@@ -105,21 +84,15 @@ class Injector:
             _wait_for_the_end(connection)
         raise _cut(connection, reset=fault.does == "reset")
 
-    def _judge(self, call: str) -> tuple[Fault | None, Kill | None]:
+    def _judge(self, call: str) -> Fault | None:
         """Count a call, and say what becomes of it."""
         with self._lock:
-            if self._dead:
-                raise ConnectionCutError("the process that called has ended")
             self.calls.append(call)
-            kill = self._kill
-            if kill is not None and call == kill.call and self.calls.count(call) == kill.nth:
-                self._dead = True
-                return None, kill
             fault = self._fault
             if fault is None or fault.does == "by hand" or not self._is_hit(fault, call):
-                return None, None
+                return None
             self.hit.append(call)
-            return fault, None
+            return fault
 
     def _is_hit(self, fault: Fault, call: str) -> bool:
         if fault.whole and self.hit:

@@ -17,7 +17,7 @@ from lifecycle.rehearsal.records import RehearsalReport, Run
 from lifecycle.rehearsal.rehearse import Wish, rehearse
 from planner.errors import UsageError
 from planner.progress import Silent
-from sandbox.faults.catalogue import load_faults
+from sandbox.faults.catalogue import changes, load_faults
 
 PROFILE = "2xh200"
 ROOT = Path(__file__).parents[3]
@@ -69,22 +69,6 @@ def test_every_fault_ends_with_nothing_left() -> None:
     assert [run for run in report.runs if run.outcome == "not reached"] == []
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(2400)
-def test_killed_at_every_call_of_up_and_of_down_nothing_is_left() -> None:
-    """All calls, not a sample: some 430 runs, which takes minutes."""
-    report = rehearse(Wish(profile=PROFILE, kill_each_call=True), Silent())
-    assert failures(report) == []
-    for verb, calls in (("up", report.up_calls), ("down", report.down_calls)):
-        before = [run for run in report.runs if run.fault == "killed-before" and run.during == verb]
-        assert len(before) == calls
-        # What is waited for is asked for as often as it takes, which differs from run to run; changes do not.
-        assert len([run for run in before if run.outcome == "killed"]) >= 0.9 * calls
-    made = [run for run in report.runs if run.fault == "killed-after" and run.during == "up"]
-    assert len(made) > 40
-    assert [run.at for run in made if run.outcome != "killed"] == []
-
-
 DEADLINE = Wish(profile="poc", ttl="8h")
 
 
@@ -100,6 +84,71 @@ def test_a_stack_with_a_deadline_is_made_again_and_ends_with_nothing_left() -> N
     assert failures(report) == []
     assert [run.outcome for run in report.runs] == ["went on", *["went on"] * len(lost), "repaired", "went on"]
     assert "node-0 does not run" in report.runs[-2].message
+
+
+GIVEN = """
+extends = "2xh200"
+
+[aws.network]
+vpc_id = "vpc-0123456789abcdef0"
+subnet_ids = ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"]
+endpoint_group_ids = ["sg-0123456789abcdef0"]
+
+[aws.network.endpoints]
+kms = "vpce-0123456789abcdef0"
+logs = "vpce-0123456789abcdef1"
+s3 = "vpce-0123456789abcdef2"
+secretsmanager = "vpce-0123456789abcdef3"
+sts = "vpce-0123456789abcdef4"
+"""
+"""A company's own network, by ids that no emulated account has."""
+LIVES = {
+    PROFILE: (Wish(profile=PROFILE), {"ec2:CreateVpc", "ec2:RunInstances", "s3:CreateBucket", "ec2:DeleteVpc"}),
+    "deadline": (
+        DEADLINE,
+        {
+            "autoscaling:CreateAutoScalingGroup",
+            "autoscaling:PutScheduledUpdateGroupAction",
+            "autoscaling:SetDesiredCapacity",
+            "autoscaling:UpdateAutoScalingGroup",
+            "autoscaling:DeleteAutoScalingGroup",
+        },
+    ),
+    "given-network": (Wish(profile="given.toml"), {"ec2:CreateSecurityGroup", "ec2:RunInstances", "kms:CreateKey"}),
+}
+"""A life, and changes that it is to be killed at."""
+
+
+@pytest.fixture
+def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Be where the profile of a given network is."""
+    Path(tmp_path, "given.toml").write_text(GIVEN, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.usefixtures("given")
+@pytest.mark.parametrize("life", LIVES)
+def test_killed_at_every_call_of_up_and_of_down_nothing_is_left(life: str) -> None:
+    """All calls, not a sample; `same_as` names the run that stands for another one, which left just the same."""
+    wish, some = LIVES[life]
+    report = rehearse(msgspec.structs.replace(wish, kill_each_call=True), Silent())
+    assert failures(report) == []
+    kills = [run for run in report.runs if run.fault != "none"]
+    assert {run.outcome for run in kills} == {"killed"}
+    before, after = (
+        {(run.during, run.at) for run in kills if run.fault == fault} for fault in ("killed-before", "killed-after")
+    )
+    # What is waited for is asked for as often as it takes, which differs from life to life; changes do not.
+    for verb, calls in (("up", report.up_calls), ("down", report.down_calls)):
+        assert len([at for during, at in before if during == verb]) >= 0.9 * calls
+    assert after == {(verb, at) for verb, at in before if changes(at)}
+    assert some <= {at.partition("#")[0] for _, at in after}
+    own = {f"{run.fault} {run.at}" for run in kills if not run.same_as}
+    assert {run.same_as for run in kills if run.same_as} <= own
+    # Each change leaves what no other has left.
+    assert len(own) > len(after)
 
 
 @pytest.mark.slow

@@ -33,16 +33,14 @@ class Account:
         self.faults: list[Any] = []
         self.broken: list[Exception | None] = []
 
-    def _set(self, fault: Fault | None, at: str = "", kill: Any = None) -> None:
-        self.faults.append(fault or kill)
+    def _set(self, fault: Fault | None, at: str = "") -> None:
+        self.faults.append(fault)
 
     def run(self, work: Callable[[], Any]) -> Any:
         error = self.broken.pop(0) if self.broken and self.faults[-1] is not None else None
         if error is not None:
             raise error
         return work()
-
-    def kill(self) -> None: ...
 
 
 class Life:
@@ -82,13 +80,12 @@ class Site:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         from lifecycle.rehearsal import run
-        from lifecycle.rehearsal.account import Failed, KilledError, ProgramError
+        from lifecycle.rehearsal.account import Failed, ProgramError
         from lifecycle.rehearsal.life import Ended
 
         self.module = run
         self.account, self.life = Account(), Life(Ended)
         self.left: frozenset[tuple[str, str]] = frozenset()
-        self.killed = KilledError
         self._error: Any = lambda said, told: ProgramError(Failed(said=said, told=told))
         monkeypatch.setattr(run, "belongings", lambda *_: self.left)
 
@@ -177,16 +174,10 @@ def test_a_down_that_stops_is_run_again(site: Site) -> None:
     assert (run.ok, run.outcome, site.life.done) == (True, "stopped", ["up", "down", "down"])
 
 
-def test_a_killed_process_is_followed_by_down_alone(site: Site) -> None:
-    site.account.broken = [site.killed()]
+def test_what_a_kill_left_is_taken_away_by_down_alone(site: Site) -> None:
     run = site.run(fault=KILL_AFTER, at="ec2:CreateVpc#1")
     assert (run.ok, run.outcome, run.at) == (True, "killed", "ec2:CreateVpc#1")
     assert site.life.done == ["down"]
-
-
-def test_a_process_that_ends_before_its_call_is_no_failure(site: Site) -> None:
-    run = site.run(fault=KILL_AFTER, at="ec2:CreateVpc#999")
-    assert (run.ok, run.outcome, site.life.done) == (True, "not reached", ["up", "down"])
 
 
 def test_a_change_by_hand_that_nobody_notices_fails_the_run(site: Site) -> None:

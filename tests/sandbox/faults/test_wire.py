@@ -145,21 +145,6 @@ def test_a_fault_hits_what_it_is_told_to(fields: dict[str, Any], at: str, answer
     assert outcomes(site, *["describe_vpcs", "describe_subnets"] * 2) == answered
 
 
-@pytest.mark.parametrize(("after", "reached"), [(False, 1), (True, 2)])
-def test_a_process_ends_at_its_call_and_nothing_it_asks_later_is_carried_out(
-    after: bool, reached: int, site: Site
-) -> None:
-    from sandbox.faults.wire import Kill
-
-    ended: list[int] = []
-    site.injector.set(
-        None, kill=Kill("ec2:DescribeVpcs", 2, after=after, end=lambda: ended.append(site.account.reached))
-    )
-    assert outcomes(site, *["describe_vpcs"] * 4) == [True, False, False, False]
-    assert (ended, site.account.reached) == ([reached], reached)
-    assert site.injector.calls == ["ec2:DescribeVpcs"] * 2
-
-
 def test_what_is_no_call_of_the_account_passes(site: Site) -> None:
     import urllib.request
 
