@@ -36,6 +36,24 @@ UpstreamKeyEnv = Annotated[
     str,
     typer.Option("--upstream-key-env", metavar="NAME", help="Environment variable that holds the upstream's key."),
 ]
+Backend = Annotated[
+    str,
+    typer.Option(
+        "--backend",
+        metavar="URL",
+        help="Keep the state of a stack on AWS in a bucket that a team shares: s3://BUCKET/PATH?region=REGION.",
+        show_default="the stack's folder",
+    ),
+]
+SecretsProvider = Annotated[
+    str,
+    typer.Option(
+        "--secrets-provider",
+        metavar="URL",
+        help="KMS key that seals secrets in that state: awskms://alias/NAME?region=REGION.",
+        show_default=False,
+    ),
+]
 Ttl = Annotated[
     str, typer.Option("--ttl", metavar="DURATION", help="How long it lives from now on, for example 8h, 2d12h or 90m.")
 ]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.options import DEFAULT_STACK, Json, ProfileName, Stack, Ttl
+from cli.options import DEFAULT_STACK, Backend, Json, ProfileName, SecretsProvider, Stack, Ttl
 
 
 def iam_policy(
@@ -32,6 +32,8 @@ def iam_policy(
             "--buy-capacity", help="Allow `capacity buy` and `capacity extend` as well, which spend money up front."
         ),
     ] = False,
+    backend: Backend = "",
+    secrets_provider: SecretsProvider = "",
     as_json: Json = False,
 ) -> None:
     """Print the smallest IAM policies under which the verbs that work on a profile's stack run on AWS.
@@ -45,6 +47,9 @@ def iam_policy(
     The way to the nodes is on the internet, guarded by IAM alone: tunnels are allowed to SSH's port at the nodes'
     private addresses, for an hour, after signing in with a second factor or from networks that are named.
 
+    A team that shares the state needs the bucket and the key as well: give --backend and --secrets-provider as `up` has
+    them; a stack that is up knows its own. A bucket that is encrypted with another key needs that key's owner besides.
+
     Whoever may write the policy of a role may give it anything: set `aws.permission_boundary` in the profile, and the
     stack's roles are made and changed under that boundary alone.
 
@@ -53,6 +58,8 @@ def iam_policy(
       deploy iam-policy --profile 2xh200 --account 123456789012
       deploy iam-policy --profile 2xh200 --account 123456789012 --from 203.0.113.0/24
       deploy iam-policy --profile poc --ttl 8h --account 123456789012
+      deploy iam-policy --profile 2xh200 --account 123456789012 \\
+        --backend s3://team-state/llm?region=us-east-2 --secrets-provider awskms://alias/team?region=us-east-2
       deploy iam-policy --profile 2xh200 --account 123456789012 --json | jq '.policies[0].document'
     """
     import json
@@ -62,10 +69,15 @@ def iam_policy(
     from lifecycle.home import Home
     from lifecycle.operator_policy.verb import policy_of
     from lifecycle.planning import Request, decide
+    from lifecycle.pulumi_place import known_choice, state_choice
 
-    plan, kept = decide(Home.of_user().stack(stack), Request(profile=profile, ttl=ttl))
+    home = Home.of_user().stack(stack)
+    plan, kept = decide(home, Request(profile=profile, ttl=ttl))
+    state = state_choice(backend, secrets_provider) or known_choice(home)
     with progress_view() as progress:
-        report = policy_of(plan, kept.profile, account, progress, networks=tuple(networks or ()), buys=buys)
+        report = policy_of(
+            plan, kept.profile, account, progress, networks=tuple(networks or ()), buys=buys, state=state
+        )
     if as_json:
         emit_json(report)
         return

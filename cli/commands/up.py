@@ -10,12 +10,14 @@ import typer
 from cli.options import (
     DEFAULT_STACK,
     AcceptLicence,
+    Backend,
     HostsKey,
     InventoryFile,
     Json,
     MaxCost,
     OneHost,
     ProfileName,
+    SecretsProvider,
     Stack,
     Target,
     Ttl,
@@ -35,24 +37,6 @@ BundleFolder = Annotated[
     Path | None,
     typer.Option(
         "--bundle", help="Folder of the bundle that hosts install from (`deploy bundle make`).", show_default=False
-    ),
-]
-Backend = Annotated[
-    str,
-    typer.Option(
-        "--backend",
-        metavar="URL",
-        help="Keep the state of a stack on AWS in a bucket that a team shares: s3://BUCKET/PATH?region=REGION.",
-        show_default="the stack's folder",
-    ),
-]
-SecretsProvider = Annotated[
-    str,
-    typer.Option(
-        "--secrets-provider",
-        metavar="URL",
-        help="KMS key that seals secrets in that state: awskms://alias/NAME?region=REGION.",
-        show_default=False,
     ),
 ]
 

@@ -6,6 +6,8 @@ import msgspec
 
 from lifecycle.exposure.verb import resources_of
 from lifecycle.operator_policy.document import IamPolicyReport, operator_policy
+from lifecycle.operator_policy.state import state_statements
+from lifecycle.pulumi_place import StateChoice
 from planner.errors import UsageError
 from planner.operator_access import TunnelScope, login_user, tunnel_statements
 from planner.plan import Plan
@@ -24,6 +26,7 @@ def policy_of(
     *,
     networks: tuple[str, ...] = (),
     buys: bool = False,
+    state: StateChoice | None = None,
 ) -> IamPolicyReport:
     """Return what the operator of a plan needs to be allowed.
 
@@ -34,9 +37,10 @@ def policy_of(
         progress: told what takes a moment.
         networks: whence administrators may open tunnels to the nodes; with none, they sign in with a second factor.
         buys: let Capacity Blocks be bought and extended, which are paid up front.
+        state: where a team keeps the stack's state; None for a folder.
 
     Raises:
-        UsageError: nobody says which account.
+        UsageError: nobody says which account, or the state's key is named in no way that is known.
         PlanError: a network is none, or is every address there is.
 
     """
@@ -49,7 +53,11 @@ def policy_of(
         )
     with progress.step("resources, imagined"):
         types = types_of(plan)
-    return operator_policy(plan, number, types, more=tunnel_statements(_scope(plan, number, networks)), buys=buys)
+    more = (
+        *tunnel_statements(_scope(plan, number, networks)),
+        *state_statements(state or StateChoice(), number, plan.network.region),
+    )
+    return operator_policy(plan, number, types, more=more, buys=buys)
 
 
 def types_of(plan: Plan) -> frozenset[str]:

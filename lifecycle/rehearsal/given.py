@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from planner.plan import GivenNetworkPlan, Plan
+from planner.plan import Plan
 from sandbox.handlers.base import Clients
 
 _CIDR = "10.20.0.0/16"
@@ -19,16 +19,18 @@ _GATEWAY_SERVICES = {"s3", "dynamodb"}
 
 
 def with_given(plan: Plan, clients: Clients) -> Plan:
-    """Make the network that a plan is given, private as it has to be; return the plan with the ids that it got.
+    """Make the network that a plan is given; return the plan with the ids that it got."""
+    return renamed(plan, make_given(plan, clients))
+
+
+def make_given(plan: Plan, clients: Clients) -> dict[str, str]:
+    """Make the network that a plan is given, private as it has to be; return id in the plan -> id in the account.
 
     Nothing of it carries a stack's tag: it is there before the stack, and has to be there after it.
     """
     given = plan.network.given
-    return _renamed(plan, _network(plan, given, clients)) if given else plan
-
-
-def _network(plan: Plan, given: GivenNetworkPlan, clients: Clients) -> dict[str, str]:
-    """Return id in the plan -> id in this account."""
+    if given is None:
+        return {}
     ec2 = clients.client("ec2")
     vpc = ec2.create_vpc(CidrBlock=_CIDR)["Vpc"]["VpcId"]
     ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsHostnames={"Value": True})
@@ -62,13 +64,13 @@ def _zones(plan: Plan, ec2: Any) -> list[str]:
     return sorted({one["Location"] for one in found["InstanceTypeOfferings"]})
 
 
-def _renamed(plan: Plan, ids: Mapping[str, str]) -> Plan:
+def renamed(plan: Plan, ids: Mapping[str, str]) -> Plan:
     """Return the plan with other ids, wherever it has them."""
 
     def other(value: Any) -> Any:
         if isinstance(value, dict):
             return {other(key): other(item) for key, item in value.items()}
-        if isinstance(value, list):
+        if isinstance(value, list | tuple):
             return [other(item) for item in value]
         return ids.get(value, value) if isinstance(value, str) else value
 

@@ -80,6 +80,8 @@ class OneRun:
         leftovers = self._leftovers()
         if leftovers and ok:
             lived.outcome, lived.message, ok = "failed", "something is left", False
+        if ok and (gone := self._gone()):
+            lived.outcome, lived.message, ok = "failed", f"what is not the stack's is gone: {', '.join(gone)}", False
         run = Run(
             fault=self.assignment.fault,
             during=self.assignment.during,
@@ -219,3 +221,8 @@ class OneRun:
         region = self.life.plan.network.region
         left = belongings(self.account.layer, region) - self.before
         return tuple(Leftover(kind=kind, id=one, where=region) for kind, one in sorted(left))
+
+    def _gone(self) -> tuple[str, ...]:
+        """Return what was there before the stack, a given network for example, and is not there after it."""
+        gone = self.before - belongings(self.account.layer, self.life.plan.network.region)
+        return tuple(f"{kind} {one}" for kind, one in sorted(gone))

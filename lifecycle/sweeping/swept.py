@@ -141,7 +141,7 @@ def sweep(
     """
     before = after = look(place)
     cleared = Cleared()
-    if delete and (found := [thing for one in before for thing in one.of(place)]):
+    if delete and (found := [thing for one in before for thing in one.of(place) if _is_left(thing)]):
         cleared = clear(place, found, progress, within_s)
         after = look(place)
     return _Account(place, load_catalogue(), known or Known()).tell(before, after, cleared)

@@ -19,7 +19,7 @@ ONCE = {"ClientToken", "CallerReference", "CreatorRequestId", "clientToken", "Cl
 
 def golden(life: Life) -> dict[str, Any]:
     """Return what is compared: every change in full, and which looks are taken at all (waiting repeats them)."""
-    words = _names(life.resources)
+    words = {**_names(life.resources), **life.given}
     changes = [{call.name: _shown(call, words, life)} for call in life.calls if call.changes]
     return {
         "tags": life.plan.tags,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +13,7 @@ import msgspec
 from lifecycle.home import Home
 from lifecycle.profiles import load_profile
 from lifecycle.provision import Provisioner
+from lifecycle.rehearsal.given import make_given, renamed
 from planner.catalogue import load_catalogue
 from planner.make_plan import Site, make_plan
 from planner.plan import Plan
@@ -30,19 +31,43 @@ Change = Callable[[Plan], Plan]
 """What is to be otherwise than planned."""
 
 
+GIVEN = "given-network"
+"""The life of a stack in a company's own network."""
+
+
 @dataclass(frozen=True)
 class Life:
-    """What a fresh `up` sent, and what it made."""
+    """What a fresh `up` sent, and what it made.
+
+    Attributes:
+        given: id of what the account's owner gave -> its id in the profile.
+
+    """
 
     plan: Plan
     calls: Sequence[Call]
     resources: tuple[Resource, ...]
+    given: Mapping[str, str] = field(default_factory=dict)
 
 
 def profile_with(name: str, **aws: Any) -> Profile:
     """Return a shipped profile, with other fields in its `[aws]` section."""
     profile = load_profile(name)
     return msgspec.structs.replace(profile, aws=AwsSection(**aws)) if aws else profile
+
+
+def given_profile() -> Profile:
+    """Return the profile of a stack in a company's own network, by ids that no emulated account has."""
+    return load_profile(str(Path(__file__).with_name("given.toml")))
+
+
+def fresh_guest(account: Account, folder: Path) -> Life:
+    """Bring a stack up for the first time in a company's own network, and take it away again; the network stays."""
+    profile = given_profile()
+    plan = make_plan(profile, load_catalogue(), Site(stack=STACK))
+    ids = make_given(plan, account.clients())
+    life = fresh_up(profile, account, folder, lambda plan: renamed(plan, ids))
+    return replace(life, given={made: named for named, made in ids.items()})
 
 
 def same(plan: Plan) -> Plan:

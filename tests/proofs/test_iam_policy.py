@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -19,17 +20,22 @@ import lifecycle
 from lifecycle.exposure.verb import resources_of
 from lifecycle.operator_policy.actions import Action, load_actions
 from lifecycle.operator_policy.document import LONGEST, operator_policy
+from lifecycle.operator_policy.state import state_statements
 from lifecycle.operator_policy.verb import policy_of, types_of
 from lifecycle.profiles import load_profile, shipped_names
+from lifecycle.pulumi_place import StateChoice
+from lifecycle.rehearsal.given import make_given, renamed
+from planner.catalogue import load_catalogue
 from planner.deadline import Lifetime
 from planner.errors import UsageError
+from planner.make_plan import Site, make_plan
 from planner.plan import AlarmPlan, GivenNetworkPlan, Plan
 from planner.progress import Silent
 from planner.resources import Resource
 from policies.exposure.tunnel import ACTION as TUNNEL
 from policies.exposure.tunnel import missing_conditions
 from tests.proofs import linter
-from tests.proofs.lives import Life
+from tests.proofs.lives import GIVEN, STACK, Life, given_profile
 from tests.proofs.reference import condition_keys, privilege, reference, resource_types
 from tests.proofs.whole_life import Seen, Wanted, purchases, sweep_of_everything, whole_life
 from tests.sandbox.aws.account import Account
@@ -52,8 +58,6 @@ ELSEWHERE = {
     "route53:AssociateVPCWithHostedZone": "networks of consumers that are to know the stack's name",
     "ec2:RunInstances": "with a deadline it is Auto Scaling that calls it, for those alone who may",
     "s3:ListMultipartUploadParts": "an upload that was interrupted",
-    "secretsmanager:PutSecretValue": "nodes that are configured",
-    "secretsmanager:UpdateSecretVersionStage": "a secret that has an earlier value again",
 }
 """Actions that no life here comes to -> what it takes."""
 OPERATIONS = {name: name.partition(":")[2] for name in ELSEWHERE} | {"s3:ListMultipartUploadParts": "ListParts"}
@@ -109,14 +113,24 @@ def alarmed(plan: Plan) -> Plan:
     return msgspec.structs.replace(plan, alarm=alarm)
 
 
-def wanted(gateway: str = GATEWAY, peer: str = PEER) -> dict[str, Wanted]:
-    """Return the stacks whose lives are lived: as shipped, over several nodes, with a deadline, with consumers."""
+def wanted(
+    gateway: str = GATEWAY, peer: str = PEER, ids: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, Wanted]:
+    """Return the stacks whose lives are lived: as shipped, over several nodes, with a deadline, consumers, or as guest.
+
+    Args:
+        gateway: a company's transit gateway.
+        peer: a consumer's VPC.
+        ids: id in the profile of a given network -> id of what stands for it in the account.
+
+    """
     profile, now = load_profile("2xh200"), datetime.now(UTC).replace(second=0, microsecond=0)
     return {
         "shipped": Wanted(profile),
         "spanning": Wanted(profile, change=lambda plan: spanning(plan, "p5en.48xlarge")),
         "deadline": Wanted(profile, lifetime=Lifetime(since=now, until=now + timedelta(hours=8)), change=alarmed),
         "consumers": Wanted(consumers_profile(consumer_vpc_ids=[peer], **joined(gateway, peer))),
+        GIVEN: Wanted(given_profile(), change=lambda plan: renamed(plan, ids)),
     }
 
 
@@ -131,7 +145,8 @@ class Lived:
         ec2 = account.clients().client("ec2")
         gateway = ec2.create_transit_gateway(Description="a company's")["TransitGateway"]["TransitGatewayId"]
         peer = ec2.create_vpc(CidrBlock="10.77.0.0/16")["Vpc"]["VpcId"]
-        self.wanted, self._seen = wanted(gateway, peer), dict[str, Seen]()
+        ids = make_given(make_plan(given_profile(), load_catalogue(), Site(stack=STACK)), account.clients())
+        self.wanted, self._seen = wanted(gateway, peer, ids), dict[str, Seen]()
         self._swept: set[str] = set()
 
     def of(self, life: str) -> Seen:
@@ -192,10 +207,12 @@ def test_the_verbs_use_nothing_outside_the_policy_and_the_policy_holds_nothing_t
     life: str, lived: Lived
 ) -> None:
     granted = operations_of(*planned(life))
-    seen = {**lived.of(life), "sweep of everything": lived.swept}
+    seen = lived.of(life)
     for verb, calls in seen.items():
         assert sorted(calls - granted) == [], f"`{verb}` calls what actions.toml has no line for"
-    called_at_all = set().union(*seen.values())
+    if life != GIVEN:  # a guest's stack cannot have one of everything: nothing of a network is its own
+        assert sorted(lived.swept - granted) == [], "a sweep calls what actions.toml has no line for"
+    called_at_all = lived.swept.union(*seen.values())
     asked = {action.name for action in ACTIONS if called_at_all & {*action.operations}}
     given = {action.name for action in ACTIONS if granted & {*action.operations}}
     assert sorted(given - asked - ELSEWHERE.keys()) == []
@@ -353,6 +370,55 @@ def test_the_way_to_the_nodes_is_allowed_under_every_condition(networks: tuple[s
     statements = [statement for policy in report.policies for statement in policy.document["Statement"]]
     assert [one["Sid"] for one in statements if one.get("Action") == TUNNEL] == ["OpenTunnelToTheNodes"]
     assert missing_conditions(statements) == ()
+
+
+BACKEND = "s3://team-state/llm?region=us-east-2"
+KEYS = {
+    "awskms://alias/team?region=us-west-2": (f"arn:aws:kms:us-west-2:{ACCOUNT}:key/*", "alias/team"),
+    "awskms:///arn:aws:kms:us-east-2:210987654321:alias/team": (
+        "arn:aws:kms:us-east-2:210987654321:key/*",
+        "alias/team",
+    ),
+    "awskms://1234abcd-12ab-34cd-56ef-1234567890ab": (
+        f"arn:aws:kms:us-east-2:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+        "",
+    ),
+    "awskms:///arn:aws:kms:us-east-2:210987654321:key/1234abcd-12ab-34cd-56ef-1234567890ab": (
+        "arn:aws:kms:us-east-2:210987654321:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+        "",
+    ),
+}
+"""How a team's key is named -> on which key it may be used, and by which alias."""
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_team_reaches_its_state_alone_and_one_key(key: str) -> None:
+    state = StateChoice(backend=BACKEND, secrets_provider=key)
+    report = policy_of(plan_of("2xh200"), load_profile("2xh200"), ACCOUNT, Silent(), state=state)
+    assert [fault for policy in report.policies for fault in linter.faults("identity", policy.document)] == []
+    statements = [one for policy in report.policies for one in policy.document["Statement"]]
+    listing, objects, sealing = statements[-3:]
+    assert (listing["Action"], listing["Resource"]) == ("s3:ListBucket", "arn:aws:s3:::team-state")
+    assert listing["Condition"] == {"StringLike": {"s3:prefix": "llm/*"}}
+    assert objects["Resource"] == "arn:aws:s3:::team-state/llm/.pulumi/*"
+    resource, alias = KEYS[key]
+    condition = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": alias}} if alias else None
+    assert (sealing["Action"], sealing["Resource"]) == (["kms:Decrypt", "kms:Encrypt"], resource)
+    assert sealing.get("Condition") == condition
+    alone = policy_of(plan_of("2xh200"), load_profile("2xh200"), ACCOUNT, Silent())
+    assert [one for policy in alone.policies for one in policy.document["Statement"]] == statements[:-3]
+
+
+def test_a_state_at_the_top_of_its_bucket_is_all_that_is_reached_there() -> None:
+    choice = StateChoice(backend="s3://team-state", secrets_provider="awskms://alias/team")
+    listing, objects, _ = state_statements(choice, ACCOUNT, "us-east-2")
+    assert "Condition" not in listing
+    assert objects["Resource"] == "arn:aws:s3:::team-state/.pulumi/*"
+
+
+def test_a_key_that_is_named_in_no_known_way_is_refused() -> None:
+    with pytest.raises(UsageError, match="names no key"):
+        list(state_statements(StateChoice(backend=BACKEND, secrets_provider="awskms://*"), ACCOUNT, "us-east-2"))
 
 
 @pytest.mark.parametrize("number", ["", "12345", "12345678901x"])

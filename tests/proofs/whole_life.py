@@ -16,6 +16,7 @@ from lifecycle import reap, sweep, switches
 from lifecycle.aws import capacity
 from lifecycle.aws.account import check_account
 from lifecycle.aws.preflight import room_for
+from lifecycle.aws.secrets import put_host_secrets
 from lifecycle.aws.session import AwsSession
 from lifecycle.bundle.check import seal
 from lifecycle.bundle.push import push
@@ -138,6 +139,7 @@ class _Life:
         baseline.ensure(made.home.baseline, self._place())
         made.up()
         made.up()
+        self._put_secrets(session, made.plan)
         planned = made.plan
         spot = tuple(msgspec.structs.replace(node, capacity="spot") for node in planned.nodes)
         changed = msgspec.structs.replace(planned, tags={**planned.tags, "added": "later"}, nodes=spot)
@@ -149,8 +151,17 @@ class _Life:
             if resource.id:
                 registry[resource.type].find(clients, dict(resource.inputs))
 
+    def _put_secrets(self, session: AwsSession, plan: Plan) -> None:
+        """Give hosts their secrets: for the first time, changed, and as they were before."""
+        names = [secret.name for secret in plan.secrets if secret.on_hosts]
+        assert names
+        for value in (b"first", b"second", b"first"):
+            put_host_secrets(session.client("secretsmanager"), plan, dict.fromkeys(names, value))
+
     def _verify(self, made: Provisioner) -> None:
-        (vpc,) = (resource.id for resource in made.resources() if resource.type == "aws:ec2/vpc:Vpc")
+        given = made.plan.network.given
+        own = [resource.id for resource in made.resources() if resource.type == "aws:ec2/vpc:Vpc"]
+        (vpc,) = [given.vpc_id] if given else own
         prove_account(made.clients(), vpc, made.plan)
 
     def _drift(self, made: Provisioner) -> None:

@@ -86,21 +86,7 @@ def test_a_stack_with_a_deadline_is_made_again_and_ends_with_nothing_left() -> N
     assert "node-0 does not run" in report.runs[-2].message
 
 
-GIVEN = """
-extends = "2xh200"
-
-[aws.network]
-vpc_id = "vpc-0123456789abcdef0"
-subnet_ids = ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"]
-endpoint_group_ids = ["sg-0123456789abcdef0"]
-
-[aws.network.endpoints]
-kms = "vpce-0123456789abcdef0"
-logs = "vpce-0123456789abcdef1"
-s3 = "vpce-0123456789abcdef2"
-secretsmanager = "vpce-0123456789abcdef3"
-sts = "vpce-0123456789abcdef4"
-"""
+GIVEN = ROOT / "tests/proofs/given.toml"
 """A company's own network, by ids that no emulated account has."""
 LIVES = {
     PROFILE: (Wish(profile=PROFILE), {"ec2:CreateVpc", "ec2:RunInstances", "s3:CreateBucket", "ec2:DeleteVpc"}),
@@ -114,21 +100,13 @@ LIVES = {
             "autoscaling:DeleteAutoScalingGroup",
         },
     ),
-    "given-network": (Wish(profile="given.toml"), {"ec2:CreateSecurityGroup", "ec2:RunInstances", "kms:CreateKey"}),
+    "given-network": (Wish(profile=str(GIVEN)), {"ec2:CreateSecurityGroup", "ec2:RunInstances", "kms:CreateKey"}),
 }
 """A life, and changes that it is to be killed at."""
 
 
-@pytest.fixture
-def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Be where the profile of a given network is."""
-    Path(tmp_path, "given.toml").write_text(GIVEN, encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.usefixtures("given")
 @pytest.mark.parametrize("life", LIVES)
 def test_killed_at_every_call_of_up_and_of_down_nothing_is_left(life: str) -> None:
     """All calls, not a sample; `same_as` names the run that stands for another one, which left just the same."""

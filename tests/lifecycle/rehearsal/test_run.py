@@ -85,6 +85,7 @@ class Site:
 
         self.module = run
         self.account, self.life = Account(), Life(Ended)
+        self.before: frozenset[tuple[str, str]] = frozenset()
         self.left: frozenset[tuple[str, str]] = frozenset()
         self._error: Any = lambda said, told: ProgramError(Failed(said=said, told=told))
         monkeypatch.setattr(run, "belongings", lambda *_: self.left)
@@ -97,7 +98,7 @@ class Site:
         record, name = (fault, fault.name) if isinstance(fault, Fault) else (None, fault)
         one: Any = self.module.OneRun
         assignment = Assignment(number=1, fault=name, **fields)
-        run: Run = one(self.account, self.life, assignment, record, before=frozenset(), is_up=False).run().run
+        run: Run = one(self.account, self.life, assignment, record, before=self.before, is_up=False).run().run
         return run
 
 
@@ -119,6 +120,12 @@ def test_what_only_the_accounts_own_memory_knows_is_found(site: Site) -> None:
     run = site.run()
     assert (run.ok, run.outcome) == (False, "failed")
     assert run.leftovers == (Leftover(kind="vpc", id="vpc-1", where="us-east-2"),)
+
+
+def test_what_was_there_before_the_stack_has_to_be_there_after_it(site: Site) -> None:
+    site.before = frozenset({("vpc", "vpc-0")})
+    run = site.run()
+    assert (run.ok, run.message) == (False, "what is not the stack's is gone: vpc vpc-0")
 
 
 @pytest.mark.parametrize(
