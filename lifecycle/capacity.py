@@ -12,6 +12,7 @@ from lifecycle.aws import capacity as blocks
 from lifecycle.aws.account import Caller, check_account
 from lifecycle.aws.capacity import Extension, Offering, Search
 from lifecycle.aws.session import AwsSession
+from lifecycle.block_end import Told, tell_nodes
 from lifecycle.home import Home
 from lifecycle.profiles import load_profile
 from planner.capacity import Drain, Held, check_has_blocks, drain
@@ -19,6 +20,7 @@ from planner.catalogue import load_catalogue
 from planner.errors import DeployError, UsageError
 from planner.make_plan import Site, make_plan
 from planner.profile import Profile
+from planner.progress import Progress
 
 REMEMBERED_FOR = timedelta(days=1)
 """An offering found longer ago is looked for again before it is bought."""
@@ -68,6 +70,8 @@ class ExtendReport(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         payment: state of the payment, as EC2 writes it.
         drain: how nodes in the block are left at its new end.
+        moved: the account says that the block ends then; False while the payment is not through.
+        nodes: stacks of this machine that run in the block, and whether their nodes were told.
 
     """
 
@@ -76,6 +80,8 @@ class ExtendReport(msgspec.Struct, frozen=True, kw_only=True):
     extension: Extension
     payment: str
     drain: Drain
+    moved: bool
+    nodes: tuple[Told, ...]
 
 
 class ShowReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -183,22 +189,39 @@ def extension(profile_name: str, reservation_id: str, *, hours: int, now: dateti
     return ForSale(caller=caller, extension=offers[0], drain=drain(offers[0].end, profile.limits.request_timeout_s))
 
 
-def extend(for_sale: ForSale) -> ExtendReport:
-    """Buy more time for a block.
+def extend(for_sale: ForSale, home: Home, progress: Progress) -> ExtendReport:
+    """Buy more time for a block, and tell the nodes of this machine's stacks that run in it.
+
+    Once it is bought nothing is an error any more: whoever ran the command again would buy again.
 
     Raises:
         DeployError: the account is another one by now, AWS refuses, or nobody can tell whether it was bought.
 
     """
-    session = AwsSession(for_sale.caller.region)
-    check_account(session, for_sale.caller.account)
+    caller, more = for_sale.caller, for_sale.extension
+    session = AwsSession(caller.region)
+    check_account(session, caller.account)
+    with progress.step("more time"):
+        payment = blocks.extend(session, more)
+    held = _as_it_is_now(session, more.reservation_id, progress)
+    moved = held is not None and held.end is not None and held.end >= more.end
     return ExtendReport(
-        account=for_sale.caller.account,
-        region=for_sale.caller.region,
-        extension=for_sale.extension,
-        payment=blocks.extend(session, for_sale.extension),
+        account=caller.account,
+        region=caller.region,
+        extension=more,
+        payment=payment,
         drain=for_sale.drain,
+        moved=moved,
+        nodes=tell_nodes(home.stacks(), caller.account, held, progress) if held and moved else (),
     )
+
+
+def _as_it_is_now(session: AwsSession, reservation_id: str, progress: Progress) -> Held | None:
+    try:
+        return blocks.describe(session, reservation_id)
+    except DeployError as error:
+        progress.warn(f"the block was extended, but cannot be looked at: {error.message}")
+        return None
 
 
 def show(profile_name: str, reservation_id: str) -> ShowReport:

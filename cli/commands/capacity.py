@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from decimal import Decimal
 
-    from lifecycle.capacity import FindReport, ShowReport
+    from lifecycle.capacity import ExtendReport, FindReport, ShowReport
     from planner.capacity import Drain
 
 app = typer.Typer(help="Capacity Blocks on AWS: GPU nodes for a fixed time, paid up front.", no_args_is_help=True)
@@ -129,7 +129,8 @@ def extend(
 ) -> None:
     """Buy more time for a Capacity Block, from its end on and under the same id: an hour before the end at the latest.
 
-    The fee is asked to be typed, as by `buy`.
+    The fee is asked to be typed, as by `buy`. Nodes of this machine's stacks that run in the block are told its new end
+    through the tunnel, so that they take requests until then; elsewhere `deploy up` tells them.
 
     \b
     Examples:
@@ -138,8 +139,10 @@ def extend(
     """
     from datetime import UTC, datetime
 
-    from cli.show import card, emit_json, show
+    from cli.progress_view import progress_view
+    from cli.show import emit_json
     from lifecycle import capacity as verbs
+    from lifecycle.home import Home
     from planner.capacity import moment
 
     for_sale = verbs.extension(profile, reservation, hours=hours, now=datetime.now(UTC))
@@ -153,11 +156,12 @@ def extend(
         ("cancel", "never: it is neither cancelled nor given back, used or not"),
     ]
     _agree(more.fee, told, yes=yes, max_price=_usd(max_price))
-    report = verbs.extend(for_sale)
+    with progress_view() as progress:
+        report = verbs.extend(for_sale, Home.of_user(), progress)
     if as_json:
         emit_json(report)
     else:
-        show(card("Extended", [("block", reservation), ("payment", report.payment), *_leaving(report.drain)]))
+        _show_extended(report)
 
 
 @app.command("show")
@@ -285,6 +289,24 @@ def _show_found(report: FindReport) -> None:
     show(table(columns, rows, title=what, named=True))
     show(f"AWS takes instances back from {RECLAIM_BEFORE.seconds // 60} minutes before the end.")
     show(f"buy one: deploy capacity buy {report.offerings[0].id}")
+
+
+def _show_extended(report: ExtendReport) -> None:
+    """Say what was bought, and which nodes know of it. It exits with 0 whichever do: it must not be bought again."""
+    from cli.show import card, show
+
+    rows = [("block", report.extension.reservation_id), ("payment", report.payment), *_leaving(report.drain)]
+    rows += [
+        ("nodes told", f"{one.stack}: {', '.join(one.nodes)}")
+        if not one.why_not
+        else ("NOT told", f"{one.stack}: {one.why_not}; `deploy up --stack {one.stack}` tells them")
+        for one in report.nodes
+    ]
+    if not report.moved:
+        rows.append(
+            ("not yet", "the block still has its old end; when it has the new one, `deploy up` tells its nodes")
+        )
+    show(card("Extended", rows))
 
 
 def _show_held(report: ShowReport) -> None:
