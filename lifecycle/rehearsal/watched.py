@@ -39,7 +39,6 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
         call: `service:Operation`.
         nth: which of the operation's calls in this life, from 1.
         changes: how many calls have changed the account until now.
-        connection: on which the program waits for its answer.
 
     """
 
@@ -47,7 +46,6 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
     call: str
     nth: int
     changes: int
-    connection: socket.socket
 
 
 class Watcher(Protocol):
@@ -134,20 +132,20 @@ class WatchedAccount:
         message = wire.read(environ)
         if message is None:
             return self._layer(environ, start_response)
-        call, connection = name_of(message), environ["werkzeug.socket"]
+        call = name_of(message)
         environ["wsgi.input"] = io.BytesIO(message.body)  # to be read again
         self._seen[call] += 1
-        self._halt(KILL_BEFORE, call, connection)
+        self._halt(KILL_BEFORE, call)
         answered = self._layer(environ, start_response)
         if changes(call):
             self._changes += 1
-            self._halt(KILL_AFTER, call, connection)
+            self._halt(KILL_AFTER, call)
         return answered
 
-    def _halt(self, fault: str, call: str, connection: socket.socket) -> None:
+    def _halt(self, fault: str, call: str) -> None:
         nth = self._seen[call]
         try:
-            self._watcher.at(Moment(fault=fault, call=call, nth=nth, changes=self._changes, connection=connection))
+            self._watcher.at(Moment(fault=fault, call=call, nth=nth, changes=self._changes))
         except Exception as error:
             self._broken = error
             raise

@@ -92,7 +92,7 @@ class Layer:
         with self._lock:
             response = self._answer(message)
         elapsed_ms = 1000 * (time.perf_counter() - started)
-        what = message.action or f"{message.request.method} {message.request.path}"
+        what = message.action or f"{message.request.method} {message.request.full_path.rstrip('?')}"
         _log.info("%s %s %s %d %.0f ms", message.region, message.service, what, response.status, elapsed_ms)
         return response
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from fnmatch import fnmatchcase
 from pathlib import Path
+from urllib.parse import parse_qs, unquote
 
 import msgspec
 import psutil
@@ -15,6 +18,7 @@ from lifecycle import up_aws
 from lifecycle.down import down
 from lifecycle.home import Home, StackHome
 from lifecycle.journal import read
+from lifecycle.operator_policy.state import state_statements
 from lifecycle.planning import Request
 from lifecycle.pulumi_cli import BACKEND_VARIABLE
 from lifecycle.pulumi_place import state_choice
@@ -25,6 +29,7 @@ from planner.errors import DeployError, LockedError
 from planner.progress import Silent
 from tests.engine.site import MARKS, Site
 from tests.engine.target import install_plugin
+from tests.sandbox.aws.account import Account
 from tests.sandbox.aws.settings import lead_aws
 
 pytestmark = [*MARKS, pytest.mark.timeout(300)]  # each starts the engine half a dozen times
@@ -126,13 +131,29 @@ def test_repair_refuses_another_account(home: StackHome) -> None:
     assert down(home, Silent()).ok
 
 
-def test_a_state_that_a_team_shares(site: Site, home: StackHome) -> None:
+def asked_of_the_state(log: str, bucket: str) -> set[tuple[str, str]]:
+    """Return (IAM action, object or listed prefix) of every request for the state's bucket; of the key, the action."""
+    asked = {(f"kms:{operation}", "") for operation in re.findall(r" kms (Encrypt|Decrypt|GenerateDataKey) ", log)}
+    for method, path, query in re.findall(rf" s3 (\w+) /{bucket}/?([^? ]*)\??(\S*) \d+ ", log):
+        said = parse_qs(query, keep_blank_values=True)
+        if path:
+            action = {"GET": "GetObject", "HEAD": "GetObject", "PUT": "PutObject", "DELETE": "DeleteObject"}[method]
+            asked.add((f"s3:{action}", unquote(path)))
+        elif method == "POST" and "delete" in said:
+            asked.add(("s3:DeleteObject", "many at once"))
+        else:
+            asked.add((f"s3:{'ListBucket' if 'list-type' in said else method}", said.get("prefix", [""])[0]))
+    return asked
+
+
+def test_a_state_that_a_team_shares(site: Site, home: StackHome, account: Account) -> None:
     s3, kms = site.clients.client("s3"), site.clients.client("kms")
     bucket, alias = f"state-{site.stack}", f"alias/state-{site.stack}"
     s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": site.clients.region})
     kms.create_alias(AliasName=alias, TargetKeyId=kms.create_key()["KeyMetadata"]["KeyId"])
     query = f"region={site.clients.region}"
     choice = state_choice(f"s3://{bucket}/cloister?{query}&s3ForcePathStyle=true", f"awskms://{alias}?{query}")
+    before = len(account.log.read_text())
     up(home, msgspec.structs.replace(REQUEST, state=choice), Silent())
     state = f"cloister/.pulumi/stacks/cloister/{site.stack}.json"
     assert json.loads(s3.get_object(Bucket=bucket, Key=state)["Body"].read())["version"]
@@ -150,4 +171,17 @@ def test_a_state_that_a_team_shares(site: Site, home: StackHome) -> None:
     (home.folder / "pulumi" / f"Pulumi.{site.stack}.yaml").unlink()  # as on the machine of somebody else
     assert down(home, Silent()).ok
     assert site.tagged() == {}
+
+    assert choice is not None
+    listing, objects, sealing = state_statements(choice, "123456789012", site.clients.region)
+    asked = asked_of_the_state(account.log.read_text()[before:], bucket)
+    used = {action for action, _ in asked if not action.startswith("kms:Generate")}
+    granted = {listing["Action"], *objects["Action"], *sealing["Action"]}
+    assert used <= granted
+    assert granted - used <= {"s3:AbortMultipartUpload"}, "nothing is granted that is not asked for"
+    for action, what in asked:
+        if action == "s3:ListBucket":
+            assert fnmatchcase(what, listing["Condition"]["StringLike"]["s3:prefix"])
+        elif action in objects["Action"]:
+            assert fnmatchcase(f"arn:aws:s3:::{bucket}/{what}", objects["Resource"])
     kms.delete_alias(AliasName=alias)
