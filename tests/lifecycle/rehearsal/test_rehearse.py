@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import msgspec
 import psutil
 import pytest
 
+from lifecycle.profiles import shipped_names
 from lifecycle.rehearsal.records import RehearsalReport, Run
 from lifecycle.rehearsal.rehearse import Wish, rehearse
 from planner.errors import UsageError
@@ -103,6 +106,17 @@ LIVES = {
     "given-network": (Wish(profile=str(GIVEN)), {"ec2:CreateSecurityGroup", "ec2:RunInstances", "kms:CreateKey"}),
 }
 """A life, and changes that it is to be killed at."""
+
+
+@pytest.mark.parametrize("profile", shipped_names())
+def test_every_shipped_life_makes_the_changes_of_the_one_that_is_killed(profile: str) -> None:
+    """The lists of what a fresh `up` sends are held against what it does send: kills of one life are those of all."""
+    assert changes_of(profile) == changes_of(PROFILE)
+
+
+def changes_of(profile: str) -> Counter[str]:
+    recorded = json.loads((ROOT / f"tests/proofs/golden/{profile}.json").read_text(encoding="utf-8"))
+    return Counter(call for change in recorded["changes"] for call in change)
 
 
 @pytest.mark.slow
