@@ -58,8 +58,7 @@ def iam_policy(
       deploy iam-policy --profile 2xh200 --account 123456789012
       deploy iam-policy --profile 2xh200 --account 123456789012 --from 203.0.113.0/24
       deploy iam-policy --profile poc --ttl 8h --account 123456789012
-      deploy iam-policy --profile 2xh200 --account 123456789012 \\
-        --backend s3://team-state/llm?region=us-east-2 --secrets-provider awskms://alias/team?region=us-east-2
+      deploy iam-policy -p 2xh200 --account 123456789012 --backend s3://team/llm --secrets-provider awskms://alias/team
       deploy iam-policy --profile 2xh200 --account 123456789012 --json | jq '.policies[0].document'
     """
     import json

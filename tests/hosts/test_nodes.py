@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from lifecycle import files
-from lifecycle.block_end import tell_nodes
 from lifecycle.configure import configure_nodes
 from lifecycle.home import Home
 from lifecycle.hosts.fit import plan_for_a_host
@@ -21,15 +19,11 @@ from lifecycle.own_token import own_token
 from lifecycle.profiles import load_profile
 from lifecycle.served_hosts import served_hosts
 from lifecycle.verify_metal import check_hosts
-from planner.capacity import Held, drain
 from planner.catalogue import load_catalogue
 from planner.contents import contents_of
 from planner.errors import DeployError
-from planner.layout import HOST_LAYOUT
-from planner.make_plan import Site, make_plan
 from planner.outputs import Outputs
 from planner.plan import Plan, to_json
-from planner.profile import AwsSection
 from planner.progress import Silent
 from planner.secrets import secret_id
 from planner.tags import STACK_TAG
@@ -43,8 +37,6 @@ from tests.lifecycle.tunnel.standin_endpoint import ADDRESS
 
 pytestmark = [pytest.mark.timeout(420)]
 
-BLOCK = "cr-0123456789abcdef0"
-END = datetime(2099, 12, 1, 11, 30, tzinfo=UTC)
 UNIT = """
 [Unit]
 Description=What user data makes on a node, which fetches the bundle
@@ -108,17 +100,10 @@ def plan_of(stage: Stage, folder: Path) -> Plan:
     """Return the stack's plan, with services that a host without GPUs can run."""
     (folder / "lab.toml").write_text(PROFILE.format(max_in_flight=64))
     imitated = plan_for_a_host(load_profile(str(folder / "lab.toml")))
-    plan, bought = stage.stack.plan, AwsSection(capacity="capacity-block", reservation_id=BLOCK)
-    in_block = make_plan(
-        msgspec.structs.replace(load_profile("2xh200"), aws=bought), load_catalogue(), Site(stack="b", target="aws")
-    )
-    leaving = tuple(service for service in in_block.services if service.name == "reclaim")
+    plan = stage.stack.plan
     return msgspec.structs.replace(
         plan,
-        nodes=tuple(
-            msgspec.structs.replace(one, capacity="capacity-block", reservation_id=BLOCK) for one in plan.nodes
-        ),
-        services=(*imitated.services, *leaving),
+        services=imitated.services,
         engine=imitated.engine,
         model=imitated.model,
         gateway=imitated.gateway,
@@ -135,7 +120,7 @@ def keep(stage: Stage, plan: Plan) -> None:
 def run(stage: Stage, heard: Heard) -> tuple[str, ...]:
     stack = stage.stack
     outputs = msgspec.json.decode(stack.home.outputs.read_bytes(), type=Outputs)
-    return configure_nodes(stack, outputs, heard, drain(END, stack.plan.gateway.request_timeout_s))
+    return configure_nodes(stack, outputs, heard)
 
 
 def give_bundle(machine: Machine, plan: Plan, folder: Path) -> None:  # noqa: F811 - not the fixture
@@ -173,29 +158,6 @@ def test_a_node_becomes_an_endpoint(node: Stage, tmp_path: Path) -> None:
     before = invocations(node.machine)
     assert run(node, heard) == (plan.model.served_name,)
     assert invocations(node.machine) == before
-
-    assert times_on(node.machine)["reclaim_at"] == "2099-12-01T11:00:00Z"
-    held = Held(
-        id=BLOCK,
-        kind="capacity-block",
-        state="active",
-        instance_type="p5en.48xlarge",
-        zone="us-east-2a",
-        total=1,
-        available=0,
-        start=END - timedelta(days=3),
-        end=END + timedelta(days=1),
-    )
-    (told,) = tell_nodes([node.stack.home], plan.account.number, held, heard)
-    assert (told.stack, told.nodes, told.why_not) == ("team", ("node-0",), "")
-    assert times_on(node.machine)["reclaim_at"] == "2099-12-02T11:00:00Z"
-    assert invocations(node.machine) == before, "whoever reads the file reads it anew"
-
-
-def times_on(machine: Machine) -> dict[str, str]:  # noqa: F811 - not the fixture
-    """Return what a node knows of its block."""
-    times: dict[str, str] = json.loads(machine.run("cat", f"{HOST_LAYOUT.config}/reclaim/times.json").stdout)
-    return times
 
 
 def invocations(of: Machine) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -125,3 +127,27 @@ def test_nodes_are_told_as_the_stacks_hosts_are_given_everything(
     monkeypatch.setattr(block_end, "served_hosts", Nobody)
     assert tell(home)["inside"].nodes == ()
     assert asked == [("inside", {"as_files": True})]
+
+
+def test_the_new_times_are_placed_with_everything_else_that_hosts_have(
+    made: Made, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The nodes are locked, and given what `up` gives them, with the block's new end."""
+    place, given = made("inside"), dict[str, Any]()
+    host = SimpleNamespace(host=SimpleNamespace(name="node-0"), connection="connection")
+    served = SimpleNamespace(stack="stack", kept="kept", login="login")
+
+    def session(of: StackHome, kept: str, verb: str, _: Progress, login: str) -> Any:
+        assert (of.name, kept, verb, login) == ("inside", "kept", block_end.VERB, "login")
+        return nullcontext(SimpleNamespace(hosts=(host,)))
+
+    def serve(_: Any, stack: str, facts: dict[str, str], times: Drain) -> None:
+        given.update(stack=stack, facts=facts, end=times.end)
+
+    monkeypatch.setattr(block_end, "served_hosts", lambda *_, **__: nullcontext(served))
+    monkeypatch.setattr(block_end, "HostSession", SimpleNamespace(open=session))
+    monkeypatch.setattr(block_end, "read_facts", lambda connection: f"facts over {connection}")
+    monkeypatch.setattr(block_end, "serve_stack", serve)
+    assert tell(home)["inside"].nodes == ("node-0",)
+    assert given == {"stack": "stack", "facts": {"node-0": "facts over connection"}, "end": END}
+    assert "new end of the block" in place.journal.read_text()
