@@ -65,6 +65,8 @@ def on_stack(stack: Stack) -> Iterator[Answer]:
         return
     if stack.plan.deadline:
         for instance in stack.of_type(INSTANCE):
+            if stack.contains(at(instance.inputs, "autoscalingGroupName"), GROUP, seen_from=instance):
+                continue  # started by a group, as an account says of what runs: its group's switch is judged above
             yield Violated("the stack has a deadline, and this machine has no switch that ends it", instance)
         for template in stack.of_type(LAUNCH_TEMPLATE):
             yield from _ends_when_told(template)
