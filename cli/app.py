@@ -6,6 +6,7 @@ import typer
 
 from cli.commands import (
     assess,
+    audit,
     backup,
     bundle,
     ca,
@@ -65,6 +66,7 @@ app.command("assess")(assess.assess)
 app.command("status")(status.status)
 app.command("verify")(verify.verify)
 app.command("exposure")(exposure.exposure)
+app.command("audit")(audit.audit)
 app.add_typer(policy.app, name="policy")
 app.add_typer(token.app, name="token")
 app.command("logs")(logs.logs)

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from lifecycle.access import TunnelReport
+from lifecycle.audit import AuditReport
 from lifecycle.bundle.check import SealReport, VerifyBundleReport
 from lifecycle.bundle.make import MakeReport
 from lifecycle.bundle.push import PushReport
@@ -157,6 +158,7 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "status": StatusReport,
     "verify": VerifyReport,
     "exposure": Exposure,
+    "audit": AuditReport,
     "policy list": RuleList,
     "policy show": Card,
     "policy check": PolicyReport,

@@ -15,6 +15,7 @@ from policies.controls import Control, control
 from policies.files import Files
 from policies.finding import Finding, Status, finding_of
 from policies.levels import LEVELS, levelled
+from policies.live import COMPLETE, STRANGE_FILES
 from policies.rule import PLAN, Answer, Family, Level, NotKnown, Rule, Scope, Severity, Stack, Violated
 from policies.rules import RULES
 from policies.waivers import WAIVERS, judge_waivers, waive
@@ -126,7 +127,7 @@ def refusals(findings: Iterable[Finding], *, settled: bool = False) -> tuple[Fin
         settled: the resources exist, so that nothing may be unknown any more.
 
     """
-    stopping = {"violated", "unknown"} if settled else {"violated"}
+    stopping = {"violated", "undecidable", "unknown"} if settled else {"violated"}
     return tuple(
         finding
         for finding in findings
@@ -164,7 +165,7 @@ def rule_of(finding: Finding, rules: tuple[Rule, ...] = RULES) -> Rule:
         KeyError: there is no rule of that id.
 
     """
-    for rule in (*rules, WAIVERS, LEVELS):
+    for rule in (*rules, WAIVERS, LEVELS, COMPLETE, STRANGE_FILES):
         if rule.id == finding.rule:
             return rule
     raise KeyError(finding.rule)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 from lifecycle.auditing.names import from_api
 from lifecycle.sweeping.records import pages

@@ -24,7 +24,7 @@ GROUPS = ("aws:ec2/securityGroup:SecurityGroup", "aws:ec2/defaultSecurityGroup:D
 INGRESS = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
 EGRESS = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
 ROLE, ROLE_POLICY, POLICY = "aws:iam/role:Role", "aws:iam/rolePolicy:RolePolicy", "aws:iam/policy:Policy"
-SECRET, SECRET_POLICY = "aws:secretsmanager/secret:Secret", "aws:secretsmanager/secretPolicy:SecretPolicy"  # noqa: S105 - types
+SECRET, SECRET_POLICY = "aws:secretsmanager/secret:Secret", "aws:secretsmanager/secretPolicy:SecretPolicy"
 TABLE, MAIN_TABLE = "aws:ec2/routeTable:RouteTable", "aws:ec2/defaultRouteTable:DefaultRouteTable"
 
 TYPES = {
@@ -163,7 +163,9 @@ class Strangers:
                 if rule["SecurityGroupRuleId"] not in ids:
                     bare = _resource(EGRESS if rule["IsEgress"] else INGRESS, rule["SecurityGroupRuleId"], {})
                     handler: Any = self.registry[bare.type]
-                    yield _resource(bare.type, bare.name, handler.outputs(Target(self.place.clients, bare.id, {}), rule))
+                    yield _resource(
+                        bare.type, bare.name, handler.outputs(Target(self.place.clients, bare.id, {}), rule)
+                    )
 
     def _policies(self, role: Resource, ids: set[str]) -> Iterator[Resource]:
         """Yield the policies of a role that the state does not know, and the documents of those that are attached."""

@@ -19,7 +19,7 @@ COMMANDS = [
     "capacity show", "profiles", "profiles show", "ca", "backup", "restore", "version", "repair", "extend",
     "reap", "exposure", "iam-policy", "rehearse", "bundle seal", "bundle verify", "bundle push",
     "bundle make", "weights fetch", "weights verify",
-    "policy list", "policy show", "policy check", "policy test", "policy docs",
+    "audit", "policy list", "policy show", "policy check", "policy test", "policy docs",
 ]  # fmt: skip
 
 
