@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +20,8 @@ from planner.errors import DeployError
 from planner.make_plan import Site, make_plan
 from planner.plan import HostPlan, Plan
 from policies.rules import RULES
+from policies.rules.ssh_keys_only import WANTED
+from policies.rules.ssh_modern_algorithms import MODERN
 from policies.run import Finding, refusals
 from templates.hosts import HostAbilities, render_host
 from templates.render import render
@@ -44,13 +45,13 @@ def judged(plan: Plan, **hosts: HostReading) -> tuple[Finding, ...]:
 
 
 @pytest.fixture
-def sandbox(tmp_path: Path) -> Iterator[tuple[Plan, Path]]:
+def sandbox(tmp_path: Path) -> tuple[Plan, Path]:
     plan, layout = plan_on("sandbox"), layout_in(tmp_path)
     for name, text in render(plan, layout).items():
         path = Path(layout.config, name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    yield plan, Path(layout.config)
+    return plan, Path(layout.config)
 
 
 def of_sandbox(plan: Plan, config: Path) -> tuple[Finding, ...]:
@@ -64,8 +65,8 @@ def test_files_as_they_were_written_are_sound(sandbox: tuple[Plan, Path]) -> Non
 def test_a_route_without_authentication_is_found(sandbox: tuple[Plan, Path]) -> None:
     plan, config = sandbox
     routes = msgspec.yaml.decode((config / ROUTES).read_bytes())
-    victim = next(name for name, router in routes["http"]["routers"].items() if router.get("middlewares"))
-    routes["http"]["routers"][victim]["middlewares"] = []
+    for router in routes["http"]["routers"].values():
+        router["middlewares"] = []
     (config / ROUTES).write_bytes(msgspec.yaml.encode(routes))
     assert ("routes-authenticated", ROUTES) in {(one.rule, one.resource) for one in of_sandbox(plan, config)}
 
@@ -104,17 +105,9 @@ NFT = """table inet cloister {
 	}
 }
 """
-SSHD = """permitrootlogin no
-passwordauthentication no
-kbdinteractiveauthentication no
-hostbasedauthentication no
-permitemptypasswords no
-pubkeyauthentication yes
-x11forwarding no
-ciphers aes256-gcm@openssh.com,aes128-gcm@openssh.com
-macs hmac-sha2-512-etm@openssh.com
-kexalgorithms sntrup761x25519-sha512@openssh.com,curve25519-sha256
-"""
+SSHD = "\n".join(
+    f"{name} {values[0] if name in WANTED else ','.join(values)}" for name, values in {**WANTED, **MODERN}.items()
+)
 
 
 class Answers:
@@ -162,7 +155,7 @@ def test_a_drop_in_that_takes_the_sandboxing_away_is_found() -> None:
 
 def test_an_opened_firewall_is_found_though_its_file_is_sound() -> None:
     answers = Answers()
-    answers.live["firewall"] = NFT.replace("hook input priority filter; policy drop", "hook input priority filter; policy accept")
+    answers.live["firewall"] = NFT.replace("policy drop", "policy accept", 1)
     (found,) = of_host(answers)
     assert (found.rule, found.resource) == ("firewall-default-deny", "node-a:/in-force/firewall.nft")
 
