@@ -260,7 +260,7 @@ class Refusing:
 
     def _refuse(self, model: Any, **_: Any) -> None:
         if model.name in self.operations:
-            said = {"Error": {"Code": "AccessDenied", "Message": "not you"}}
+            said: Any = {"Error": {"Code": "AccessDenied", "Message": "not you"}}
             raise ClientError(said, model.name)
 
 
