@@ -177,7 +177,7 @@ class Strangers:
                     if (seen := observe(self.place.clients, bare, self.registry)) is not None:
                         yield seen
         for arn, _ in attached(Target(self.place.clients, role.id, {})):
-            if arn not in ids:
+            if arn not in ids and ":iam::aws:policy/" not in arn:  # AWS's own are refused by their names
                 yield _resource(POLICY, arn, {"policy": self._document(arn)})
 
     def _document(self, arn: str) -> Any:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from lifecycle.exposure.verb import resources_of
-from lifecycle.operator_policy.document import IamPolicyReport, operator_policy
+from lifecycle.operator_policy.document import IamPolicyReport, audit_policy, operator_policy
 from planner.errors import UsageError
 from planner.operator_access import TunnelScope, login_user, tunnel_statements
 from planner.plan import Plan
 from planner.profile import Profile
 from planner.progress import Progress
+
+Purpose = Literal["operator", "audit"]
 
 PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 """Addresses of private networks (RFC 1918)."""
@@ -24,8 +28,9 @@ def policy_of(
     *,
     networks: tuple[str, ...] = (),
     buys: bool = False,
+    purpose: Purpose = "operator",
 ) -> IamPolicyReport:
-    """Return what the operator of a plan needs to be allowed.
+    """Return what the operator or a reviewer of a plan needs to be allowed.
 
     Args:
         plan: made from the profile.
@@ -34,6 +39,7 @@ def policy_of(
         progress: told what takes a moment.
         networks: whence administrators may open tunnels to the nodes; with none, they sign in with a second factor.
         buys: let Capacity Blocks be bought and extended, which are paid up front.
+        purpose: who it is for: the operator, or somebody who only runs `audit`.
 
     Raises:
         UsageError: nobody says which account.
@@ -47,6 +53,8 @@ def policy_of(
             hint="Twelve digits: `aws sts get-caller-identity` shows them. Or set `aws.account` in the profile.",
             code="no_account_number",
         )
+    if purpose == "audit":
+        return audit_policy(plan, number)
     with progress.step("resources, imagined"):
         types = types_of(plan)
     return operator_policy(plan, number, types, more=tunnel_statements(_scope(plan, number, networks)), buys=buys)

@@ -12,6 +12,8 @@ from botocore.exceptions import ClientError
 
 from cli.main import run
 from lifecycle.audit import AuditReport, audit
+from lifecycle.operator_policy.actions import action_of
+from lifecycle.operator_policy.document import audit_policy
 from lifecycle.stack import Stack
 from planner.progress import Silent
 from sandbox.handlers.clients import Boto3Clients
@@ -243,6 +245,13 @@ def test_only_reading_calls_are_made_and_the_reviewers_policy_allows_them(stack:
         audit(stack, Silent())
     assert len({call.name for call in calls}) > 30
     assert [call.name for call in calls if call.changes] == []
+    policies = audit_policy(stack.plan, "123456789012").policies
+    allowed = {name for one in policies for statement in one.document["Statement"] for name in statement["Action"]}
+    assert {action_of(call.name) for call in calls} - FREE <= allowed
+
+
+FREE = {"sts:GetCallerIdentity"}
+"""What needs no permission."""
 
 
 class Refusing:
