@@ -59,6 +59,19 @@ _SOUND = {
         "gateway",
         spec={"type": "ClusterIP", "selector": {"app": "gateway"}, "ports": [{"port": 8080}]},
     ),
+    "Role": _object(
+        "rbac.authorization.k8s.io/v1",
+        "Role",
+        "reader",
+        rules=[{"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["gateway"], "verbs": ["get"]}],
+    ),
+    "RoleBinding": _object(
+        "rbac.authorization.k8s.io/v1",
+        "RoleBinding",
+        "reader",
+        roleRef={"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "reader"},
+        subjects=[{"kind": "ServiceAccount", "name": "gateway", "namespace": "serving"}],
+    ),
 }
 _SOUND["Namespace"]["metadata"]["labels"] = {"pod-security.kubernetes.io/enforce": "restricted"}
 TEMPLATE = "spec.template.spec"
@@ -71,7 +84,7 @@ def application(
     more: Iterable[Mapping[str, Any]] = (),
     without: tuple[str, ...] = (),
 ) -> dict[str, str]:
-    """Return a manifest of a namespace, its default policy, an account, a deployment and a service.
+    """Return a manifest of a namespace, its default policy, an account with a role, a deployment and a service.
 
     Args:
         changes: kind -> changes of the object of that kind.
@@ -113,7 +126,9 @@ def an_object(api: str, kind: str, name: str, **content: Any) -> dict[str, Any]:
 def _change(target: Any, path: list[str], value: Any) -> None:
     for key in path[:-1]:
         target = target[int(key)] if isinstance(target, list) else target.setdefault(key, {})
-    if value is ...:
+    if isinstance(target, list):
+        target[int(path[-1])] = value
+    elif value is ...:
         target.pop(path[-1], None)
     else:
         target[path[-1]] = value

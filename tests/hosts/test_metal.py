@@ -129,6 +129,32 @@ def test_everything_that_verify_looks_at_holds(world: World) -> None:
     )
 
 
+def test_an_audit_reads_the_host_and_finds_what_was_changed_by_hand(world: World) -> None:
+    def found() -> set[tuple[str, str, str]]:
+        code, report, told = world.operator.deploy("audit")
+        assert code in (0, 3), told
+        assert not [one for one in report["findings"] if one["status"] == "broken"], report["findings"]
+        return {(one["rule"], one["resource"], one["status"]) for one in report["findings"]}
+
+    before = found()
+    assert not [one for one in before if one[1].startswith("cl-h:") or one[2] == "undecidable"], before
+    folder = "/etc/systemd/system/cloister-gateway.service.d"
+    text = "[Service]\\nProtectSystem=no\\n"
+    world.machine.run("sh", "-c", f"mkdir {folder} && printf '{text}' > {folder}/x.conf && systemctl daemon-reload")
+    world.machine.run("sh", "-c", "echo 'http: {}' > /etc/cloister/traefik/dynamic/more.yml")
+    world.machine.run("nft", "insert", "rule", "inet", "cloister", "in", "tcp", "dport", "9090", "accept")
+    try:
+        assert found() - before == {
+            ("firewall-default-deny", "cl-h:/in-force/firewall.nft", "violated"),
+            ("only-rendered-files", "cl-h:/etc/cloister/traefik/dynamic/more.yml", "violated"),
+            ("units-read-only", "cl-h:/etc/systemd/system/cloister-gateway.service", "violated"),
+        }
+    finally:
+        world.machine.run("sh", "-c", f"rm -r {folder} /etc/cloister/traefik/dynamic/more.yml")
+        world.machine.run("systemctl", "daemon-reload")
+        world.machine.run("systemctl", "restart", "cloister-firewall.service")
+
+
 def test_status_and_logs_come_from_the_host(world: World) -> None:
     code, report, told = world.operator.deploy("status")
     assert (code, report["state"], report["hosts"][0]["state"]) == (0, "running", "running"), told
