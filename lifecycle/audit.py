@@ -115,16 +115,24 @@ def judge(
         replace(rule, on_plan=None, on_day=None, on_resource=None, on_stack=None) for rule in rules if rule.on_files
     )
     findings = list(evaluate(plan, reading.resources, rules, today=day))
-    for host in hosts.values():
+    for name, host in hosts.items():
         # Each by itself: two hosts have files of the same names.
-        findings += evaluate(None, (), of_files, files=host.files, today=day, policy=plan.policy)
+        found = evaluate(None, (), of_files, files=host.files, today=day, policy=plan.policy)
+        findings += [_on(name, finding, host) for finding in found]
         findings += [
-            finding_of(STRANGE_FILES, name, "nobody rendered it, and a program reads it", "violated")
-            for name in host.strangers
+            finding_of(STRANGE_FILES, path, "nobody rendered it, and a program reads it", "violated")
+            for path in host.strangers
         ]
     findings += map(_undecided, reading.unread)
     findings += [_undecided(one) for host in hosts.values() for one in host.unread]
     return tuple(_settled(finding) for finding in dict.fromkeys(findings))
+
+
+def _on(name: str, finding: Finding, host: HostReading) -> Finding:
+    """Say on which host a file is that a rule misses there."""
+    if not name or finding.resource in host.files:
+        return finding
+    return msgspec.structs.replace(finding, resource=f"{name}:{finding.resource}")
 
 
 def _undecided(unread: Unread) -> Finding:

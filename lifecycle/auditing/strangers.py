@@ -92,6 +92,7 @@ class Strangers:
     given_vpc: bool
     _found: list[Resource] = field(default_factory=list)
     _unread: list[Unread] = field(default_factory=list)
+    _ours: set[str] = field(default_factory=set)
 
     def found(self) -> Reading:
         """Return everything that was found, and what could not be looked at."""
@@ -110,7 +111,8 @@ class Strangers:
         for secret in [one for one in known if one.type == SECRET]:
             self._add(partial(self._secret_policy, secret), f"policy of {place_of(secret)}", "secretsmanager")
         resources = tuple(self._found)
-        return Reading(resources=resources, strangers=tuple(map(place_of, resources)), unread=tuple(self._unread))
+        strangers = tuple(place_of(one) for one in resources if one.id not in self._ours)
+        return Reading(resources=resources, strangers=strangers, unread=tuple(self._unread))
 
     def _add(self, work: Callable[[], Iterator[Resource]], place: str, service: str) -> None:
         answer = attempt(lambda: list(work()), place, service, self.place.region)
@@ -125,13 +127,18 @@ class Strangers:
         vpcs = set() if self.given_vpc else {one.id for one in self.known if one.type == VPC}
         mine = [thing for one in looked for thing in one.of(self.place)]
         inside = [thing for one in looked for thing in one.things if thing.refs & vpcs and thing not in mine]
-        for thing in apart((*mine, *inside)):
-            if thing.id in ids or thing.gone_on is not None or thing.kept:
+        # Parts that go with their owner, and that rules are about: what groups started, and each VPC's own table.
+        parts = [thing for thing in mine if thing.kind == "instance" and thing.owner in ids]
+        parts += [thing for thing in inside if thing.kind == "route-table" and thing.owner in vpcs]
+        self._ours = {thing.id for thing in parts}
+        alone = [thing for thing in apart((*mine, *inside)) if not thing.owner and thing.gone_on is None]
+        for thing in (*alone, *parts):
+            if thing.id in ids or thing.kept:
                 continue
             if thing.kind == "route-table" and thing.owner:
                 inputs = routes(Target(self.place.clients, thing.id, {}), thing.record)
                 self._found.append(_resource(MAIN_TABLE, thing.id, inputs))
-            elif not thing.owner:
+            else:
                 service = service_of(TYPES[thing.kind]) if thing.kind in TYPES else thing.kind
                 self._add(partial(self._thing, thing), f"{thing.kind} {thing.id}", service)
 
