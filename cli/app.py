@@ -31,6 +31,7 @@ from cli.commands import (
     rehearse,
     repair,
     restore,
+    rotate,
     size,
     ssh,
     status,
@@ -67,6 +68,7 @@ app.command("verify")(verify.verify)
 app.command("exposure")(exposure.exposure)
 app.add_typer(policy.app, name="policy")
 app.add_typer(token.app, name="token")
+app.add_typer(rotate.app, name="rotate")
 app.command("logs")(logs.logs)
 app.command("open")(open_.open_)
 app.command("ssh")(ssh.ssh)

@@ -1,0 +1,83 @@
+"""Clients that ask all the time, until Ctrl-C: `clients.py ADDRESS CA_FILE TOKEN_FILE`; prints what they saw as JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import signal
+import ssl
+import sys
+import threading
+from typing import Any
+
+import httpx
+
+MODEL = "llama-3.1-8b-instruct"
+PAUSE_S = 0.1
+
+
+class Seen:
+    """What clients saw so far."""
+
+    def __init__(self) -> None:
+        self.streams = 0
+        self.answers = 0
+        self.failed: list[str] = []
+        self.certificates: set[str] = set()
+
+
+def ask(client: httpx.Client, seen: Seen, *, stream: bool) -> None:
+    """Ask once, and count it only if it came whole."""
+    body = {"model": MODEL, "max_tokens": 8, "stream": stream, "messages": [{"role": "user", "content": "Hello!"}]}
+    try:
+        with client.stream("POST", "/v1/chat/completions", json=body) as answer:
+            shown = answer.extensions["network_stream"].get_extra_info("ssl_object")
+            seen.certificates.add(hashlib.sha256(shown.getpeercert(binary_form=True)).hexdigest())
+            text = answer.read().decode()
+        if answer.status_code != httpx.codes.OK:
+            seen.failed.append(f"{answer.status_code}: {text[:200]}")
+        elif stream and not text.rstrip().endswith("data: [DONE]"):
+            seen.failed.append(f"cut off: {text[-200:]}")
+        elif stream:
+            seen.streams += 1
+        else:
+            seen.answers += 1
+    except httpx.HTTPError as error:
+        seen.failed.append(f"{type(error).__name__}: {error}")
+
+
+def main(address: str, ca_file: str, token_file: str) -> None:
+    """Stream on a connection of its own each time, and ask on one that stays, both with what they were given once."""
+    seen, ended = Seen(), threading.Event()
+    with open(token_file, encoding="utf-8") as file:
+        token = file.read().strip()
+    trust = ssl.create_default_context(cafile=ca_file)
+
+    def client() -> httpx.Client:
+        settings: dict[str, Any] = {"verify": trust, "trust_env": False, "timeout": 20}
+        return httpx.Client(base_url=f"https://{address}", headers={"Authorization": f"Bearer {token}"}, **settings)
+
+    def streaming() -> None:
+        while not ended.wait(PAUSE_S):
+            with client() as one:
+                ask(one, seen, stream=True)
+
+    def staying() -> None:
+        with client() as one:
+            while not ended.wait(PAUSE_S):
+                ask(one, seen, stream=False)
+
+    threads = [threading.Thread(target=target) for target in (streaming, staying)]
+    signal.signal(signal.SIGINT, lambda *_: ended.set())
+    for thread in threads:
+        thread.start()
+    while not (seen.streams and seen.answers) and not ended.wait(0.05):
+        pass
+    print("served", flush=True)
+    for thread in threads:
+        thread.join()
+    print(json.dumps({**vars(seen), "certificates": len(seen.certificates)}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
