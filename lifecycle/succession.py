@@ -98,15 +98,14 @@ def let_sign(layout: Layout, coming: Succession, *, signs: bool) -> None:
 
 
 def settle(layout: Layout, coming: Succession) -> None:
-    """Put the new authority in the old one's place, of which nothing is left."""
+    """Put the new authority in the old one's place, of which nothing is left; `forget` ends it."""
     certificate, key = own_authority(layout)
     files.write(key, coming.key, files.PRIVATE)
     files.write(certificate, coming.certificate, files.PRIVATE)
-    give_up(layout)
 
 
-def give_up(layout: Layout) -> None:
-    """Forget the new authority."""
+def forget(layout: Layout) -> None:
+    """Forget that an authority is to follow: it has, or it shall not."""
     _file(layout).unlink(missing_ok=True)
     files.sync_folder(_file(layout).parent)
 

@@ -67,6 +67,7 @@ def finish(home: StackHome, progress: Progress, *, early: bool) -> RotationRepor
             with turn.step("old authority removed"):
                 succession.settle(layout, coming)
                 state = _ensure(turn)
+                succession.forget(layout)
         removed = tuple(one for one in old if one != state.ca_fingerprint)
         return RotationReport(
             stack=home.name, what="ca", state="done", new=state.ca_fingerprint, removed=removed, file=state.ca_file
@@ -89,7 +90,7 @@ def cancel(home: StackHome, progress: Progress) -> RotationReport:
                 _ensure(turn)
             _serve(turn, certificates.pem_of(succession.old_certificates(layout)))
             with turn.step("new authority removed"):
-                succession.give_up(layout)
+                succession.forget(layout)
                 state = _ensure(turn)
         removed = (certificates.fingerprint(coming.pair.certificate),)
         return RotationReport(

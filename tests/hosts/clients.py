@@ -1,4 +1,4 @@
-"""Clients that ask all the time, until Ctrl-C: `clients.py ADDRESS CA_FILE TOKEN_FILE`; prints what they saw as JSON."""
+"""Clients that ask until Ctrl-C: `clients.py ADDRESS CA_FILE TOKEN_FILE`; then prints what they saw, as JSON."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import signal
 import ssl
 import sys
 import threading
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -46,16 +48,17 @@ def ask(client: httpx.Client, seen: Seen, *, stream: bool) -> None:
         seen.failed.append(f"{type(error).__name__}: {error}")
 
 
-def main(address: str, ca_file: str, token_file: str) -> None:
-    """Stream on a connection of its own each time, and ask on one that stays, both with what they were given once."""
-    seen, ended = Seen(), threading.Event()
-    with open(token_file, encoding="utf-8") as file:
-        token = file.read().strip()
-    trust = ssl.create_default_context(cafile=ca_file)
+def clients_of(address: str, ca_file: str, token_file: str) -> Callable[[], httpx.Client]:
+    """Return what makes clients, all with what they were given once."""
+    trust, token = ssl.create_default_context(cafile=ca_file), Path(token_file).read_text(encoding="utf-8")
+    settings: dict[str, Any] = {"verify": trust, "trust_env": False, "timeout": 20}
+    headers = {"Authorization": f"Bearer {token.strip()}"}
+    return lambda: httpx.Client(base_url=f"https://{address}", headers=headers, **settings)
 
-    def client() -> httpx.Client:
-        settings: dict[str, Any] = {"verify": trust, "trust_env": False, "timeout": 20}
-        return httpx.Client(base_url=f"https://{address}", headers={"Authorization": f"Bearer {token}"}, **settings)
+
+def main(address: str, ca_file: str, token_file: str) -> None:
+    """Stream on a connection of its own each time, and ask on one that stays."""
+    seen, ended, client = Seen(), threading.Event(), clients_of(address, ca_file, token_file)
 
     def streaming() -> None:
         while not ended.wait(PAUSE_S):
@@ -71,12 +74,13 @@ def main(address: str, ca_file: str, token_file: str) -> None:
     signal.signal(signal.SIGINT, lambda *_: ended.set())
     for thread in threads:
         thread.start()
-    while not (seen.streams and seen.answers) and not ended.wait(0.05):
-        pass
-    print("served", flush=True)
+    while not (seen.failed or (seen.streams and seen.answers)) and not ended.wait(0.05):
+        continue
+    sys.stdout.write("serving\n")
+    sys.stdout.flush()
     for thread in threads:
         thread.join()
-    print(json.dumps({**vars(seen), "certificates": len(seen.certificates)}))
+    sys.stdout.write(json.dumps({**vars(seen), "certificates": len(seen.certificates)}))
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_grou
 
 CLIENTS = Path(__file__).with_name("clients.py")
 UNITS = ("engine", "gateway", "traefik")
+SOMEBODYS = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1OQuqU5cmQIGpqYrFPvQ2vqpBvJvZbLT2nC8kJhG0Q"
 KEYS = f"/home/{OPERATOR}/.ssh/authorized_keys"
 
 
@@ -110,7 +111,7 @@ def test_everything_is_rotated_and_no_request_is_dropped(world: World, tmp_path:
     words = (sys.executable, "-I", str(CLIENTS), world.machine.v4, str(tmp_path / "both.pem"), str(tmp_path / "token"))
     with world.clients.running(*words) as clients:
         assert clients.stdout is not None
-        assert clients.stdout.readline() == "served\n"
+        assert clients.stdout.readline() == "serving\n"
         assert world.rotate("cert")["state"] == "done"
         assert world.rotate("jwks")["state"] == "under-way"
         assert world.rotate("ssh-key")["state"] == "done"
@@ -165,7 +166,7 @@ def test_a_new_ssh_key_that_is_not_let_in_changes_nothing(world: World, tmp_path
 
 
 def test_a_killed_change_of_ssh_keys_goes_on(world: World) -> None:
-    others = "# of somebody else\nno-pty ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1OQuqU5cmQIGpqYrFPvQ2vqpBvJvZbLT2nC8kJhG0Q x\n"
+    others = f"# of somebody else\nno-pty {SOMEBODYS} x\n"
     world.machine.run("sh", "-c", f"cat >>{KEYS}", text=others)
     old = world.machine.read(KEYS).splitlines()[0]
     run = world.operator.start("rotate", "ssh-key")
