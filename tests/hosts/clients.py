@@ -76,7 +76,7 @@ def main(address: str, ca_file: str, token_file: str) -> None:
         thread.start()
     while not (seen.failed or (seen.streams and seen.answers)) and not ended.wait(0.05):
         continue
-    sys.stdout.write("serving\n")
+    sys.stdout.write("served\n")
     sys.stdout.flush()
     for thread in threads:
         thread.join()

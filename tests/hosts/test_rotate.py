@@ -111,7 +111,7 @@ def test_everything_is_rotated_and_no_request_is_dropped(world: World, tmp_path:
     words = (sys.executable, "-I", str(CLIENTS), world.machine.v4, str(tmp_path / "both.pem"), str(tmp_path / "token"))
     with world.clients.running(*words) as clients:
         assert clients.stdout is not None
-        assert clients.stdout.readline() == "serving\n"
+        assert clients.stdout.readline() == "served\n"
         assert world.rotate("cert")["state"] == "done"
         assert world.rotate("jwks")["state"] == "under-way"
         assert world.rotate("ssh-key")["state"] == "done"
