@@ -149,7 +149,7 @@ def public_half(file: Path) -> str:
         key = paramiko.PKey.from_path(file)
     except (OSError, ValueError, TypeError, paramiko.SSHException, UnknownKeyType) as error:
         raise UsageError(
-            f"{file} cannot be read as a private key of SSH: {error or type(error).__name__}",
+            f"{file} cannot be read as a private key of SSH: {str(error) or type(error).__name__}",
             hint="It must be one without a passphrase, which only you can read.",
             code="bad_key",
         ) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import ssl
@@ -19,11 +20,11 @@ import pytest
 from tests.hosts.image import OPERATOR
 from tests.hosts.lab import Lab, Namespace
 from tests.hosts.machine import Machine
-from tests.hosts.person import Operator
+from tests.hosts.person import ROOT, Operator
 from tests.hosts.runtime import place_runtime
 from tests.waiting import wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("hosts")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("hosts")]
 
 CLIENTS = Path(__file__).with_name("clients.py")
 UNITS = ("engine", "gateway", "traefik")
@@ -197,3 +198,16 @@ def test_a_host_that_is_away_keeps_the_old_authority_trusted_until_it_is_back(wo
     assert world.rotate("ca", "--cancel")["state"] == "cancelled"
     assert (world.stack / "tls/ca.pem").read_text() == old
     assert world.status_of("none", old) == 401
+
+
+def test_a_shell_on_a_host_is_had_with_the_stacks_key(world: World) -> None:
+    code, report, told = world.operator.deploy("ssh", "cl-h", "--json", "--", "sh", "-c", "id -un; exit 3")
+    assert (code, report["node"], report["stdout"]) == (3, "cl-h", f"{OPERATOR}\n"), told
+    code, report, _ = world.operator.deploy("ssh", "elsewhere", "--json", "--", "true")
+    assert (code, report["error"]["code"]) == (2, "no_such_host")
+    words = (sys.executable, "-m", "cli", "ssh", "--", "sh", "-c", "cat; exit 7")
+    environment = {**os.environ, "CLOISTER_HOME": str(world.operator.folder / "home"), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        words, input="from here", env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout) == (7, "from here"), done.stderr
