@@ -199,7 +199,7 @@ def _place(turn: Turn, kept: KeptHosts, change: Change) -> Change:
                 _refuse_other_ways(one, change.old)
         with turn.step("new key placed"):
             _keep(home.layout, change)
-            new = _ensure_key(Path(change.new_file))
+            new = ensure_key(Path(change.new_file))
             _edit_all(kept, old, lambda text: beside(text, change.old, new, COMMENT))
         try:
             with turn.step("new key proven"):
@@ -314,7 +314,7 @@ def _each(kept: KeptHosts, login: Login) -> Iterator[Connection]:
             yield connection
 
 
-def _ensure_key(path: Path) -> str:
+def ensure_key(path: Path) -> str:
     """Make a private key unless there is one; return its public half."""
     if not path.is_file():
         if not path.parent.exists():

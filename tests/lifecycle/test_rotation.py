@@ -251,7 +251,7 @@ def test_a_key_that_is_not_known_is_asked_for(on_hosts: StackHome) -> None:
 
 def test_the_key_in_use_is_no_new_key(on_hosts: StackHome, tmp_path: Path) -> None:
     key = tmp_path / "key"
-    ssh_key._ensure_key(key)
+    ssh_key.ensure_key(key)
     keep_key(on_hosts, str(key))
     with pytest.raises(UsageError, match="logs in already"):
         ssh_key.rotate_ssh_key(on_hosts, SHOW, key)
@@ -266,8 +266,44 @@ def test_the_key_in_use_is_no_new_key(on_hosts: StackHome, tmp_path: Path) -> No
 
 def test_keys_that_are_made_are_ours_alone(tmp_path: Path) -> None:
     key = tmp_path / "keys" / "one"
-    public = ssh_key._ensure_key(key)
+    public = ssh_key.ensure_key(key)
     assert ssh_key.public_half(key) == public
     assert (key.stat().st_mode & 0o777, key.parent.stat().st_mode & 0o777) == (0o600, 0o700)
     assert key.with_name("one.pub").read_text().startswith(public)
-    assert ssh_key._ensure_key(key) == public
+    assert ssh_key.ensure_key(key) == public
+
+
+def changing(home: StackHome, tmp_path: Path, phase: str) -> None:
+    """Leave what a run that was killed leaves."""
+    key = tmp_path / "key"
+    public = ssh_key.ensure_key(key)
+    keep_key(home, str(key))
+    left = {"began": datetime.now(UTC), "phase": phase, "old": public, "old_file": str(key)}
+    made = {"new_file": str(tmp_path / "new"), "made": True}
+    files.write(Path(home.layout.secrets, "rotation-ssh-key.json"), msgspec.json.encode({**left, **made}))
+
+
+def test_a_change_of_keys_that_was_begun_is_gone_on_with_or_ended(on_hosts: StackHome, tmp_path: Path) -> None:
+    changing(on_hosts, tmp_path, "placing")
+    assert under_way(on_hosts) == {"ssh-key": "deploy rotate ssh-key"}
+    with pytest.raises(UsageError, match="new is under way"):
+        ssh_key.rotate_ssh_key(on_hosts, SHOW, tmp_path / "another")
+    assert ssh_key.cancel(on_hosts, SHOW).state == "cancelled"  # the new key was not made yet: it is on no host
+    assert under_way(on_hosts) == {}
+    with pytest.raises(UsageError, match="no rotation of the SSH key"):
+        ssh_key.cancel(on_hosts, SHOW)
+
+
+def test_a_key_that_is_the_only_one_on_some_hosts_is_not_taken_away(on_hosts: StackHome, tmp_path: Path) -> None:
+    changing(on_hosts, tmp_path, "removing")
+    with pytest.raises(DeployError) as refused:
+        ssh_key.cancel(on_hosts, SHOW)
+    assert refused.value.code == "too_late"
+
+
+def test_a_damaged_note_is_not_passed_over(on_hosts: StackHome, tmp_path: Path) -> None:
+    changing(on_hosts, tmp_path, "placing")
+    Path(on_hosts.layout.secrets, "rotation-ssh-key.json").write_text("{")
+    with pytest.raises(DeployError) as refused:
+        ssh_key.rotate_ssh_key(on_hosts, SHOW)
+    assert refused.value.code == "change_damaged"
