@@ -125,6 +125,13 @@ def test_an_empty_machine_has_no_stacks(capsys: pytest.CaptureFixture[str]) -> N
     assert json.loads(out) == {"stacks": []}
 
 
+def test_a_fingerprint_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    from cli.show import card, show
+
+    show(card("certificate", [("new", "00:AB:CD:00")]))
+    assert "00:AB:CD:00" in capsys.readouterr().out
+
+
 def test_a_defect_keeps_its_trace_and_says_so(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
