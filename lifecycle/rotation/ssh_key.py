@@ -182,7 +182,7 @@ def _kept(turn: Turn) -> KeptHosts:
 
 
 def _new_change(home: StackHome, kept: KeptHosts, now: datetime, to: Path | None) -> Change:
-    new = to.expanduser().absolute() if to else home.home.keys / f"{home.name}-{now:%Y%m%dT%H%M%S}"
+    new = to.expanduser().absolute() if to else home.home.keys / f"{home.name}-{now:%Y%m%dT%H%M%S%f}"
     old = public_half(Path(kept.key))
     if new.exists() and public_half(new) == old:
         raise UsageError(f"{new} is the key that logs in already", hint="Name another file.", code="same_key")
