@@ -6,25 +6,19 @@ from pathlib import Path
 
 import msgspec
 
-from lifecycle import certificates, files
+from lifecycle import certificates
 from lifecycle.aws.secrets import host_secrets, put_host_secrets
 from lifecycle.aws.session import AwsSession
 from lifecycle.home import StackHome
 from lifecycle.pki import ensure_certificate
 from lifecycle.rotation.endpoints import wait_for_certificate
+from lifecycle.rotation.notes import Issued, clear, keep, noted
 from lifecycle.rotation.report import RotationReport
 from lifecycle.rotation.turn import Turn
 from lifecycle.stack import Stack
 from planner.errors import UsageError
 from planner.layout import Layout
 from planner.progress import Progress
-
-
-class Issued(msgspec.Struct, frozen=True, kw_only=True):
-    """A rotation that a killed run may have left: which certificate is to be replaced, and by which."""
-
-    old: str
-    new: str = ""
 
 
 def rotate_certificate(home: StackHome, progress: Progress) -> RotationReport:
@@ -47,15 +41,10 @@ def rotate_certificate(home: StackHome, progress: Progress) -> RotationReport:
             leaf = certificates.certificates_of(_leaf(stack.layout).read_bytes())[0]
             trusted = Path(stack.ca_file).read_bytes()
             wait_for_certificate(stack, leaf, trusted, progress)
-            _file(stack.layout).unlink()
+            clear(stack.layout, Issued)
         return RotationReport(
             stack=home.name, what="cert", state="done", new=issued.new, removed=(issued.old,) if issued.old else ()
         )
-
-
-def certificate_under_way(layout: Layout) -> bool:
-    """Tell whether a run that issued a certificate did not bring it everywhere."""
-    return _file(layout).is_file()
 
 
 def pass_certificate_on(turn: Turn) -> None:
@@ -77,14 +66,14 @@ def _issue(turn: Turn) -> Issued:
     """Issue a certificate, unless a run that was killed has."""
     layout = turn.stack.layout
     shown = _fingerprint(layout)
-    before = _read(layout)
+    before = noted(layout, Issued)
     if before and before.new and before.new == shown:
         return before
     begun = Issued(old=before.old if before else shown)
-    files.write(_file(layout), msgspec.json.encode(begun))
+    keep(layout, begun)
     state = ensure_certificate(turn.stack.plan.tls, layout, turn.now, anew=True)
     issued = msgspec.structs.replace(begun, new=state.fingerprint)
-    files.write(_file(layout), msgspec.json.encode(issued))
+    keep(layout, issued)
     return issued
 
 
@@ -107,14 +96,3 @@ def _fingerprint(layout: Layout) -> str:
         return certificates.fingerprint(certificates.certificates_of(_leaf(layout).read_bytes())[0])
     except (OSError, ValueError):
         return ""
-
-
-def _file(layout: Layout) -> Path:
-    return Path(layout.secrets, "rotation-cert.json")
-
-
-def _read(layout: Layout) -> Issued | None:
-    try:
-        return msgspec.json.decode(_file(layout).read_bytes(), type=Issued)
-    except (OSError, msgspec.MsgspecError):
-        return None

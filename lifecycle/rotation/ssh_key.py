@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 import paramiko
@@ -22,10 +21,10 @@ from lifecycle.hosts.lock import as_root
 from lifecycle.hosts.session import HostSession
 from lifecycle.hosts.ssh import Connection, Login, LoginRefusedError, connect, fingerprint
 from lifecycle.planning import hosts_of, keep_key
+from lifecycle.rotation.notes import KeyChange, clear, keep, noted
 from lifecycle.rotation.report import RotationReport
 from lifecycle.rotation.turn import VERB, Turn, nothing_under_way
 from planner.errors import DeployError, UsageError
-from planner.layout import Layout
 from planner.progress import Progress
 
 COMMENT = "cloister"
@@ -36,26 +35,6 @@ class NewKeyRefusedError(DeployError):
     """A host does not let the new key in."""
 
     code = "new_key_refused"
-
-
-class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """A change of keys that is under way.
-
-    Attributes:
-        phase: `placing`: the old key logs in; `removing`: the new one does, everywhere.
-        old: public half of the old key: kind and base64.
-        old_file: its private half.
-        new_file: of the new one.
-        made: we made the new one.
-
-    """
-
-    began: datetime
-    phase: Literal["placing", "removing"] = "placing"
-    old: str
-    old_file: str
-    new_file: str
-    made: bool
 
 
 def rotate_ssh_key(home: StackHome, progress: Progress, to: Path | None = None) -> RotationReport:
@@ -78,7 +57,7 @@ def rotate_ssh_key(home: StackHome, progress: Progress, to: Path | None = None) 
     """
     with Turn.of(home, progress) as turn:
         kept = _kept(turn)
-        change = _change_of(home.layout) or _new_change(home, kept, turn.now, to)
+        change = noted(home.layout, KeyChange) or _new_change(home, kept, turn.now, to)
         if to and Path(change.new_file) != to.expanduser().absolute():
             raise UsageError(
                 f"a change to the key {change.new_file} is under way",
@@ -108,7 +87,7 @@ def cancel(home: StackHome, progress: Progress) -> RotationReport:
 
     """
     with Turn.of(home, progress) as turn:
-        kept, change = _kept(turn), _change_of(home.layout)
+        kept, change = _kept(turn), noted(home.layout, KeyChange)
         if change is None:
             raise nothing_under_way("the SSH key")
         if change.phase == "removing":
@@ -128,14 +107,6 @@ def cancel(home: StackHome, progress: Progress) -> RotationReport:
             removed=(new,) if new else (),
             file=change.old_file,
         )
-
-
-def ssh_key_under_way(layout: Layout) -> str:
-    """Return how far a change of keys has come, in words; empty where none is under way."""
-    change = _change_of(layout)
-    if change is None:
-        return ""
-    return "the new key is being placed" if change.phase == "placing" else "the old key is being removed"
 
 
 def public_half(file: Path) -> str:
@@ -181,15 +152,15 @@ def _kept(turn: Turn) -> KeptHosts:
     return kept
 
 
-def _new_change(home: StackHome, kept: KeptHosts, now: datetime, to: Path | None) -> Change:
+def _new_change(home: StackHome, kept: KeptHosts, now: datetime, to: Path | None) -> KeyChange:
     new = to.expanduser().absolute() if to else home.home.keys / f"{home.name}-{now:%Y%m%dT%H%M%S%f}"
     old = public_half(Path(kept.key))
     if new.exists() and public_half(new) == old:
         raise UsageError(f"{new} is the key that logs in already", hint="Name another file.", code="same_key")
-    return Change(began=now, old=old, old_file=kept.key, new_file=str(new), made=not new.exists())
+    return KeyChange(began=now, old=old, old_file=kept.key, new_file=str(new), made=not new.exists())
 
 
-def _place(turn: Turn, kept: KeptHosts, change: Change) -> Change:
+def _place(turn: Turn, kept: KeptHosts, change: KeyChange) -> KeyChange:
     """Put the new key beside the old one on every host, and prove it; then it is the one that logs in."""
     home = turn.stack.home
     old = login_of(home, change.old_file)
@@ -198,7 +169,7 @@ def _place(turn: Turn, kept: KeptHosts, change: Change) -> Change:
             for one in _each(kept, old):
                 _refuse_other_ways(one, change.old)
         with turn.step("new key placed"):
-            _keep(home.layout, change)
+            keep(home.layout, change)
             new = ensure_key(Path(change.new_file))
             _edit_all(kept, old, lambda text: beside(text, change.old, new, COMMENT))
         try:
@@ -212,11 +183,11 @@ def _place(turn: Turn, kept: KeptHosts, change: Change) -> Change:
                 "says why in its journal (`journalctl --unit=ssh` there).",
             ) from None
     change = msgspec.structs.replace(change, phase="removing")
-    _keep(home.layout, change)
+    keep(home.layout, change)
     return change
 
 
-def _remove(turn: Turn, kept: KeptHosts, change: Change) -> None:
+def _remove(turn: Turn, kept: KeptHosts, change: KeyChange) -> None:
     """Let the new key be the stack's, and remove the old one from every host, those behind others first."""
     home = turn.stack.home
     keep_key(home, change.new_file)
@@ -229,7 +200,7 @@ def _remove(turn: Turn, kept: KeptHosts, change: Change) -> None:
                 _prove_refused(way, old)
     if Path(change.old_file).parent == home.home.keys:
         _delete(Path(change.old_file))
-    _file(home.layout).unlink()
+    clear(home.layout, KeyChange)
 
 
 def _without(connection: Connection, way: tuple[Host, ...], key: str, other: Login) -> None:
@@ -274,7 +245,7 @@ def _prove(kept: KeptHosts, new: Login) -> None:
             raise LoginRefusedError(f"{one.host.name}: the new key logs in, and root is not to be had with it")
 
 
-def _withdraw(turn: Turn, kept: KeptHosts, change: Change, login: Login | None = None) -> None:
+def _withdraw(turn: Turn, kept: KeptHosts, change: KeyChange, login: Login | None = None) -> None:
     """Take the new key away again, everywhere."""
     home, new = turn.stack.home, Path(change.new_file)
     if new.is_file():
@@ -282,7 +253,7 @@ def _withdraw(turn: Turn, kept: KeptHosts, change: Change, login: Login | None =
         _edit_all(kept, login or login_of(home, change.old_file), lambda text: without(text, key))
         if change.made:
             _delete(new)
-    _file(home.layout).unlink(missing_ok=True)
+    clear(home.layout, KeyChange)
 
 
 def _refuse_other_ways(connection: Connection, key: str) -> None:
@@ -329,24 +300,3 @@ def ensure_key(path: Path) -> str:
 def _delete(path: Path) -> None:
     for half in (path, path.with_name(f"{path.name}.pub")):
         half.unlink(missing_ok=True)
-
-
-def _file(layout: Layout) -> Path:
-    return Path(layout.secrets, "rotation-ssh-key.json")
-
-
-def _change_of(layout: Layout) -> Change | None:
-    try:
-        return msgspec.json.decode(_file(layout).read_bytes(), type=Change)
-    except FileNotFoundError:
-        return None
-    except (OSError, msgspec.MsgspecError) as error:
-        raise DeployError(
-            f"{_file(layout)} cannot be read: {error}",
-            hint="It says which of two keys logs in on the hosts. Restore the stack from a backup.",
-            code="change_damaged",
-        ) from None
-
-
-def _keep(layout: Layout, change: Change) -> None:
-    files.write(_file(layout), msgspec.json.encode(change))

@@ -6,9 +6,8 @@ import contextlib
 from collections.abc import Iterator
 
 from lifecycle import tokens
+from lifecycle.rotation.notes import Issued, KeyChange, noted
 from lifecycle.rotation.report import UnderWay, command
-from lifecycle.rotation.server_certificate import certificate_under_way
-from lifecycle.rotation.ssh_key import ssh_key_under_way
 from lifecycle.stack import Stack
 from lifecycle.succession import succession_of
 from planner.errors import DeployError
@@ -32,7 +31,7 @@ def _authority(stack: Stack) -> Iterator[UnderWay]:
 
 
 def _certificate(stack: Stack) -> Iterator[UnderWay]:
-    if certificate_under_way(stack.layout):
+    if noted(stack.layout, Issued):
         phase = "a certificate is issued, and not served everywhere"
         yield UnderWay(what="cert", phase=phase, until=None, next=command(stack.home.name, "cert"))
 
@@ -49,5 +48,7 @@ def _signing_key(stack: Stack) -> Iterator[UnderWay]:
 
 
 def _ssh_key(stack: Stack) -> Iterator[UnderWay]:
-    if phase := ssh_key_under_way(stack.layout):
+    if change := noted(stack.layout, KeyChange):
+        placing = change.phase == "placing"
+        phase = "the new key is being placed" if placing else "the old key is being removed"
         yield UnderWay(what="ssh-key", phase=phase, until=None, next=command(stack.home.name, "ssh-key"))

@@ -306,4 +306,4 @@ def test_a_damaged_note_is_not_passed_over(on_hosts: StackHome, tmp_path: Path) 
     Path(on_hosts.layout.secrets, "rotation-ssh-key.json").write_text("{")
     with pytest.raises(DeployError) as refused:
         ssh_key.rotate_ssh_key(on_hosts, SHOW)
-    assert refused.value.code == "change_damaged"
+    assert refused.value.code == "rotation_damaged"
