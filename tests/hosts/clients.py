@@ -52,7 +52,7 @@ def ask(client: httpx.Client, seen: Seen, *, stream: bool) -> None:
 def clients_of(address: str, ca_file: str, token_file: str) -> Callable[[], httpx.Client]:
     """Return what makes clients, all with what they were given once."""
     trust, token = ssl.create_default_context(cafile=ca_file), Path(token_file).read_text(encoding="utf-8")
-    settings: dict[str, Any] = {"verify": trust, "trust_env": False, "timeout": 20}
+    settings: dict[str, Any] = {"verify": trust, "trust_env": False, "timeout": 60}
     headers = {"Authorization": f"Bearer {token.strip()}"}
     return lambda: httpx.Client(base_url=f"https://{address}", headers=headers, **settings)
 

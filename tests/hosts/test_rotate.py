@@ -121,7 +121,7 @@ def test_everything_is_rotated_and_no_request_is_dropped(world: World, tmp_path:
         assert world.rotate("ssh-key")["state"] == "done"
         finished = world.rotate("ca", "--finish", "--now")
         clients.send_signal(signal.SIGINT)
-        seen = json.loads(clients.communicate(timeout=30)[0])
+        seen = json.loads(clients.communicate(timeout=90)[0])
     assert seen["failed"] == []
     assert min(seen["streams"], seen["answers"]) > 20, seen
     assert seen["certificates"] == 3, seen  # the first, that of `cert`, and that of the new authority
