@@ -282,6 +282,7 @@ def test_keys_are_rotated_and_a_backup_takes_a_running_stacks_place(deploy: Depl
     deploy("rotate", "cert")
     deploy("rotate", "ca")
     assert [one["what"] for one in deploy("status", "--json").json["rotations"]] == ["ca", "jwks"]
+    assert "deploy rotate ca --finish" in deploy("status").out
     assert deploy("rotate", "ca", "--finish", "--now", "--json").json["state"] == "done"
     assert deploy("verify", "--json").json["ok"]
     assert deploy(*restore, check=False).code == 2

@@ -207,7 +207,7 @@ def test_a_shell_on_a_host_is_had_with_the_stacks_key(world: World) -> None:
     assert (code, report["node"], report["stdout"]) == (3, "cl-h", f"{OPERATOR}\n"), told
     code, report, _ = world.operator.deploy("ssh", "elsewhere", "--json", "--", "true")
     assert (code, report["error"]["code"]) == (2, "no_such_host")
-    words = (sys.executable, "-m", "cli", "ssh", "--", "sh", "-c", "cat; exit 7")
+    words = (sys.executable, "-m", "cli", "ssh", "cl-h", "--", "sh", "-c", "cat; exit 7")
     environment = {**os.environ, "CLOISTER_HOME": str(world.operator.folder / "home"), "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         words, input="from here", env=environment, capture_output=True, text=True, timeout=60, check=False
