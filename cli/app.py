@@ -32,6 +32,7 @@ from cli.commands import (
     rehearse,
     repair,
     restore,
+    rotate,
     size,
     ssh,
     status,
@@ -69,6 +70,7 @@ app.command("exposure")(exposure.exposure)
 app.command("audit")(audit.audit)
 app.add_typer(policy.app, name="policy")
 app.add_typer(token.app, name="token")
+app.add_typer(rotate.app, name="rotate")
 app.command("logs")(logs.logs)
 app.command("open")(open_.open_)
 app.command("ssh")(ssh.ssh)

@@ -29,6 +29,7 @@ from lifecycle.reap import ReapReport
 from lifecycle.register import Issued
 from lifecycle.rehearsal.records import RehearsalReport
 from lifecycle.repair import RepairReport
+from lifecycle.rotation.report import RotationReport
 from lifecycle.shell import SshReport
 from lifecycle.sizing import SizeReport
 from lifecycle.status import ListedStack, StatusReport
@@ -99,11 +100,12 @@ class Doctor(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ca(msgspec.Struct, frozen=True, kw_only=True):
-    """`ca`."""
+    """`ca`: the fingerprint of the authority that signs, and of the other one while `rotate ca` is under way."""
 
     stack: str
     ca_file: str
     sha256: str
+    others: tuple[str, ...]
 
 
 class ListedProfile(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,6 +170,10 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "token list": Tokens,
     "token revoke": Revoked,
     "token rotate": Rotated,
+    "rotate cert": RotationReport,
+    "rotate ca": RotationReport,
+    "rotate jwks": RotationReport,
+    "rotate ssh-key": RotationReport,
     "logs": Logs,
     "open": Open,
     "ssh": SshReport,
