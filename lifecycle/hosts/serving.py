@@ -171,7 +171,8 @@ def serving_variables(
         "units": list(_units(services, catalogue, files)),
         "users": [user_of(service.name) for service in services],
         "users_file": USERS,
-        "masked": list(distribution_units(catalogue, tuple(service.artefact for service in services))),
+        # Of the whole plan: a bundle brings every host the packages of all services.
+        "masked": list(distribution_units(catalogue, tuple(service.artefact for service in plan.services))),
         "sealed": able.encrypts_credentials,
     }
 
