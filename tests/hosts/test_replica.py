@@ -108,7 +108,7 @@ def plan_of(folder: Path) -> Plan:
     (folder / "lab.toml").write_text(PROFILE.format(max_in_flight=64))
     imitated, plan = plan_for_a_host(load_profile(str(folder / "lab.toml"))), spanning_plan()
     engine = msgspec.structs.replace(imitated.service("engine"), needs=("peers",))
-    alone = {"secret_env": {}, "ports": (), "health": None, "metrics": None, "gpus": 0}
+    alone: dict[str, object] = {"secret_env": {}, "ports": (), "health": None, "metrics": None, "gpus": 0}
     return msgspec.structs.replace(
         plan,
         services=tuple(engine if one.name == "engine" else one for one in imitated.services),
