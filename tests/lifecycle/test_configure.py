@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
 from lifecycle.configure import lacking, with_hosts
+from lifecycle.home import Home
 from lifecycle.hosts.fit import needs_of
 from lifecycle.hosts.inventory import Host, Inventory
 from lifecycle.hosts.kept import Arrival
 from lifecycle.hosts.play_variables import firewall_variables
 from lifecycle.hosts.serving import Materials, heads_last, serving_variables
+from lifecycle.planning import rendered_files
+from lifecycle.policies import rules_of
 from planner.catalogue import load_catalogue
 from planner.errors import DeployError
 from planner.plan import HostPlan
 from planner.spanning import part_of
+from policies.run import evaluate, refusals
 from templates.hosts import HostAbilities
 from tests.spanning import FOLLOWER, HEAD, outputs_of, spanning_plan, with_nodes
 
@@ -95,6 +101,13 @@ def test_hosts_that_do_not_compute_together_let_each_other_in_nowhere() -> None:
     for host in plan.hosts:
         rules = firewall_variables(plan, host.name, INVENTORY, ARRIVALS)
         assert not any(rule["name"].startswith("replica") for side in rules.values() for rule in side)
+
+
+def test_what_is_placed_on_each_node_passes_the_rules(tmp_path: Path) -> None:
+    files = rendered_files(WIDE, Home(tmp_path).stack("wide"))
+    assert {path.partition("/")[0] for path in files} == {"node-0", "node-1"}
+    findings = evaluate(WIDE, (), rules_of(WIDE), files=files, today=date(2026, 11, 21))
+    assert refusals(findings) == ()
 
 
 def test_each_node_must_fit_its_own_part() -> None:
