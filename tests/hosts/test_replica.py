@@ -44,7 +44,7 @@ from tests.spanning import outputs_of, spanning_plan
 from tests.waiting import wait_until
 
 HEAD_ENGINE, FURTHER = "cloister-engine.service", "cloister-engine-node-1.service"
-LISTENER = "import socket, time\nsocket.create_server(('', int(__import__('sys').argv[1])))\ntime.sleep(600)"
+LISTENER = "import socket, sys, time\nopened = socket.create_server(('', int(sys.argv[1])))\ntime.sleep(600)"
 REACHES = "import socket, sys\nsocket.create_connection((sys.argv[1], int(sys.argv[2])), 2)"
 
 
