@@ -121,7 +121,7 @@ def plan_of(folder: Path) -> Plan:
     )
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_two_nodes_become_one_endpoint_and_recover_together(replica: Replica, tmp_path: Path) -> None:
     head, further, heard = replica.head, replica.further, Heard()
     plan = plan_of(tmp_path)
@@ -146,8 +146,8 @@ def test_two_nodes_become_one_endpoint_and_recover_together(replica: Replica, tm
 
     before = (started(head, HEAD_ENGINE), started(further, FURTHER))
     further.run("systemctl", "kill", "--kill-whom=all", "--signal=KILL", FURTHER)
-    wait_until(lambda: "was lost: this node ends with it" in said(head, HEAD_ENGINE), 30)
-    wait_until(lambda: is_up(head, HEAD_ENGINE) and is_up(further, FURTHER), 90)
+    wait_until(lambda: "was lost: this node ends with it" in said(head, HEAD_ENGINE), 60, every_s=0.5)
+    wait_until(lambda: is_up(head, HEAD_ENGINE) and is_up(further, FURTHER), 180, every_s=0.5)
     after = (started(head, HEAD_ENGINE), started(further, FURTHER))
     assert all(one != other for one, other in zip(before, after, strict=True))
 
@@ -171,7 +171,7 @@ def see_who_is_let_in(replica: Replica) -> None:
     """Open a port on which engines would listen: the other node reaches it, and a neighbour on the network does not."""
     port, stranger = "40000", replica.lab.onlooker("stranger")
     replica.head.run("systemd-run", "--unit=listens", "python3", "-c", LISTENER, port)
-    wait_until(lambda: port in listening(replica.head))
+    wait_until(lambda: port in listening(replica.head), 60, every_s=0.5)
     replica.further.run("python3", "-c", REACHES, replica.head.v4, port)
     assert not stranger.reaches(replica.head.v4, int(port))
     assert not stranger.reaches(replica.further.v4, 443)
