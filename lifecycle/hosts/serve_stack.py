@@ -45,13 +45,19 @@ def serve_stack(session: HostSession, stack: Stack, facts: Mapping[str, Facts], 
             load_catalogue(),
             session.kept.inventory,
             session.login,
-            abilities={host.name: _abilities(stack.plan, host, facts[host.name]) for host in stack.plan.hosts},
+            abilities={host.name: abilities(stack.plan, host, facts[host.name]) for host in stack.plan.hosts},
             materials=materials,
             progress=session.progress,
         )
 
 
-def _abilities(plan: Plan, host: HostPlan, facts: Facts) -> HostAbilities:
+def abilities(plan: Plan, host: HostPlan, facts: Facts) -> HostAbilities:
+    """Return what a host has and can do, of what its unit files depend on.
+
+    Raises:
+        DeployError: it computes with others, and has not the address that they know.
+
+    """
     interface = facts.interfaces.get(host.address, "")
     if plan.followers and not interface:
         raise DeployError(

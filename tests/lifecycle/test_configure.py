@@ -11,10 +11,12 @@ import pytest
 
 from lifecycle.configure import lacking, with_hosts
 from lifecycle.home import Home
-from lifecycle.hosts.fit import needs_of
+from lifecycle.hosts.facts import parse_facts
+from lifecycle.hosts.fit import LOWEST_SYSTEMD, needs_of
 from lifecycle.hosts.inventory import Host, Inventory
 from lifecycle.hosts.kept import Arrival
 from lifecycle.hosts.play_variables import firewall_variables
+from lifecycle.hosts.serve_stack import abilities
 from lifecycle.hosts.serving import Materials, heads_last, serving_variables
 from lifecycle.planning import rendered_files
 from lifecycle.policies import rules_of
@@ -108,6 +110,26 @@ def test_what_is_placed_on_each_node_passes_the_rules(tmp_path: Path) -> None:
     assert {path.partition("/")[0] for path in files} == {"node-0", "node-1"}
     findings = evaluate(WIDE, (), rules_of(WIDE), files=files, today=date(2026, 11, 21))
     assert refusals(findings) == ()
+
+
+FACTS = """clock=1000
+machine=x86_64
+cpus=8
+memory_kib=1048576
+memory_free_kib=1048576
+address=10.42.0.10 ens5
+address=fd00::10 ens5
+end=yes
+"""
+
+
+def test_the_interface_is_the_one_that_has_the_nodes_address() -> None:
+    facts = parse_facts(FACTS, asked_at=1000)
+    assert facts.addresses == ("10.42.0.10", "fd00::10")
+    able = abilities(WIDE, WIDE.hosts[0], facts)
+    assert able == HostAbilities(systemd=LOWEST_SYSTEMD, interface="ens5")
+    with pytest.raises(DeployError, match="none of its network interfaces has the address"):
+        abilities(WIDE, WIDE.hosts[1], facts)
 
 
 def test_each_node_must_fit_its_own_part() -> None:
