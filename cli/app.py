@@ -16,6 +16,7 @@ from cli.commands import (
     doctor,
     down,
     drift,
+    evidence,
     exposure,
     extend,
     hosts,
@@ -66,6 +67,7 @@ app.command("status")(status.status)
 app.command("verify")(verify.verify)
 app.command("exposure")(exposure.exposure)
 app.add_typer(policy.app, name="policy")
+app.add_typer(evidence.app, name="evidence")
 app.add_typer(token.app, name="token")
 app.command("logs")(logs.logs)
 app.command("open")(open_.open_)
