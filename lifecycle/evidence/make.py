@@ -32,11 +32,9 @@ from lifecycle.teardown_certificate import Certificate
 from planner.catalogue import load_catalogue
 from planner.plan import Plan, to_json
 from policies.exposure.exposure import Exposure
-from policies.exposure.picture import picture
 from policies.rule import Rule
 from policies.rules import RULES
 from policies.run import refusals
-from templates.evidence_page import render_evidence
 
 RECORD, SCHEMA, SARIF = "evidence.json", "evidence.schema.json", "findings.sarif"
 PAGE, PICTURE, PLAN, BILL = "evidence.html", "exposure.svg", "plan.json", "sbom.cdx.json"
@@ -92,6 +90,9 @@ def is_private(exposure: Exposure | None, live: Live | None) -> bool:
 
 def files_of(evidence: Evidence, looked: Looked) -> dict[str, bytes]:
     """Return the files: for machines, for dashboards, for a reader, for whoever judges the plan anew."""
+    from policies.exposure.picture import picture  # noqa: PLC0415 - the layout library loads slowly
+    from templates.evidence_page import render_evidence  # noqa: PLC0415 - Jinja takes long to load
+
     catalogue = load_catalogue()
     drawn = picture(evidence.exposure) if evidence.exposure else ""
     contents = {
