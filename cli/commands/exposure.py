@@ -44,12 +44,15 @@ def exposure(
     """
     from cli.progress_view import progress_view
     from cli.show import emit_json
+    from lifecycle.exposure.drawing import draw, refuse_bad_place
     from lifecycle.exposure.verb import exposure_of_account, exposure_of_plan
     from lifecycle.home import Home
     from lifecycle.planning import Request, decide
     from lifecycle.stack import Stack as Made
     from planner.errors import NotPrivateError
 
+    if svg is not None:
+        refuse_bad_place(svg)
     home = Home.of_user().stack(stack)
     with progress_view() as progress:
         if profile:
@@ -57,8 +60,6 @@ def exposure(
         else:
             proof = exposure_of_account(Made.load(home, progress).plan, home, progress)
     if svg is not None:
-        from lifecycle.exposure.drawing import draw
-
         draw(proof, svg)
     if as_json:
         emit_json(proof)
@@ -77,7 +78,12 @@ def _show(proof: Exposure) -> None:
 
     verdicts = {"internet": "OPEN", "unnamed": "OPEN", "iam": "IAM alone", "host": "open on the machine itself"}
     rows = [
-        (path.source, f"{path.target} {path.port}", verdicts.get(path.kind, "open, as planned") if path.open else "closed", _why(path))
+        (
+            path.source,
+            f"{path.target} {path.port}",
+            verdicts.get(path.kind, "open, as planned") if path.open else "closed",
+            _why(path),
+        )
         for path in proof.paths
     ]
     what = "what the plan would make" if proof.of == "plan" else "what the account has"

@@ -9,18 +9,24 @@ from planner.errors import UsageError
 from policies.exposure.exposure import Exposure
 
 
+def refuse_bad_place(path: Path) -> None:
+    """Make sure that a picture can be written there, before anything is proven.
+
+    Raises:
+        UsageError: there is no such folder, or a folder has that name.
+
+    """
+    if path.is_dir() or not path.parent.is_dir():
+        raise UsageError(f"{path} is no place for a picture", hint=f"Name a file; {path.parent} must be a folder.")
+
+
 def draw(proof: Exposure, path: Path) -> None:
     """Write the picture; only its owner can read it.
 
     Raises:
-        UsageError: there is no place for it.
+        OSError: the folder is full or read-only.
 
     """
     from policies.exposure.picture import picture  # noqa: PLC0415 - the layout library loads slowly
 
-    try:
-        files.write(path, picture(proof))
-    except OSError as error:
-        raise UsageError(
-            f"{path} cannot be written: {error.strerror}", hint="Name a file in a folder that exists.", code="bad_place"
-        ) from None
+    files.write(path, picture(proof))
