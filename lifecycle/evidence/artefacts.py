@@ -57,18 +57,18 @@ def bill_of_plan(artefacts: tuple[Artefact, ...], wheels: Pinned, version: str) 
     def accepted(digests: tuple[str, ...]) -> list[Property]:
         return [Property(name=f"cloister:sha256:{at}", value=digest) for at, digest in enumerate(digests)]
 
-    bom = Bom()
+    parts = []
     for one in artefacts:
         properties = [Property(name="cloister:held-by", value=one.held_by), *accepted(one.sha256)]
         kind = types.get(one.kind, ComponentType.APPLICATION)
-        bom.components.add(
+        parts.append(
             Component(
                 type=kind, name=one.name, version=one.version, bom_ref=f"{one.kind}:{one.name}", properties=properties
             )
         )
     for (name, wheel_version), digests in wheels.items():
         purl = PackageURL(type="pypi", name=name, version=wheel_version)
-        bom.components.add(
+        parts.append(
             Component(
                 type=ComponentType.LIBRARY,
                 name=name,
@@ -78,6 +78,7 @@ def bill_of_plan(artefacts: tuple[Artefact, ...], wheels: Pinned, version: str) 
                 properties=accepted(digests),
             )
         )
+    bom = Bom(components=parts)
     whole = Component(type=ComponentType.APPLICATION, name="cloister-stack", version=version, bom_ref="stack")
     bom.metadata.component = whole
     bom.register_dependency(whole, bom.components)

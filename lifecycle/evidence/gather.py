@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 from datetime import date
+from operator import attrgetter
 from pathlib import Path
 
 import msgspec
@@ -69,7 +70,7 @@ def look_at_profile(profile: str, target: Target, stack: str, day: date, progres
     """
     plan = plan_without_account(profile, target, stack)
     with progress.step("resources, previewed"), tempfile.TemporaryDirectory(prefix="cloister-") as folder:
-        resources = Provisioner(plan, Home(Path(folder)).stack(stack), progress).preview().resources
+        resources = _in_order(Provisioner(plan, Home(Path(folder)).stack(stack), progress).preview().resources)
     with progress.step("policies"):
         files = node_files(plan, LAYOUT)
         findings = evaluate(plan, resources, rules_of(plan), files=files, today=day)
@@ -122,7 +123,7 @@ def look_at_stack(stack: Stack, day: date, progress: Progress, token: str | None
     plan = stack.plan
     report = verify(stack, progress, token)
     with progress.step("policies"):
-        resources = () if plan.target == "metal" else stack.provisioner().resources()
+        resources = () if plan.target == "metal" else _in_order(stack.provisioner().resources())
         files = _files(stack)
         findings = evaluate(plan, resources, rules_of(plan), files=files, today=day)
     exposure = _exposure(plan, files) if plan.target == "metal" else exposure_of_account(plan, stack.home, progress)
@@ -136,6 +137,11 @@ def look_at_stack(stack: Stack, day: date, progress: Progress, token: str | None
         live=live_of(report),
         beyond=(*_not_tried(report), *(NO_ACCOUNT if plan.target == "metal" else ()), *_beyond(plan)),
     )
+
+
+def _in_order(resources: tuple[Resource, ...]) -> tuple[Resource, ...]:
+    """Return resources by name: threads registered them, in whatever order they came."""
+    return tuple(sorted(resources, key=attrgetter("urn")))
 
 
 def _exposure(plan: Plan, files: dict[str, str]) -> Exposure:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import attrgetter
 
 import msgspec
 
@@ -38,7 +39,8 @@ def resources_of(plan: Plan) -> tuple[Resource, ...]:
     from stacks.deploy import deploy  # noqa: PLC0415 - as above
 
     answers = dict(offline_answers(plan.network.region))
-    return imagine(lambda: deploy(plan), answers, project=PROJECT, stack=plan.stack)
+    found = imagine(lambda: deploy(plan), answers, project=PROJECT, stack=plan.stack)
+    return tuple(sorted(found, key=attrgetter("urn")))  # registered by threads, in whatever order they came
 
 
 def exposure_of_account(plan: Plan, home: StackHome, progress: Progress) -> Exposure:

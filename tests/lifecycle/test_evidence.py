@@ -200,7 +200,11 @@ def test_what_verify_saw_is_sorted_by_theme(home: StackHome) -> None:
         ["auth.alg_none"],
         ["ports.only"],
     ]
-    evidence = record(home, looked(live=live, resources=settled(good_stack())))
+    running = looked(live=live, resources=settled(good_stack()))
+    evidence = record(home, running)
+    page = files_of(evidence, running)["evidence.html"].decode()
+    assert all(f'<th scope="row">{check.id}</th>' in page for check in checks)
+    assert "decided at apply" not in page
     assert not evidence.ok
     assert evidence.subject.state == "running"
 
