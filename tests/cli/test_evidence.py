@@ -47,7 +47,7 @@ def evidence(home: Path, out: Path, seed: str, *arguments: str) -> Any:
 @pytest.mark.slow
 def test_a_plan_alone_gives_evidence_and_twice_the_same(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """In another home, in another folder, in another process: the same bytes, but for the signature of another key."""
-    reports = []
+    reports: list[Any] = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         where = ("--profile", "2xh200", "--target", "aws")
