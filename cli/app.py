@@ -17,6 +17,7 @@ from cli.commands import (
     doctor,
     down,
     drift,
+    evidence,
     exposure,
     extend,
     hosts,
@@ -69,6 +70,7 @@ app.command("verify")(verify.verify)
 app.command("exposure")(exposure.exposure)
 app.command("audit")(audit.audit)
 app.add_typer(policy.app, name="policy")
+app.add_typer(evidence.app, name="evidence")
 app.add_typer(token.app, name="token")
 app.add_typer(rotate.app, name="rotate")
 app.command("logs")(logs.logs)

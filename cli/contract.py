@@ -18,6 +18,7 @@ from lifecycle.connecting import ConnectReport
 from lifecycle.doctor import DoctorFinding
 from lifecycle.down_report import DownReport
 from lifecycle.drift import DriftReport
+from lifecycle.evidence.package import EvidenceCheck, EvidenceReport
 from lifecycle.extend import Extended
 from lifecycle.hosts.check import HostsReport
 from lifecycle.models import ModelsReport
@@ -166,6 +167,8 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "policy check": PolicyReport,
     "policy test": ProofReport,
     "policy docs": RulesPage,
+    "evidence": EvidenceReport,
+    "evidence verify": EvidenceCheck,
     "token issue": Token,
     "token list": Tokens,
     "token revoke": Revoked,

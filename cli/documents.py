@@ -14,6 +14,7 @@ import msgspec
 
 import lifecycle.hosts.inventory as inventory_module
 import planner.profile as profile_module
+from lifecycle.evidence.records import schema_of_evidence
 from lifecycle.hosts.inventory import Host, Inventory, WayOut
 from planner.errors import EXIT_CODE_MEANINGS
 from planner.profile import Profile
@@ -55,6 +56,7 @@ def pages() -> Iterator[tuple[str, str]]:
     yield "hosts.md", GENERATED + hosts_page()
     yield "policies.md", GENERATED + policies_page()
     yield "json.md", GENERATED + json_page()
+    yield "evidence.schema.json", schema_of_evidence().decode()
 
 
 def main(arguments: list[str]) -> int:
