@@ -87,7 +87,7 @@ def _result(finding: Finding, order: Mapping[str, int]) -> dict[str, Any]:
         "locations": [_location(finding.resource)],
     }
     match finding.status:
-        case "unknown":
+        case "unknown" | "undecidable":
             return {**result, "kind": "open", "level": "none"}
         case "waived":
             accepted = {"kind": "external", "status": "accepted", "justification": finding.message}
