@@ -6,6 +6,7 @@ import typer
 
 from cli.commands import (
     assess,
+    audit,
     backup,
     bundle,
     ca,
@@ -16,6 +17,7 @@ from cli.commands import (
     doctor,
     down,
     drift,
+    evidence,
     exposure,
     extend,
     hosts,
@@ -31,6 +33,7 @@ from cli.commands import (
     rehearse,
     repair,
     restore,
+    rotate,
     size,
     ssh,
     status,
@@ -65,8 +68,11 @@ app.command("assess")(assess.assess)
 app.command("status")(status.status)
 app.command("verify")(verify.verify)
 app.command("exposure")(exposure.exposure)
+app.command("audit")(audit.audit)
 app.add_typer(policy.app, name="policy")
+app.add_typer(evidence.app, name="evidence")
 app.add_typer(token.app, name="token")
+app.add_typer(rotate.app, name="rotate")
 app.command("logs")(logs.logs)
 app.command("open")(open_.open_)
 app.command("ssh")(ssh.ssh)

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from lifecycle.access import TunnelReport
+from lifecycle.audit import AuditReport
 from lifecycle.bundle.check import SealReport, VerifyBundleReport
 from lifecycle.bundle.make import MakeReport
 from lifecycle.bundle.push import PushReport
@@ -17,6 +18,7 @@ from lifecycle.connecting import ConnectReport
 from lifecycle.doctor import DoctorFinding
 from lifecycle.down_report import DownReport
 from lifecycle.drift import DriftReport
+from lifecycle.evidence.package import EvidenceCheck, EvidenceReport
 from lifecycle.extend import Extended
 from lifecycle.hosts.check import HostsReport
 from lifecycle.models import ModelsReport
@@ -28,6 +30,7 @@ from lifecycle.reap import ReapReport
 from lifecycle.register import Issued
 from lifecycle.rehearsal.records import RehearsalReport
 from lifecycle.repair import RepairReport
+from lifecycle.rotation.report import RotationReport
 from lifecycle.shell import SshReport
 from lifecycle.sizing import SizeReport
 from lifecycle.status import ListedStack, StatusReport
@@ -98,11 +101,12 @@ class Doctor(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ca(msgspec.Struct, frozen=True, kw_only=True):
-    """`ca`."""
+    """`ca`: the fingerprint of the authority that signs, and of the other one while `rotate ca` is under way."""
 
     stack: str
     ca_file: str
     sha256: str
+    others: tuple[str, ...]
 
 
 class ListedProfile(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,15 +161,22 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "status": StatusReport,
     "verify": VerifyReport,
     "exposure": Exposure,
+    "audit": AuditReport,
     "policy list": RuleList,
     "policy show": Card,
     "policy check": PolicyReport,
     "policy test": ProofReport,
     "policy docs": RulesPage,
+    "evidence": EvidenceReport,
+    "evidence verify": EvidenceCheck,
     "token issue": Token,
     "token list": Tokens,
     "token revoke": Revoked,
     "token rotate": Rotated,
+    "rotate cert": RotationReport,
+    "rotate ca": RotationReport,
+    "rotate jwks": RotationReport,
+    "rotate ssh-key": RotationReport,
     "logs": Logs,
     "open": Open,
     "ssh": SshReport,

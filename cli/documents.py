@@ -14,6 +14,7 @@ import msgspec
 
 import lifecycle.hosts.inventory as inventory_module
 import planner.profile as profile_module
+from lifecycle.evidence.records import schema_of_evidence
 from lifecycle.hosts.inventory import Host, Inventory, WayOut
 from planner.errors import EXIT_CODE_MEANINGS
 from planner.profile import Profile
@@ -37,7 +38,9 @@ HOSTS_INTRODUCTION = (
     "need none.\n\n"
     "`deploy down` gives every host back: what was installed, written, or made in the time of our own work is removed, "
     "and what was changed is put back. What others did meanwhile stays, and is listed in the certificate. A host that "
-    "is not reached is listed as left, and `deploy down` again goes on. A host belongs to one stack."
+    "is not reached is listed as left, and `deploy down` again goes on. A host belongs to one stack.\n\n"
+    "`deploy rotate` replaces the endpoint's certificate and authority, the key that signs tokens and the key that "
+    "logs in, while the hosts serve: see [rotation](rotation.md)."
 )
 JSON_INTRODUCTION = (
     "Source: `cli/contract.py`. What each command prints on stdout with `--json`, as JSON Schema. Keys may be added; "
@@ -53,6 +56,7 @@ def pages() -> Iterator[tuple[str, str]]:
     yield "hosts.md", GENERATED + hosts_page()
     yield "policies.md", GENERATED + policies_page()
     yield "json.md", GENERATED + json_page()
+    yield "evidence.schema.json", schema_of_evidence().decode()
 
 
 def main(arguments: list[str]) -> int:

@@ -25,10 +25,10 @@ def emit_text(text: str) -> None:
 
 
 def console() -> Console:
-    """Return a console on stdout: colours only on a terminal, and never with NO_COLOR."""
+    """Return a console on stdout: colours only on a terminal, never with NO_COLOR; `:AB:` in a fingerprint stays."""
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    return Console(highlight=False, emoji=False, soft_wrap=not sys.stdout.isatty())
 
 
 def show(*items: RenderableType) -> None:

@@ -181,13 +181,13 @@ def _asking(stack: Stack) -> list[str]:
     ]
 
 
-def trust_advice(ca_file: str, sha256: str) -> str:
-    """Say how the usual clients come to trust the authority."""
+def trust_advice(ca_file: str, sha256: tuple[str, ...]) -> str:
+    """Say how the usual clients come to trust the authority; or the two, while one follows the other."""
     quoted = shlex.quote(ca_file)
     return "\n".join(
         [
             ca_file,
-            f"SHA-256 fingerprint: {sha256}",
+            *(f"SHA-256 fingerprint: {one}" for one in sha256),
             "",
             f"curl             --cacert {quoted}",
             f"Python (httpx)   httpx.Client(verify=ssl.create_default_context(cafile={ca_file!r}))",

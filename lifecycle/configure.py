@@ -37,8 +37,6 @@ def lacking(plan: Plan) -> str:
     """Say why nodes of a plan would run without services; empty where they would not. Said before anything is paid."""
     if not plan.bundle.id:
         return "the profile names no bundle (`bundle.id`), so nodes have nothing to run: there will be no endpoint"
-    if plan.engine.worker_args:
-        return "services of a replica that spans nodes are not installed by this version: there will be no endpoint"
     return ""
 
 
@@ -74,12 +72,21 @@ def configure_nodes(stack: Stack, outputs: Outputs, progress: Progress, drain: D
 
 
 def with_hosts(plan: Plan, outputs: Outputs) -> Plan:
-    """Return the plan with its nodes as hosts, now that their addresses are known."""
-    gpus = {node.name: node.gpus for node in plan.nodes}
-    hosts = tuple(
-        HostPlan(name=node.name, address=node.private_ip, gpus=gpus.get(node.name, 0)) for node in outputs.nodes
-    )
-    return msgspec.structs.replace(plan, hosts=hosts)
+    """Return the plan with its nodes as hosts, now that their addresses are known.
+
+    Raises:
+        DeployError: one of a replica's nodes is not there, without which none of the others can compute.
+
+    """
+    planned = {node.name: (rank, node) for rank, node in enumerate(plan.nodes)}
+    if plan.followers and (missing := sorted(planned.keys() - {node.name for node in outputs.nodes})):
+        raise _not_configured(plan, outputs, f"{', '.join(missing)} of its one replica is not there")
+    hosts = []
+    for there in outputs.nodes:
+        rank, node = planned[there.name]
+        rank = rank if plan.followers else 0
+        hosts.append(HostPlan(name=there.name, address=there.private_ip, gpus=node.gpus, rank=rank))
+    return msgspec.structs.replace(plan, hosts=tuple(sorted(hosts, key=lambda host: host.rank)))
 
 
 def _bring(bringing: Bringing, inventory: Inventory, drain: Drain | None) -> tuple[str, ...]:

@@ -45,6 +45,11 @@ class Home:
         return self.root / "known_hosts"
 
     @property
+    def keys(self) -> Path:
+        """Keys of ours that log in on hosts. They outlive their stacks: what is given back must still be reached."""
+        return self.root / "keys"
+
+    @property
     def pulumi(self) -> Path:
         """Plugins of Pulumi's engine, shared between stacks."""
         return self.root / "pulumi"

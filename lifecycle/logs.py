@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from lifecycle.served_hosts import served_hosts
 from lifecycle.stack import Stack
 from planner.errors import UsageError
+from planner.plan import HostPlan, Plan
 from planner.progress import Silent
+from planner.spanning import services_of
 
 
 def known_services(stack: Stack, name: str) -> tuple[str, ...]:
@@ -18,7 +20,7 @@ def known_services(stack: Stack, name: str) -> tuple[str, ...]:
         UsageError: the stack has no service of that name.
 
     """
-    names = tuple(service.name for service in stack.plan.services)
+    names = tuple(service.name for service in (*stack.plan.services, *stack.plan.followers))
     if not name:
         return names
     if name in names:
@@ -33,6 +35,10 @@ def known_services(stack: Stack, name: str) -> tuple[str, ...]:
     )
 
 
+def _names(plan: Plan, host: HostPlan) -> set[str]:
+    return {service.name for service in services_of(plan, host)}
+
+
 def lines_of(stack: Stack, service: str, lines: int, *, follow: bool = False, host: str = "") -> Iterator[str]:
     """Yield the last lines of a service's log, and with `follow` those that come.
 
@@ -41,7 +47,7 @@ def lines_of(stack: Stack, service: str, lines: int, *, follow: bool = False, ho
         service: its name.
         lines: how many of the last.
         follow: go on as lines come.
-        host: of a stack that hosts serve; the first when empty.
+        host: of a stack that hosts serve; the first that runs the service when empty.
 
     Raises:
         UsageError: a host is named that the stack has not.
@@ -52,7 +58,8 @@ def lines_of(stack: Stack, service: str, lines: int, *, follow: bool = False, ho
         if hosts:
             from lifecycle.hosts.units import host_named, journal_of  # noqa: PLC0415 - loads SSH
 
-            on = host_named(hosts.kept, host)
+            runs = (one.name for one in hosts.stack.plan.hosts if service in _names(hosts.stack.plan, one))
+            on = host_named(hosts.kept, host or next(runs, ""))
             yield from journal_of(hosts.kept, on, hosts.login, service, lines, follow=follow)
             return
     if host:

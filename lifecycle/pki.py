@@ -1,9 +1,9 @@
 """The certificate that a stack serves: made, kept current, or taken from the company that has its own.
 
-In the `tls` folder of a stack stand `ca.pem` (what clients trust), `leaf.pem` (the certificate, then intermediates)
-and `leaf.key`. A new pair is written completely beside the old one; then the key is renamed into place, then the
-certificate, and Traefik is made to read both. The moment in which the two differ is that between two renames. If the
-power fails in that moment, the next call sees it and issues again.
+In the `tls` folder of a stack stand `ca.pem` (what clients trust: two authorities while one follows the other),
+`leaf.pem` (the certificate, then intermediates) and `leaf.key`. A new pair is written completely beside the old one;
+then the key is renamed into place, then the certificate, and Traefik is made to read both. The moment in which the two
+differ is that between two renames. If the power fails in that moment, the next call sees it and issues again.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from cryptography import x509
 
 from lifecycle import certificates, files
 from lifecycle.certificates import Key, Pair
+from lifecycle.succession import old_certificates, own_authority, succession_of
 from planner.errors import DeployError, UsageError
 from planner.layout import Layout
 from planner.plan import TlsPlan
@@ -56,13 +57,14 @@ class CertificateState(msgspec.Struct, frozen=True, kw_only=True):
     changes: tuple[str, ...] = ()
 
 
-def ensure_certificate(tls: TlsPlan, layout: Layout, now: datetime) -> CertificateState:
+def ensure_certificate(tls: TlsPlan, layout: Layout, now: datetime, *, anew: bool = False) -> CertificateState:
     """Bring the stack's certificate into order, and say what it is; a second call changes nothing.
 
     Args:
         tls: what the plan wants.
         layout: the stack's folders; `secrets` and `tls` are made when they are missing.
         now: the time, with its zone.
+        anew: issue one, and a key for it, though the old one would do. A given certificate is as it is.
 
     Raises:
         DeployError: a given certificate or authority cannot be used, or the clock stands before the authority's
@@ -74,9 +76,9 @@ def ensure_certificate(tls: TlsPlan, layout: Layout, now: datetime) -> Certifica
     if tls.mode == "given-certificate":
         state = _serve_given(tls, layout, now)
     elif tls.mode == "given-authority":
-        state = _issue(tls, layout, now, _given_authority(tls, now))
+        state = _issue(tls, layout, now, _given_authority(tls, now), anew=anew)
     else:
-        state = _issue(tls, layout, now, _own_authority(layout, now))
+        state = _issue(tls, layout, now, _own_authority(layout, now), anew=anew)
     _have_it_read(layout)
     return state
 
@@ -103,17 +105,16 @@ class _Paths:
         self.ca = Path(layout.tls, "ca.pem")
         self.leaf = Path(layout.tls, "leaf.pem")
         self.key = Path(layout.tls, "leaf.key")
-        self.own_ca = Path(layout.secrets, "ca.pem")
-        self.own_ca_key = Path(layout.secrets, "ca.key")
+        self.own_ca, self.own_ca_key = own_authority(layout)
 
 
-def _issue(tls: TlsPlan, layout: Layout, now: datetime, authority: _Authority) -> CertificateState:
+def _issue(tls: TlsPlan, layout: Layout, now: datetime, authority: _Authority, *, anew: bool) -> CertificateState:
     """Issue a leaf unless the one that is there will do."""
     paths = _Paths(layout)
     hostnames = _hostnames(tls)
     changes = list(authority.changes)
     _place(paths.ca, certificates.pem_of(authority.trusted), files.PUBLIC)
-    leaf, reason = _usable_leaf(paths, authority, hostnames, now)
+    leaf, reason = (None, "a new one was asked for") if anew else _usable_leaf(paths, authority, hostnames, now)
     if leaf is None:
         pair = certificates.make_leaf(authority.pair, hostnames, timedelta(days=tls.leaf_days), now)
         leaf = pair.certificate
@@ -149,7 +150,12 @@ def _due(not_before: datetime, not_after: datetime, now: datetime) -> bool:
 
 
 def _own_authority(layout: Layout, now: datetime) -> _Authority:
-    """Load the stack's own authority, or make it when there is none that can sign."""
+    """Load the stack's own authority, or make it when there is none that can sign; and what is to follow it."""
+    coming = succession_of(layout)
+    if coming and coming.signs:
+        new = coming.pair
+        both = dict.fromkeys([new.certificate, *old_certificates(layout)])
+        return _Authority(pair=new, trusted=list(both), intermediates=[])
     paths = _Paths(layout)
     pair = _load_own(paths)
     if pair is not None and now < pair.certificate.not_valid_before_utc:
@@ -167,7 +173,8 @@ def _own_authority(layout: Layout, now: datetime) -> _Authority:
         files.write(paths.own_ca, certificates.pem_of([pair.certificate]), files.PRIVATE)
         changes = ("made a certificate authority, which clients must trust",)
     paths.own_ca_key.chmod(files.PRIVATE)
-    return _Authority(pair=pair, trusted=[pair.certificate], intermediates=[], changes=changes)
+    trusted = [pair.certificate, *([coming.pair.certificate] if coming else [])]
+    return _Authority(pair=pair, trusted=trusted, intermediates=[], changes=changes)
 
 
 def _load_own(paths: _Paths) -> Pair | None:

@@ -348,6 +348,14 @@ def hosts_of(home: StackHome) -> KeptHosts | None:
     return kept.hosts if kept else None
 
 
+def keep_key(home: StackHome, key: str) -> None:
+    """Remember which private key logs in on a stack's hosts from now on."""
+    kept = kept_of(home)
+    if kept and kept.hosts and kept.hosts.key != key:
+        changed = msgspec.structs.replace(kept, hosts=msgspec.structs.replace(kept.hosts, key=key))
+        files.write(home.folder / "request.json", msgspec.json.encode(changed))
+
+
 def _lifetime(kept: Kept | None, request: Request, profile: Profile) -> Lifetime | None:
     """Return the lifetime of a stack that exists, else what is asked for.
 

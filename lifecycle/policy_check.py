@@ -1,4 +1,4 @@
-"""Judging files that somebody hands in: plans, states and previews of Pulumi's engine."""
+"""Judging files that somebody hands in: plans, states and previews of Pulumi's engine, manifests of Kubernetes."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from planner.errors import UsageError
 from planner.layout import Layout
 from planner.plan import PLAN_SCHEMA, Plan, PolicyPlan, from_json
 from planner.resources import UNKNOWN, Resource
+from policies.files import UnreadableError
+from policies.manifests import Manifests
 from policies.run import Finding, evaluate, refusals
 
 MAX_BYTES = 256 * 1024 * 1024
@@ -31,14 +33,17 @@ LAYOUT = Layout(stack="/stack", **{role: f"/stack/{role}" for role in ROLES})
 """Folders of no machine: a plan's files are rendered for judging alone."""
 HINT = (
     "`deploy policy check` takes a plan (`deploy plan --json`, or a stack's plan.json), a state (`pulumi stack "
-    "export`) or a preview (`pulumi preview --json`)."
+    "export`), a preview (`pulumi preview --json`) or a manifest of Kubernetes (YAML or JSON, several documents)."
 )
 
-Kind = Literal["plan", "state", "preview"]
+YAML = (".yaml", ".yml")
+"""Endings of files that are manifests."""
+
+Kind = Literal["plan", "state", "preview", "manifest"]
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
-    """A file that was judged, what it is, and how many resources it holds."""
+    """A file that was judged, what it is, and how many resources or objects it holds."""
 
     file: str
     kind: Kind
@@ -61,6 +66,8 @@ class _Read(msgspec.Struct, frozen=True, kw_only=True):
     kind: Kind
     plan: Plan | None = None
     resources: tuple[Resource, ...] = ()
+    manifest: str = ""
+    objects: int = 0
 
 
 def check(paths: tuple[Path, ...], policy: PolicyPlan, day: date | None = None) -> PolicyReport:
@@ -87,10 +94,21 @@ def check(paths: tuple[Path, ...], policy: PolicyPlan, day: date | None = None) 
         plan = msgspec.structs.replace(plan, policy=_joined(plan.policy, policy))
     rules = rules_in(plan.policy.folders if plan else policy.folders)
     resources = tuple(resource for _, one in read for resource in one.resources)
-    findings = evaluate(plan, resources, rules, files=rendered, today=day or today(), policy=policy)
+    manifests = {str(path): one.manifest for path, one in read if one.kind == "manifest"}
+    findings = evaluate(
+        plan,
+        resources,
+        rules,
+        files=rendered,
+        today=day or today(),
+        policy=policy,
+        manifests=manifests or None,
+    )
     return PolicyReport(
         ok=not refusals(findings, settled=True),
-        judged=tuple(Judged(file=str(path), kind=one.kind, resources=len(one.resources)) for path, one in read),
+        judged=tuple(
+            Judged(file=str(path), kind=one.kind, resources=len(one.resources) or one.objects) for path, one in read
+        ),
         rules=len(rules),
         findings=findings,
     )
@@ -117,7 +135,11 @@ def read_file(path: Path) -> _Read:
         text = files.read_text(path, MAX_BYTES)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}", hint=HINT, code="unreadable") from None
+    if path.suffix in YAML:
+        return _manifest(path, text)
     content = _decoded(path, text)
+    if "apiVersion" in content and "kind" in content:
+        return _manifest(path, text)
     if "plan" in content and "findings" in content:  # `deploy plan --json`
         content = content["plan"]
     if "schema" in content and "engine" in content:
@@ -127,7 +149,8 @@ def read_file(path: Path) -> _Read:
     if "steps" in content:
         return _Read(kind="preview", resources=tuple(_preview(path, content["steps"])))
     raise UsageError(
-        f"{path} is neither a plan nor a state nor a preview: it holds {', '.join(sorted(content)[:5]) or 'nothing'}",
+        f"{path} is neither a plan nor a state, a preview or a manifest: "
+        f"it holds {', '.join(sorted(content)[:5]) or 'nothing'}",
         hint=HINT,
         code="unknown_kind",
     )
@@ -143,7 +166,7 @@ def _decoded(path: Path, text: str) -> dict[str, Any]:
     try:
         content, end = json.JSONDecoder().raw_decode(text.lstrip())
     except (json.JSONDecodeError, RecursionError) as error:
-        whole = "a Kubernetes manifest? No rule is about those yet" if "apiVersion:" in text else "Is it cut short?"
+        whole = "Name a manifest FILE.yaml." if "apiVersion:" in text else "Is it cut short?"
         raise UsageError(f"{path} is no JSON: {error}. {whole}", hint=HINT, code="not_json") from None
     if text.lstrip()[end:].strip():
         raise UsageError(
@@ -154,6 +177,20 @@ def _decoded(path: Path, text: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UsageError(f"{path} is no JSON object", hint=HINT, code="unknown_kind")
     return content
+
+
+def _manifest(path: Path, text: str) -> _Read:
+    """Read a manifest; kinds that no rule knows are a rule's verdict, and what is no object is nobody's.
+
+    Raises:
+        UsageError: a document of it is no object of Kubernetes.
+
+    """
+    try:
+        objects = Manifests({str(path): text}).objects
+    except UnreadableError as error:
+        raise UsageError(str(error), hint=HINT, code="manifest_invalid") from None
+    return _Read(kind="manifest", manifest=text, objects=len(objects))
 
 
 def _plan(path: Path, content: Mapping[str, Any]) -> Plan:

@@ -3,6 +3,7 @@
 All keys that are still good stand in one private set, oldest first; the newest signs. Their public halves are the key
 set for the gateway, so that tokens of an older key stay good while a newer one signs already. A key that has been
 relieved carries the time at which it retires, in Unix seconds, as `exp`: the gateway takes no token of it from then on.
+One that is published but does not sign yet stands before the one that signs, and retires at no time.
 """
 
 from __future__ import annotations
@@ -68,6 +69,11 @@ def relieved(keys: list[jwk.OKPKey], until: int) -> list[jwk.OKPKey]:
     """Return keys that retire at `until`, or earlier where that is settled already."""
     retiring: dict[str, Any] = {"exp": until}
     return [jwk.OKPKey.import_key({**retiring, **key.as_dict(private=True)}) for key in keys]
+
+
+def waiting(keys: list[jwk.OKPKey]) -> jwk.OKPKey | None:
+    """Return the key that is published, and is to sign next; None where there is none."""
+    return next((key for key in keys[:-1] if retires_at(key) is None), None)
 
 
 def in_service(keys: list[jwk.OKPKey], now: int) -> list[jwk.OKPKey]:

@@ -14,6 +14,8 @@ from lifecycle.hosts.units import HostStatus, status_of
 from lifecycle.journal import last_state
 from lifecycle.planning import hosts_of
 from lifecycle.processes import ServiceState
+from lifecycle.rotation.report import UnderWay
+from lifecycle.rotation.under_way import rotations_under_way
 from lifecycle.served_hosts import served_hosts
 from lifecycle.stack import Stack
 from planner.errors import DeployError
@@ -68,6 +70,8 @@ class StatusReport(msgspec.Struct, frozen=True, kw_only=True):
     usd_per_hour: float | None = 0.0
     until: datetime | None = None
     """Deadline; None for a stack that stays until it is taken down."""
+    rotations: tuple[UnderWay, ...] = ()
+    """Certificates, authorities and keys that are being replaced."""
 
 
 class ListedStack(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,13 +92,17 @@ def status(home: StackHome) -> StatusReport:
 
     """
     stack = Stack.load(home)
+    return msgspec.structs.replace(_status(stack), rotations=rotations_under_way(stack))
+
+
+def _status(stack: Stack) -> StatusReport:
     if stack.plan.target == "aws":
         return _on_aws(stack)
-    if hosts_of(home):
+    if hosts_of(stack.home):
         return _on_hosts(stack)
     services = stack.processes.status()
     return StatusReport(
-        stack=home.name,
+        stack=stack.home.name,
         profile=stack.plan.profile,
         target=stack.plan.target,
         state=_state(stack, services),

@@ -12,7 +12,7 @@ import warnings
 from datetime import datetime
 
 import msgspec
-from joserfc import jwt
+from joserfc import jwk, jwt
 from joserfc.errors import SecurityWarning
 
 from lifecycle import signing
@@ -84,8 +84,10 @@ def ensure_issuer(plan: Plan, layout: Layout) -> IssuerFiles:
     return paths
 
 
-def rotate(plan: Plan, layout: Layout, *, now: datetime) -> Rotated:
-    """Let a new key sign from now on. An older one retires when the last token that it signed must have expired.
+def publish_key(plan: Plan, layout: Layout) -> str:
+    """Put a new key beside the one that signs, where the gateway will know it before it signs, and return its id.
+
+    One that waits already, because a run was killed, is taken.
 
     Raises:
         UsageError: the plan takes its tokens from a foreign issuer.
@@ -93,17 +95,100 @@ def rotate(plan: Plan, layout: Layout, *, now: datetime) -> Rotated:
 
     """
     paths = ensure_issuer(plan, layout)
+    with locked(paths):
+        keys = signing.load(paths.keys)
+        key = signing.waiting(keys)
+        if key is None:
+            key = signing.make_key(_algorithm(plan))
+            signing.save(paths.keys, paths.key_set, [*keys[:-1], key, keys[-1]])
+    return str(key.kid)
+
+
+def sign_with(plan: Plan, layout: Layout, kid: str, *, now: datetime) -> Rotated:
+    """Let a published key sign from now on. An older one retires when the last token that it signed must have expired.
+
+    Args:
+        plan: says the longest lifetime.
+        layout: the stack's folders.
+        kid: id of the key.
+        now: the time, with its zone.
+
+    Raises:
+        DeployError: there is no such key, or a file of the issuer is damaged.
+
+    """
+    paths = _own(plan, layout)
     seconds = int(now.timestamp())
     until = seconds + plan.identity.max_lifetime_s + plan.identity.leeway_s
     with locked(paths):
-        key = signing.make_key(_algorithm(plan))
-        older = signing.in_service(signing.relieved(signing.load(paths.keys), until), seconds)
+        keys = signing.load(paths.keys)
+        key = _key_named(keys, kid)
+        others = [one for one in keys if one.kid != kid]
+        older = signing.in_service(signing.relieved(others, until), seconds)
         signing.save(paths.keys, paths.key_set, [*older, key])
-    retiring = tuple(Retiring(kid=str(old.kid), until=utc(signing.retires_at(old) or until)) for old in older)
-    return Rotated(kid=str(key.kid), retiring=retiring)
+    return Rotated(kid=kid, retiring=_retiring(older))
 
 
-def issue(plan: Plan, layout: Layout, *, client: str, ttl_s: int, scopes: tuple[str, ...], now: datetime) -> Token:
+def retiring_keys(plan: Plan, layout: Layout) -> tuple[Retiring, ...]:
+    """Return the keys that no longer sign and are still there, oldest first.
+
+    Raises:
+        UsageError: the plan takes its tokens from a foreign issuer.
+        DeployError: a file of the issuer is damaged.
+
+    """
+    return _retiring(signing.load(_own(plan, layout).keys))
+
+
+def signing_key(plan: Plan, layout: Layout) -> str:
+    """Return the id of the key that signs now.
+
+    Raises:
+        UsageError: the plan takes its tokens from a foreign issuer.
+        DeployError: a file of the issuer is damaged.
+
+    """
+    return str(signing.load(ensure_issuer(plan, layout).keys)[-1].kid)
+
+
+def waiting_key(plan: Plan, layout: Layout) -> str:
+    """Return the id of the key that is published, and is to sign next; empty where there is none.
+
+    Raises:
+        UsageError: the plan takes its tokens from a foreign issuer.
+        DeployError: a file of the issuer is damaged.
+
+    """
+    key = signing.waiting(signing.load(_own(plan, layout).keys))
+    return str(key.kid) if key else ""
+
+
+def remove_retiring(plan: Plan, layout: Layout) -> tuple[str, ...]:
+    """Remove the keys that no longer sign, whether or not tokens of theirs are still out; return their ids.
+
+    Raises:
+        UsageError: the plan takes its tokens from a foreign issuer.
+        DeployError: a file of the issuer is damaged.
+
+    """
+    paths = _own(plan, layout)
+    with locked(paths):
+        keys = signing.load(paths.keys)
+        staying = [key for key in keys if signing.retires_at(key) is None]
+        signing.save(paths.keys, paths.key_set, staying)
+    return tuple(str(key.kid) for key in keys if key not in staying)
+
+
+def issue(
+    plan: Plan,
+    layout: Layout,
+    *,
+    client: str,
+    ttl_s: int,
+    scopes: tuple[str, ...],
+    now: datetime,
+    kid: str = "",
+) -> Token:
     """Issue a token, and remember that it was issued.
 
     Args:
@@ -113,10 +198,11 @@ def issue(plan: Plan, layout: Layout, *, client: str, ttl_s: int, scopes: tuple[
         ttl_s: seconds until it expires.
         scopes: what it may be used for.
         now: the time, with its zone.
+        kid: id of the key that signs it; the one that signs now when empty.
 
     Raises:
         UsageError: the client's name, the lifetime or a scope cannot be; or the plan has a foreign issuer.
-        DeployError: a file of the issuer is damaged, or the clock was set back.
+        DeployError: a file of the issuer is damaged, the clock was set back, or there is no such key.
 
     """
     _check(plan, client, ttl_s, scopes)
@@ -147,7 +233,7 @@ def issue(plan: Plan, layout: Layout, *, client: str, ttl_s: int, scopes: tuple[
         # Remembered first: a token that nobody can list or revoke must not leave this function.
         write_register(paths, (*register, record), now)
         return Token(
-            token=_sign(paths, claims), jti=record.jti, client=client, scopes=scopes, expires_at=record.expires_at
+            token=_sign(paths, claims, kid), jti=record.jti, client=client, scopes=scopes, expires_at=record.expires_at
         )
 
 
@@ -255,8 +341,25 @@ def _forget_retired_keys(paths: IssuerFiles, now: datetime) -> None:
         signing.save(paths.keys, paths.key_set, left)
 
 
-def _sign(paths: IssuerFiles, claims: dict[str, object]) -> str:
-    key = signing.load(paths.keys)[-1]
+def _retiring(keys: list[jwk.OKPKey]) -> tuple[Retiring, ...]:
+    ends = ((key, signing.retires_at(key)) for key in keys)
+    return tuple(Retiring(kid=str(key.kid), until=utc(until)) for key, until in ends if until is not None)
+
+
+def _key_named(keys: list[jwk.OKPKey], kid: str) -> jwk.OKPKey:
+    for key in keys:
+        if key.kid == kid:
+            return key
+    raise DeployError(
+        f"the issuer has no key {kid}",
+        hint="Another command removed it meanwhile; run this one again.",
+        code="unknown_key",
+    )
+
+
+def _sign(paths: IssuerFiles, claims: dict[str, object], kid: str) -> str:
+    keys = signing.load(paths.keys)
+    key = _key_named(keys, kid) if kid else keys[-1]
     algorithm = str(key.get("alg"))
     with warnings.catch_warnings():
         # RFC 9864 deprecates the name `EdDSA`, not the algorithm; the plan chooses the name.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
@@ -18,6 +19,7 @@ from planner.errors import DeployError
 from planner.plan import HostPlan
 from planner.progress import Progress
 from planner.services import STAND_IN
+from planner.spanning import heads_of, part_of
 
 
 def check_hosts(served: ServedHosts, token: Callable[[], str | None], progress: Progress) -> Iterator[Check]:
@@ -36,10 +38,11 @@ def check_hosts(served: ServedHosts, token: Callable[[], str | None], progress: 
     for planned in stack.plan.hosts:
         try:
             way = kept.inventory.way_to(kept.inventory.named(planned.name))
-            with (
-                connect(way, login) as connection,
-                subject_of(stack, kept, planned, login, token) as subject,
-            ):
+            with contextlib.ExitStack() as opened:
+                connection = opened.enter_context(connect(way, login))
+                subject = None  # a further node of a replica has no endpoint
+                if planned.rank == 0:
+                    subject = opened.enter_context(subject_of(stack, kept, planned, login, token))
                 for title, run in _themes(stack, planned, connection, subject):
                     with progress.step(f"{planned.name}: {title}"):
                         yield from _told_apart(stack, planned, run())
@@ -48,12 +51,13 @@ def check_hosts(served: ServedHosts, token: Callable[[], str | None], progress: 
 
 
 def _themes(
-    stack: Stack, planned: HostPlan, connection: Connection, subject: Subject
+    stack: Stack, planned: HostPlan, connection: Connection, subject: Subject | None
 ) -> Iterator[tuple[str, Callable[[], Iterable[Check]]]]:
     """List the themes in reading order; each is run when its turn comes."""
-    published = stack.plan.network.gateway_port
-    probe = HostProbe(stack.plan, planned, connection, straight=published not in subject.reached)
-    yield "host", probe.probe
+    straight = subject is not None and stack.plan.network.gateway_port not in subject.reached
+    yield "host", HostProbe(part_of(stack.plan, planned), planned, connection, straight=straight).probe
+    if subject is None:
+        return
     yield "TLS", lambda: tls.probe(subject)
     yield "tokens", lambda: auth.probe(subject)
     yield "inference", lambda: inference.probe(subject)
@@ -66,7 +70,7 @@ def _themes(
 def _told_apart(stack: Stack, planned: HostPlan, checks: Iterable[Check]) -> Iterator[Check]:
     """Say which host it is of, where there are several."""
     for check in checks:
-        alone = len(stack.plan.hosts) == 1 or check.id.startswith("host.")
+        alone = len(heads_of(stack.plan)) == 1 or check.id.startswith("host.")
         yield check if alone else msgspec.structs.replace(check, id=f"{check.id}@{planned.name}")
 
 

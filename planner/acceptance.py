@@ -60,6 +60,8 @@ class Expected(Record, frozen=True, kw_only=True):
 def expected_gpus(plan: Plan, catalogue: Catalogue, *, exactly: int | None = None) -> Expected | None:
     """Return what the GPUs of each of a plan's hosts are held against; None where no engine of the plan has one.
 
+    Nodes of a replica that spans several have the same number each.
+
     Args:
         plan: what is to run.
         catalogue: what products are, and what they reach.
@@ -69,11 +71,10 @@ def expected_gpus(plan: Plan, catalogue: Catalogue, *, exactly: int | None = Non
     engines = [service for service in plan.services if service.gpus and not _is_stand_in(service.artefact, catalogue)]
     if not engines:
         return None
-    nodes = 1 + len(plan.engine.worker_args)
     return expected_of(
         plan.engine.gpu,
         catalogue,
-        gpus=sum(service.gpus for service in engines) // nodes,
+        gpus=sum(service.gpus for service in engines),
         exactly=plan.nodes[0].gpus if plan.target == "aws" else exactly,
         fabric=_fabric(plan),
     )

@@ -16,6 +16,8 @@ from planner.plan import Decision, Record
 
 LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 """What `--max-lora-rank` takes (vLLM 0.33 config/lora.py)."""
+MASTER_PORT = 29501
+"""Where torch.distributed's ranks find each other: what `--master-port` is by itself (vLLM 0.33 config/parallel.py)."""
 NO_DOMAIN = "none.invalid"
 """A name that never resolves (RFC 6761). An empty list would allow every domain (vLLM 0.33 multimodal/media)."""
 
@@ -39,7 +41,7 @@ class Nodes(Record, frozen=True, kw_only=True):
     """0 for the node that serves; the others only compute."""
     master_addr: str
     """Address of node 0 on the private network."""
-    master_port: int = 29501
+    master_port: int = MASTER_PORT
 
 
 class EngineChoice(Record, frozen=True, kw_only=True):

@@ -147,6 +147,7 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         max_num_queued_reqs=in_flight(profile),
         rates=rates(fitted.replica, min(fitted.sizing.max_model_len, TYPICAL_CONTEXT)),
     )
+    imitated = site.target == "sandbox" or profile.engine.stand_in
     metrics = MetricsPlan(
         retention_days=profile.metrics.retention_days, scrape_interval_s=profile.metrics.scrape_interval_s
     )
@@ -169,6 +170,7 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
             *_services(builder, profile, site, network=ground.network, model=served, engine=engine, metrics=metrics),
             *(builder.reclaim(profile.aws.capacity) if site.target == "aws" else ()),
         ),
+        followers=() if imitated else builder.followers(engine),
         gateway=_gateway(profile, served),
         identity=identity,
         tls=tls,

@@ -273,7 +273,7 @@ class NodePlan(Record, frozen=True, kw_only=True):
 
 
 class HostPlan(Record, frozen=True, kw_only=True):
-    """A host of the target `metal`. Each runs the whole stack by itself."""
+    """A host of the target `metal`, which runs the whole stack by itself; or a node in AWS, once it has an address."""
 
     name: str
     """As the inventory calls it."""
@@ -282,6 +282,8 @@ class HostPlan(Record, frozen=True, kw_only=True):
     interface: str = ""
     """Network interface on which they reach it; whichever has the address when empty."""
     gpus: int = 0
+    rank: int = 0
+    """Place among the nodes of a replica that spans several: 0 serves, the others only compute."""
 
 
 class Port(Record, frozen=True, kw_only=True):
@@ -294,10 +296,10 @@ class Port(Record, frozen=True, kw_only=True):
     """Name by which the program takes the listening socket from whoever starts it; empty where it opens its own."""
 
 
-Need = Literal["gpu", "rdma", "jit", "host-figures", "outbound", "metadata"]
+Need = Literal["gpu", "rdma", "peers", "jit", "host-figures", "outbound", "metadata"]
 """What keeps a service from being shut in as tightly as others: the GPUs' devices; memory that network cards read;
-code that is compiled while it runs; figures of the whole host; machines that are known by name alone;
-what EC2 says of the instance."""
+its counterparts on the replica's other nodes, with which it starts and ends; code that is compiled while it runs;
+figures of the whole host; machines that are known by name alone; what EC2 says of the instance."""
 
 
 class Health(Record, frozen=True, kw_only=True):
@@ -330,7 +332,8 @@ class Service(Record, frozen=True, kw_only=True):
     """One program, described once; every substrate only interprets it.
 
     In `args`, `env` and `secret_env`, `{config}`, `{data}`, `{secrets}`, `{tls}` and `{run}` stand for folders that
-    the substrate's layout names, and `{stack}` for the stack's own folder.
+    the substrate's layout names, and `{stack}` for the stack's own folder. Where a replica spans nodes, `{node-0}`
+    stands for the address of its first one, `{address}` and `{interface}` for the node's own.
     """
 
     name: str
@@ -550,6 +553,8 @@ class Plan(Record, frozen=True, kw_only=True):
     hosts: tuple[HostPlan, ...] = ()
     """Of the target `metal`, which has no nodes of an account."""
     services: tuple[Service, ...]
+    followers: tuple[Service, ...] = ()
+    """What each further node of a replica runs, in their order, and nothing else; none where no replica spans nodes."""
     gateway: GatewayPlan
     identity: IdentityPlan
     tls: TlsPlan

@@ -13,6 +13,7 @@ from planner.plan import (
     Metrics,
     MetricsPlan,
     ModelPlan,
+    Need,
     NetworkPlan,
     Plan,
     Port,
@@ -40,20 +41,36 @@ STAND_IN = "vllm_sim (stand-in)"
 ENGINE_STARTS_WITHIN_S = 1800.0
 """Loading hundreds of GiB of weights and compiling kernels takes minutes; longer than this and something is wrong."""
 ENGINE_MEMORY_MIB = 256 * 1024
-"""Main memory of a replica: processes per GPU, pinned buffers, the page cache of weights that are being loaded."""
+"""Main memory of a replica on a node: processes per GPU, pinned buffers, the page cache of weights being loaded."""
+ENGINE_LIMITS = Limits(memory_mib=ENGINE_MEMORY_MIB, open_files=65536, tasks=16384)
 
 ENGINE_ENVIRONMENT: Mapping[str, str] = {
     "HF_HUB_OFFLINE": "1",
     "VLLM_DO_NOT_TRACK": "1",
+    "VLLM_ENGINE_READY_TIMEOUT_S": f"{ENGINE_STARTS_WITHIN_S:.0f}",
     "VLLM_MEDIA_URL_ALLOW_REDIRECTS": "0",
     "VLLM_NO_USAGE_STATS": "1",
 }
-"""Nothing is fetched and nobody is told: vLLM sends usage statistics unless it is asked not to (0.33, envs.py)."""
+"""Nothing is fetched and nobody is told: vLLM sends usage statistics unless it is asked not to (0.33, envs.py). It
+gives up on weights after ten minutes unless it is told otherwise, which hundreds of GiB take longer than."""
 
 
 AMONG_THEMSELVES = {"GLOO_SOCKET_IFNAME": "lo", "NCCL_SOCKET_IFNAME": "=lo"}
 """Processes of a replica that has one node meet on loopback. NCCL by itself takes any other interface first (its user
 guide, NCCL_SOCKET_IFNAME), where the sandbox of the service lets nothing through."""
+AMONG_NODES = {
+    "FI_PROVIDER": "efa",
+    "GLOO_SOCKET_IFNAME": "{interface}",
+    "LD_LIBRARY_PATH": "/opt/amazon/efa/lib:/opt/amazon/ofi-nccl/lib:/opt/amazon/ofi-nccl/lib/x86_64-linux-gnu",
+    "NCCL_NET": "AWS Libfabric",
+    "NCCL_SOCKET_IFNAME": "={interface}",
+    "VLLM_HOST_IP": "{address}",
+}
+"""Processes of a replica that spans nodes find each other on the interface with the node's private address, and pass
+what they compute over EFA. `NCCL_NET` has NCCL fail where EFA's plugin is not to be had, instead of going on over TCP,
+far slower (NCCL user guide, NCCL_NET; aws-ofi-nccl takes this name in every version, see its pull request 530). The
+folders are where EFA's installer puts both libraries, on AWS's images as well (EC2 user guide, "Get started with EFA
+and NCCL"). vLLM tells the other nodes `VLLM_HOST_IP` (vLLM 0.33, envs.py)."""
 
 
 class Services:
@@ -89,27 +106,48 @@ class Services:
         """Describe every replica of the engine: its GPUs are those of its place among the node's replicas."""
         return tuple(self._engine(name, number, engine) for number, name in enumerate(engine.service_names))
 
+    def followers(self, engine: EnginePlan) -> tuple[Service, ...]:
+        """Describe the engine on each further node of a replica that spans nodes.
+
+        It serves nobody, so it has no key, no port and no health of its own: the first node answers once all are up.
+        """
+        return tuple(
+            Service(
+                name=f"engine-node-{rank}",
+                artefact=engine.name,
+                version=engine.version,
+                args=("serve", *args),
+                env=self._engine_environment(engine, 0),
+                limits=ENGINE_LIMITS,
+                gpus=engine.gpus_per_node,
+                needs=_engine_needs(engine),
+            )
+            for rank, args in enumerate(engine.worker_args, 1)
+        )
+
+    def _engine_environment(self, engine: EnginePlan, first_gpu: int) -> dict[str, str]:
+        return {
+            **ENGINE_ENVIRONMENT,
+            **engine_environment(self._catalogue.needs[need] for need in engine.needs),
+            "CUDA_VISIBLE_DEVICES": ",".join(map(str, range(first_gpu, first_gpu + engine.gpus_per_node))),
+            **(AMONG_NODES if engine.worker_args else AMONG_THEMSELVES),
+        }
+
     def _engine(self, name: str, number: int, engine: EnginePlan) -> Service:
-        first = number * engine.gpus
         port = engine.args.index("--port") + 1
         return Service(
             name=name,
             artefact=engine.name,
             version=engine.version,
             args=("serve", *engine.args[:port], str(self.number(name, "http")), *engine.args[port + 1 :]),
-            env={
-                **ENGINE_ENVIRONMENT,
-                **engine_environment(self._catalogue.needs[need] for need in engine.needs),
-                "CUDA_VISIBLE_DEVICES": ",".join(map(str, range(first, first + engine.gpus))),
-                **({} if engine.worker_args else AMONG_THEMSELVES),
-            },
+            env=self._engine_environment(engine, number * engine.gpus_per_node),
             secret_env={"VLLM_API_KEY": "engine-api-key"},
             ports=(self._port(name, "http"),),
             health=Health(port="http", path="/health", timeout_s=ENGINE_STARTS_WITHIN_S),
-            limits=Limits(memory_mib=ENGINE_MEMORY_MIB, open_files=65536, tasks=16384),
+            limits=ENGINE_LIMITS,
             metrics=Metrics(port="http"),
-            gpus=engine.gpus,
-            needs=("gpu", "jit", *(("rdma",) if engine.worker_args else ())),
+            gpus=engine.gpus_per_node,
+            needs=_engine_needs(engine),
         )
 
     def imitated_engines(self, model: ModelPlan, engine: EnginePlan) -> tuple[Service, ...]:
@@ -259,6 +297,10 @@ def wanted_ports(plan: Plan) -> dict[str, int]:
     """Return `service.port` -> the default number, for every port of the plan."""
     names = (f"{service.name}.{port.name}" for service in plan.services for port in service.ports)
     return {name: DEFAULT_PORTS[name] for name in names}
+
+
+def _engine_needs(engine: EnginePlan) -> tuple[Need, ...]:
+    return ("gpu", "jit", "rdma", "peers") if engine.worker_args else ("gpu", "jit")
 
 
 def _pooling(model: ModelPlan) -> dict[str, object]:

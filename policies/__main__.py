@@ -11,6 +11,6 @@ if __name__ == "__main__":
 
     from pulumi_policy import PolicyPack
 
-    from policies.pack import NAME, policies
+    from policies.pack import NAME, policies, rules_of_stack
 
-    PolicyPack(NAME, policies())  # serves, and does not return
+    PolicyPack(NAME, policies(rules_of_stack()))  # serves, and does not return

@@ -7,6 +7,8 @@ from itertools import groupby
 
 from policies.controls import benchmarks, control
 from policies.levels import LEVELS
+from policies.live import COMPLETE, STRANGE_FILES
+from policies.manifests import GPU_LABEL
 from policies.rule import Example, Rule
 from policies.rules import RULES
 from policies.waivers import MAX_DAYS, WAIVERS
@@ -38,8 +40,22 @@ A profile names folders: `policies = ["./acme_rules"]`. In such a folder
   "advisory" or "off") and `reason`; `[all.RULE]` holds everywhere, and the profile's `environment` says which table
   holds. A critical rule is lowered only under a waiver of it (`{LEVELS.id}`).
 
-Pulumi's own engine runs the shipped rules at the plan's levels and waivers; a team's own rules are judged by
-`deploy` alone.
+Pulumi's own engine runs the shipped rules and a team's own at the plan's levels and waivers: it reads the folders
+that the stack's plan names when it starts. A stack whose own rules are not among those that it runs is refused.
+
+## What runs
+
+`deploy audit` runs the same rules over a running stack: the account's resources as they are now, with whatever
+somebody put beside them, and the files of hosts as they lie there, with drop-ins of units, the firewall and the SSH
+server as they are in force. Every call only looks. A property that could not be read is `undecidable`, which refuses
+as a violation does; so does a resource or file that could not be read at all (`{COMPLETE.id}`), and a file that nobody
+rendered in a folder that a program reads whole (`{STRANGE_FILES.id}`).
+
+## Manifests of Kubernetes
+
+`deploy policy check FILE.yaml` judges manifests: several documents, lists, everything that makes pods. Files are judged
+together, so hand in namespaces and network policies with what is in them. A namespace whose label `{GPU_LABEL}` is
+`true` is for drivers and device plugins, which need the host. A kind that no rule judges is refused.
 """
 
 

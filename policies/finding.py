@@ -8,7 +8,7 @@ import msgspec
 
 from policies.rule import Level, Rule, Severity
 
-Status = Literal["violated", "unknown", "broken", "waived"]
+Status = Literal["violated", "unknown", "undecidable", "broken", "waived"]
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,8 +21,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         resource: `type::name` of the resource, the path of a rendered file, or `plan`.
         message: what is wrong.
         remediation: what to change.
-        status: `violated`; `unknown` when a value is decided only later; `broken` when the rule itself failed;
-            `waived` when it is violated and somebody answers for it.
+        status: `violated`; `unknown` when a value is decided only later; `undecidable` when it could not be read of
+            what runs; `broken` when the rule itself failed; `waived` when it is violated and somebody answers for it.
 
     """
 

@@ -27,20 +27,28 @@ from planner.plan import Plan, PolicyPlan, from_json
 from planner.resources import UNKNOWN, Resource
 from policies.finding import finding_of
 from policies.levels import levelled
+from policies.own import rules_in
 from policies.rule import PLAN, Answer, NotKnown, Rule, Stack
 from policies.rules import RULES
 from policies.run import place_of
 from policies.waivers import waive
 
 NAME = "cloister"
+WHOLE = "own-rules-run"
+"""Name of the policy that is no rule of ours: whether a team's own rules are run."""
 STACK_SUFFIX = "-stack"
 """Ends the name of a rule's second policy: the engine wants one per level, each with a name of its own."""
 
 
-def policies() -> list[Policy]:
-    """Return one policy for each level at which a rule judges."""
-    made: list[Policy] = []
-    for rule in RULES:
+def policies(rules: tuple[Rule, ...] = RULES) -> list[Policy]:
+    """Return one policy for each level at which a rule judges, and one that asks whether all rules are there.
+
+    Args:
+        rules: all shipped ones unless somebody has more.
+
+    """
+    made: list[Policy] = [_whole(rules)]
+    for rule in rules:
         if rule.on_resource is not None:
             check = _resource_check(rule, rule.on_resource)
             made.append(ResourceValidationPolicy(rule.id, rule.why, check, **_fields(rule)))
@@ -49,10 +57,34 @@ def policies() -> list[Policy]:
     return made
 
 
+def rules_of_stack() -> tuple[Rule, ...]:
+    """Return the shipped rules and those of the folders that the stack's plan names.
+
+    Raises:
+        UsageError: a folder or a rule in it cannot be used; the engine then has no pack, and goes no further.
+
+    """
+    plan = plan_of_stack()
+    return rules_in(plan.policy.folders if plan else ())
+
+
 def plan_of_stack() -> Plan | None:
     """Return the plan that the stack's configuration carries to the program; None when there is none."""
     text = pulumi.Config(NAME).get("plan")
     return None if text is None else from_json(text)
+
+
+def _whole(rules: tuple[Rule, ...]) -> Policy:
+    """Return the policy that refuses a stack whose own rules are not among those that are run."""
+    known = {rule.id for rule in rules}
+
+    def validate(_: StackValidationArgs, report: ReportViolation) -> None:
+        missing = [rule.id for rule in rules_of_stack() if rule.id not in known]
+        if missing:
+            report(f"the plan names rules that are not run here: {', '.join(missing)}", None)
+
+    why = "A team's own rules are read when the engine starts; a stack that names others is not judged by them."
+    return StackValidationPolicy(WHOLE, why, validate, EnforcementLevel.MANDATORY)
 
 
 def _fields(rule: Rule) -> dict[str, Any]:

@@ -114,4 +114,11 @@ def _wrongly_accepted(rule: Rule, example: Example) -> Iterator[str]:
 
 
 def _judged(rule: Rule, example: Example) -> tuple[Any, ...]:
-    return evaluate(example.plan, example.resources, rules=(rule,), files=example.files, today=example.day)
+    return evaluate(
+        example.plan,
+        example.resources,
+        rules=(rule,),
+        files=example.files,
+        today=example.day,
+        manifests=example.manifests,
+    )

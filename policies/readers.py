@@ -17,6 +17,8 @@ STATIC, ROUTES = "traefik/traefik.yml", "traefik/dynamic/routes.yml"
 GATEWAY = "gateway/gateway.toml"
 PROMETHEUS = "prometheus/prometheus.yml"
 ALERTS = "prometheus/rules/cloister.yml"
+FIREWALL, SSHD = "firewall.nft", "sshd_config"
+OWN_SSHD = "00-cloister.conf"
 """Names of rendered files, as the templates give them."""
 
 
@@ -109,6 +111,25 @@ def on_units(check: Callable[[Unit], Iterable[Answer]]) -> FileCheck:
                 yield from _told_of(check(unit), unit.path)
         except UnreadableError as error:
             yield Violated(str(error))
+
+    return judge
+
+
+def on_firewall(check: Callable[[str], Iterable[Answer]]) -> FileCheck:
+    """Make a check of host files from one of nftables' rules, in a file or in force; with none, nothing is judged."""
+    return _on_texts(check, (FIREWALL,))
+
+
+def on_sshd(check: Callable[[str], Iterable[Answer]]) -> FileCheck:
+    """Make a check of host files from one of the SSH server's settings, ours or those in force; with none, nothing."""
+    return _on_texts(check, (OWN_SSHD, SSHD))
+
+
+def _on_texts(check: Callable[[str], Iterable[Answer]], names: tuple[str, ...]) -> FileCheck:
+    def judge(files: Files) -> Iterator[Answer]:
+        for path, text in files.texts.items():
+            if path.rpartition("/")[2] in names:
+                yield from _told_of(check(text), path)
 
     return judge
 

@@ -11,6 +11,7 @@ from typing import Literal, get_args
 from planner.plan import Plan
 from planner.resources import UNKNOWN, Resource
 from policies.files import Files
+from policies.manifests import Manifests
 
 Severity = Literal["low", "medium", "high", "critical"]
 
@@ -131,6 +132,7 @@ class Example:
         plan: None where the example needs none.
         files: rendered files, path -> text; None where the example has none.
         day: on which it is judged.
+        manifests: of Kubernetes, path -> text; None where the example has none.
 
     """
 
@@ -139,6 +141,7 @@ class Example:
     plan: Plan | None = None
     files: Mapping[str, str] | None = field(default=None, hash=False)
     day: date | None = None
+    manifests: Mapping[str, str] | None = field(default=None, hash=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,6 +165,7 @@ class Rule:
         on_plan: judges the plan, before any resource is registered.
         on_day: judges the plan on a day, which whoever runs the rules passes in.
         on_files: judges rendered files.
+        on_manifests: judges manifests of Kubernetes.
 
     """
 
@@ -181,6 +185,7 @@ class Rule:
     on_plan: Callable[[Plan], Iterable[Answer]] | None = None
     on_day: Callable[[Plan, date], Iterable[Answer]] | None = None
     on_files: Callable[[Files], Iterable[Answer]] | None = None
+    on_manifests: Callable[[Manifests], Iterable[Answer]] | None = None
 
     @property
     def levels(self) -> tuple[Scope, ...]:
@@ -188,6 +193,6 @@ class Rule:
         judged: dict[Scope, bool] = {
             "plan": bool(self.on_plan or self.on_day),
             "resources": bool(self.on_resource or self.on_stack),
-            "files": bool(self.on_files),
+            "files": bool(self.on_files or self.on_manifests),
         }
         return tuple(scope for scope, does in judged.items() if does)

@@ -15,6 +15,8 @@ from policies.controls import Control, control
 from policies.files import Files
 from policies.finding import Finding, Status, finding_of
 from policies.levels import LEVELS, levelled
+from policies.live import COMPLETE, STRANGE_FILES
+from policies.manifests import Manifests
 from policies.rule import PLAN, Answer, Family, Level, NotKnown, Rule, Scope, Severity, Stack, Violated
 from policies.rules import RULES
 from policies.waivers import WAIVERS, judge_waivers, waive
@@ -49,12 +51,14 @@ class Case:
         stack: the resources, and the plan.
         files: rendered files.
         day: today, for what grows old.
+        manifests: of Kubernetes.
 
     """
 
     stack: Stack
     files: Files | None
     day: date | None
+    manifests: Manifests | None
 
 
 def evaluate(
@@ -65,6 +69,7 @@ def evaluate(
     files: Mapping[str, str] | None = None,
     today: date | None = None,
     policy: PolicyPlan | None = None,
+    manifests: Mapping[str, str] | None = None,
 ) -> tuple[Finding, ...]:
     """Judge a plan, its resources and its files. No finding means that every rule holds.
 
@@ -76,9 +81,15 @@ def evaluate(
         files: path -> text, as rendered; None where there are none to judge.
         today: the day; None where nobody says: no waiver holds then, and nothing is called old.
         policy: levels and waivers where there is no plan; a plan has its own.
+        manifests: of Kubernetes, path -> text; None where there are none to judge.
 
     """
-    case = Case(Stack(plan, tuple(resources)), None if files is None else Files(files), today)
+    case = Case(
+        Stack(plan, tuple(resources)),
+        None if files is None else Files(files),
+        today,
+        None if manifests is None else Manifests(manifests),
+    )
     policy = plan.policy if plan else policy or PolicyPlan()
     in_force, lowered = levelled(rules, policy, today)
     findings = tuple(finding for rule in in_force for finding in _evaluate(rule, case))
@@ -126,7 +137,7 @@ def refusals(findings: Iterable[Finding], *, settled: bool = False) -> tuple[Fin
         settled: the resources exist, so that nothing may be unknown any more.
 
     """
-    stopping = {"violated", "unknown"} if settled else {"violated"}
+    stopping = {"violated", "undecidable", "unknown"} if settled else {"violated"}
     return tuple(
         finding
         for finding in findings
@@ -164,7 +175,7 @@ def rule_of(finding: Finding, rules: tuple[Rule, ...] = RULES) -> Rule:
         KeyError: there is no rule of that id.
 
     """
-    for rule in (*rules, WAIVERS, LEVELS):
+    for rule in (*rules, WAIVERS, LEVELS, COMPLETE, STRANGE_FILES):
         if rule.id == finding.rule:
             return rule
     raise KeyError(finding.rule)
@@ -183,6 +194,8 @@ def _evaluate(rule: Rule, case: Case) -> Iterator[Finding]:
         yield from _findings(rule, partial(rule.on_stack, case.stack), "stack")
     if rule.on_files is not None and case.files is not None:
         yield from _findings(rule, partial(rule.on_files, case.files), "files")
+    if rule.on_manifests is not None and case.manifests is not None:
+        yield from _findings(rule, partial(rule.on_manifests, case.manifests), "manifests")
 
 
 def _on_resource(rule: Rule, resource: Resource) -> Iterator[Finding]:

@@ -5,28 +5,14 @@ A property of a wrong shape raises TypeError: the rule is then reported as broke
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from planner.resources import UNKNOWN, Resource, Unknown
+from policies.paths import at
 from policies.rule import Answer, NotKnown, Stack, Violated
 
-
-def at(properties: Any, *path: str) -> Any:
-    """Return the value at a path of keys: None where it is absent, UNKNOWN where a part of the path is.
-
-    Raises:
-        TypeError: something on the way is neither absent nor an object.
-
-    """
-    value = properties
-    for key in path:
-        if value is None or value is UNKNOWN:
-            return value
-        if not isinstance(value, Mapping):
-            raise TypeError(f"expected an object around {key!r}, found {type(value).__name__}")
-        value = value.get(key)
-    return value
+__all__ = ["at", "each", "is_off", "is_on", "is_set", "must_be_own", "own_value", "require"]
 
 
 def each(properties: Any, *path: str) -> Iterator[tuple[str, Any]]:

@@ -15,6 +15,7 @@ from planner.catalogue import Catalogue
 from planner.host_commands import host_command, host_environment
 from planner.layout import HOST_LAYOUT, Layout
 from planner.plan import HostPlan, Plan, Port, Service
+from planner.spanning import MEETING_PORT, head_of, peers_of, services_of
 from templates.environment import FOLDER, environment
 from templates.render import render
 from templates.unit_sandbox import settings
@@ -36,14 +37,16 @@ CONFIGURATION = "CLOISTER_CONFIGURATION"
 
 
 class HostAbilities(msgspec.Struct, frozen=True, kw_only=True):
-    """What a host's systemd can do.
+    """What a host has and can do.
 
     Attributes:
-        systemd: its version.
+        systemd: version of its systemd.
+        interface: network interface that has its address; asked for where a replica spans nodes alone.
 
     """
 
     systemd: int
+    interface: str = ""
 
     @property
     def encrypts_credentials(self) -> bool:
@@ -97,6 +100,7 @@ class _Place(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that a unit's text depends on, besides its service."""
 
     plan: Plan
+    services: tuple[Service, ...]
     catalogue: Catalogue
     host: HostPlan
     able: HostAbilities
@@ -122,13 +126,14 @@ def render_host(
         layout: its folders.
 
     """
-    place = _Place(plan=plan, catalogue=catalogue, host=host, able=able, layout=layout)
-    files = [*_programs(), _users(plan, layout)]
-    for service in plan.services:
+    services = services_of(plan, host, able.interface)
+    place = _Place(plan=plan, services=services, catalogue=catalogue, host=host, able=able, layout=layout)
+    files = [*_programs(place), _users(place)]
+    for service in services:
         read = tuple(_configuration(place, service))
         sockets = tuple(_socket(place, service, port) for port in service.ports if port.binding == "published")
         files += [*read, *sockets, _unit(place, service, (*read, *sockets))]
-    return (*files, _target(plan))
+    return (*files, _target(place))
 
 
 def _configuration(place: _Place, service: Service) -> Iterable[HostFile]:
@@ -164,7 +169,7 @@ def _values(place: _Place, service: Service) -> dict[str, object]:
         return place.layout.expand(service.name, text)
 
     command = host_command(service.artefact, place.catalogue)
-    words = (*command, *map(expand, service.args))
+    words = (*_meeting(place, service), *command, *map(expand, service.args))
     if service.secret_env:
         pairs = (f"{variable}={secret}" for variable, secret in service.secret_env.items())
         words = (f"{PROGRAMS}/with-secrets", *pairs, "--", *words)
@@ -192,8 +197,22 @@ def _values(place: _Place, service: Service) -> dict[str, object]:
         "secrets": place.layout.secrets,
         "data": expand("{data}"),
         "state": expand("{data}").removeprefix(STATE_ROOT),
-        "sandbox": settings(service.needs, place.clients if published else ()),
+        "sandbox": settings(
+            service.needs,
+            place.clients if published else (),
+            # Its own address as well: processes of a replica name each other by it on one node too.
+            (place.host.address, *peers_of(place.plan, place.host)) if "peers" in service.needs else (),
+        ),
     }
+
+
+def _meeting(place: _Place, service: Service) -> tuple[str, ...]:
+    """Return what has a program start and end together with its counterparts on other nodes; nothing without them."""
+    if "peers" not in service.needs:
+        return ()
+    head = head_of(place.plan).address
+    joining = peers_of(place.plan, place.host) if place.host.rank == 0 else ()
+    return (f"{PROGRAMS}/with-peers", "join" if place.host.rank else "lead", head, str(MEETING_PORT), *joining, "--")
 
 
 def _socket(place: _Place, service: Service, port: Port) -> HostFile:
@@ -224,23 +243,25 @@ def _gate(service: Service) -> tuple[str, ...]:
     return (f"{PROGRAMS}/await-health", url, f"{service.health.timeout_s:g}")
 
 
-def _programs() -> tuple[HostFile, ...]:
-    """Return the two small programs that units start."""
+def _programs(place: _Place) -> tuple[HostFile, ...]:
+    """Return the small programs that units start."""
+    names = ("await-health", "with-secrets", *(("with-peers",) if place.plan.followers else ()))
     return tuple(
         HostFile(path=f"{PROGRAMS}/{name}", text=(FOLDER / "systemd" / name).read_text(encoding="utf-8"), mode="0755")
-        for name in ("await-health", "with-secrets")
+        for name in names
     )
 
 
-def _users(plan: Plan, layout: Layout) -> HostFile:
+def _users(place: _Place) -> HostFile:
     """Return the users as sysusers.d(5) has them: each service has one of its own, which nobody can log in as."""
-    lines = (f'u {user_of(one.name)} - "Cloister {one.name}" {layout.data}/{one.name}' for one in plan.services)
+    data = place.layout.data
+    lines = (f'u {user_of(one.name)} - "Cloister {one.name}" {data}/{one.name}' for one in place.services)
     return HostFile(path=USERS, text="\n".join(("# Rendered.", *lines, "")))
 
 
-def _target(plan: Plan) -> HostFile:
-    units = [unit_of(service.name) for service in plan.services]
-    text = _text("target", target=TARGET, description=f"The stack {plan.stack}", units=units)
+def _target(place: _Place) -> HostFile:
+    units = [unit_of(service.name) for service in place.services]
+    text = _text("target", target=TARGET, description=f"The stack {place.plan.stack}", units=units)
     return HostFile(path=f"{UNITS}/{TARGET}", text=text)
 
 

@@ -43,6 +43,10 @@ SANDBOX: dict[str, str] = {
 for hosts whose control groups cannot."""
 
 
+CLIENTS = "clients, whose connections it answers"
+PEERS = "the replica's own nodes, and no others"
+
+
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
     """A line of a unit, and why it is not what every unit has; no reasons where it is."""
 
@@ -90,12 +94,8 @@ OPENINGS: dict[Need, tuple[Opening, ...]] = {
             value="char-nvidia* rw\nDeviceAllow=char-infiniband* rw",
             why="network cards that speak to other nodes' GPUs",
         ),
-        Opening(
-            name="IPAddressAllow",
-            value="any",
-            why="the replica's other nodes, known once they are there: the firewall says which they are",
-        ),
     ),
+    "peers": (),
     "host-figures": (
         Opening(name="ProcSubset", value="all", why="it reports figures of the whole host, which stand in /proc"),
         Opening(
@@ -121,20 +121,20 @@ OPENINGS: dict[Need, tuple[Opening, ...]] = {
 }
 
 
-def settings(needs: tuple[Need, ...], networks: tuple[str, ...]) -> tuple[Setting, ...]:
+def settings(needs: tuple[Need, ...], clients: tuple[str, ...], peers: tuple[str, ...] = ()) -> tuple[Setting, ...]:
     """Return the sandbox of a unit, line by line.
 
     Args:
         needs: what it cannot do without.
-        networks: that it speaks with, beside this host itself.
+        clients: networks whose connections it answers.
+        peers: addresses of the replica's nodes, which speak with each other.
 
     """
     found = {name: Setting(name=name, value=value) for name, value in SANDBOX.items()}
-    if networks:
-        why = "clients, whose connections it answers"
-        found["IPAddressAllow"] = Setting(
-            name="IPAddressAllow", value=" ".join(("localhost", *networks)), reasons=(why,)
-        )
+    for networks, why in ((clients, CLIENTS), (peers, PEERS)):
+        if networks:
+            value = " ".join(("localhost", *networks))
+            found["IPAddressAllow"] = Setting(name="IPAddressAllow", value=value, reasons=(why,))
     for need in needs:
         for opening in OPENINGS[need]:
             before = found.get(opening.name)

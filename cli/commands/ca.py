@@ -10,6 +10,8 @@ from cli.options import DEFAULT_STACK, Json, Stack
 def ca(stack: Stack = DEFAULT_STACK, as_json: Json = False) -> None:
     """Print the file of the authority that clients must trust, and how to trust it.
 
+    While `deploy rotate ca` is under way the file holds two: the old one and the new one.
+
     \b
     Examples:
       deploy ca
@@ -22,8 +24,8 @@ def ca(stack: Stack = DEFAULT_STACK, as_json: Json = False) -> None:
     from lifecycle.stack import Stack as Made
 
     made = Made.load(Home.of_user().stack(stack))
-    sha256 = fingerprint(certificates_of(Path(made.ca_file).read_bytes())[0])
+    sha256, *others = map(fingerprint, certificates_of(Path(made.ca_file).read_bytes()))
     if as_json:
-        emit_json({"stack": stack, "ca_file": made.ca_file, "sha256": sha256})
+        emit_json({"stack": stack, "ca_file": made.ca_file, "sha256": sha256, "others": others})
     else:
-        emit_text(trust_advice(made.ca_file, sha256))
+        emit_text(trust_advice(made.ca_file, (sha256, *others)))

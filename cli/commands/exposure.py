@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.options import DEFAULT_STACK, Json, ProfileName, Stack
 
 if TYPE_CHECKING:
-    from policies.exposure.exposure import Exposure, Path
+    from policies.exposure.exposure import Exposure
+    from policies.exposure.exposure import Path as Way
 
 
-def exposure(profile: ProfileName = "", stack: Stack = DEFAULT_STACK, as_json: Json = False) -> None:
-    """Prove who can reach a stack: every path from outside to every port, and the barriers on it.
+def exposure(
+    profile: ProfileName = "",
+    stack: Stack = DEFAULT_STACK,
+    svg: Annotated[
+        Path | None,
+        typer.Option("--svg", metavar="FILE", help="Draw the proof, as SVG, into this file.", show_default=False),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Prove who can reach a stack: every path from every source to every port, and the barriers on it.
+
+    Sources are the internet, networks that nobody named, other machines of the subnets, each named network, whoever IAM
+    lets in, and the machine's own programs. Ports are those that anything listens on, and those that a rule opens.
 
     With --profile, of what the plan would make; nothing is asked or created. Without, of the network of a running
     stack, read from its account. The proof fails if any of the barriers is missing, though others may still hold.
@@ -26,22 +39,28 @@ def exposure(profile: ProfileName = "", stack: Stack = DEFAULT_STACK, as_json: J
     Examples:
       deploy exposure --profile 2xh200
       deploy exposure
+      deploy exposure --profile 2xh200 --svg exposure.svg
       deploy exposure --json
     """
     from cli.progress_view import progress_view
     from cli.show import emit_json
+    from lifecycle.exposure.drawing import draw, refuse_bad_place
     from lifecycle.exposure.verb import exposure_of_account, exposure_of_plan
     from lifecycle.home import Home
     from lifecycle.planning import Request, decide
     from lifecycle.stack import Stack as Made
     from planner.errors import NotPrivateError
 
+    if svg is not None:
+        refuse_bad_place(svg)
     home = Home.of_user().stack(stack)
     with progress_view() as progress:
         if profile:
             proof = exposure_of_plan(decide(home, Request(profile=profile))[0], progress)
         else:
             proof = exposure_of_account(Made.load(home, progress).plan, home, progress)
+    if svg is not None:
+        draw(proof, svg)
     if as_json:
         emit_json(proof)
         raise typer.Exit(0 if proof.ok else NotPrivateError.exit_code)
@@ -57,9 +76,14 @@ def exposure(profile: ProfileName = "", stack: Stack = DEFAULT_STACK, as_json: J
 def _show(proof: Exposure) -> None:
     from cli.show import show, table
 
-    verdicts = {"internet": "OPEN", "unnamed": "OPEN", "named": "open, as planned", "iam": "IAM alone"}
+    verdicts = {"internet": "OPEN", "unnamed": "OPEN", "iam": "IAM alone", "host": "open on the machine itself"}
     rows = [
-        (path.source, f"{path.target} {path.port}", verdicts[path.kind] if path.open else "closed", _why(path))
+        (
+            path.source,
+            f"{path.target} {path.port}",
+            verdicts.get(path.kind, "open, as planned") if path.open else "closed",
+            _why(path),
+        )
         for path in proof.paths
     ]
     what = "what the plan would make" if proof.of == "plan" else "what the account has"
@@ -74,6 +98,6 @@ def _show(proof: Exposure) -> None:
         show(f"[green]proven[/]: nobody but the named networks; {closed} paths closed, every barrier of them stands")
 
 
-def _why(path: Path) -> str:
+def _why(path: Way) -> str:
     """Return what opens a path, or everything that closes it."""
     return "; ".join(edge.why for edge in path.edges if edge.open == path.open)

@@ -34,6 +34,14 @@ def iam_policy(
     ] = False,
     backend: Backend = "",
     secrets_provider: SecretsProvider = "",
+    purpose: Annotated[
+        str,
+        typer.Option(
+            "--for",
+            metavar="operator|audit",
+            help="Whom it is for: who runs every verb, or a reviewer who runs `audit` and may do no more.",
+        ),
+    ] = "operator",
     as_json: Json = False,
 ) -> None:
     """Print the smallest IAM policies under which the verbs that work on a profile's stack run on AWS.
@@ -53,9 +61,13 @@ def iam_policy(
     Whoever may write the policy of a role may give it anything: set `aws.permission_boundary` in the profile, and the
     stack's roles are made and changed under that boundary alone.
 
+    With --for audit they are a reviewer's: calls that only look, and none that tells what a bucket, a secret, a
+    parameter or a log holds. Files on nodes are read through the tunnel, which these do not open.
+
     \b
     Examples:
       deploy iam-policy --profile 2xh200 --account 123456789012
+      deploy iam-policy --profile 2xh200 --account 123456789012 --for audit
       deploy iam-policy --profile 2xh200 --account 123456789012 --from 203.0.113.0/24
       deploy iam-policy --profile poc --ttl 8h --account 123456789012
       deploy iam-policy -p 2xh200 --account 123456789012 --backend s3://team/llm --secrets-provider awskms://alias/team
@@ -66,16 +78,27 @@ def iam_policy(
     from cli.progress_view import progress_view
     from cli.show import emit_json, show
     from lifecycle.home import Home
-    from lifecycle.operator_policy.verb import policy_of
+    from lifecycle.operator_policy.verb import Purpose, policy_of
     from lifecycle.planning import Request, decide
     from lifecycle.pulumi_place import known_choice, state_choice
+    from planner.errors import UsageError
 
+    for_whom: Purpose = "audit" if purpose == "audit" else "operator"
+    if purpose != for_whom:
+        raise UsageError(f"--for {purpose} is nobody", hint="Say `operator` or `audit`.", code="unknown_purpose")
     home = Home.of_user().stack(stack)
     plan, kept = decide(home, Request(profile=profile, ttl=ttl))
     state = state_choice(backend, secrets_provider) or known_choice(home)
     with progress_view() as progress:
         report = policy_of(
-            plan, kept.profile, account, progress, networks=tuple(networks or ()), buys=buys, state=state
+            plan,
+            kept.profile,
+            account,
+            progress,
+            networks=tuple(networks or ()),
+            buys=buys,
+            state=state,
+            purpose=for_whom,
         )
     if as_json:
         emit_json(report)

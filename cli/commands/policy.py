@@ -93,20 +93,23 @@ def show_one(
 
 @app.command("check")
 def check(
-    paths: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Plans, states and previews, as JSON.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Plans, states, previews and manifests.")],
     folders: Folders = None,
     environment: Environment = "",
     as_json: Json = False,
 ) -> None:
-    """Judge files that somebody hands in: a plan, a state or preview of Pulumi's engine. Nothing is asked or changed.
+    """Judge files that somebody hands in: a plan, a state or preview of Pulumi's engine, manifests of Kubernetes.
 
-    A plan and a state are judged together. Exits with 3 if a mandatory rule is violated, or cannot be decided.
+    Nothing is asked or changed. A plan and a state are judged together, and so are manifests: hand in the namespaces
+    and network policies with what is in them. A kind that no rule judges is refused. Exits with 3 if a mandatory rule
+    is violated, or cannot be decided.
 
     \b
     Examples:
       deploy plan --profile 2xh200 --json > plan.json; deploy policy check plan.json
       pulumi stack export > state.json; deploy policy check plan.json state.json
       pulumi preview --json > preview.json; deploy policy check preview.json --json
+      helm template ./chart > all.yaml; deploy policy check namespaces.yaml all.yaml
     """
     from cli.show import emit_json
     from lifecycle.policies import read_policy
@@ -176,7 +179,8 @@ def _show(report: PolicyReport) -> None:
     from cli.show import show, table
 
     for one in report.judged:
-        show(f"{one.file}: {one.kind}, {one.resources} resources")
+        what = "objects" if one.kind == "manifest" else "resources"
+        show(f"{one.file}: {one.kind}, {one.resources} {what}")
     words = {"unknown": "decided at apply"}
     rows = [
         (f.rule, f.severity, f.level, words.get(f.status, f.status), f.resource, f.message) for f in report.findings

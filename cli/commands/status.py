@@ -20,7 +20,7 @@ def status(stack: Stack = DEFAULT_STACK, as_json: Json = False) -> None:
       deploy status
       deploy status --stack team-a --json
     """
-    from cli.show import emit_json, show, table
+    from cli.show import emit_json, show
     from lifecycle.home import Home
     from lifecycle.status import status as look
     from planner.capacity import moment
@@ -31,10 +31,19 @@ def status(stack: Stack = DEFAULT_STACK, as_json: Json = False) -> None:
         return
     if report.target == "aws":
         _show_on_aws(report)
-        return
-    if report.hosts:
+    elif report.hosts:
         _show_on_hosts(report)
-        return
+    else:
+        _show_here(report)
+    for one in report.rotations:
+        when = f" until {moment(one.until)}" if one.until else ""
+        show(f"rotation of [bold]{one.what}[/] under way: {one.phase}{when}; next: {one.next}")
+
+
+def _show_here(report: StatusReport) -> None:
+    from cli.show import show, table
+    from planner.capacity import moment
+
     rows = [(s.name, s.state.lower(), str(s.pid or ""), s.url or "") for s in report.services]
     show(
         f"stack [bold]{report.stack}[/] is [bold]{report.state}[/] (profile {report.profile}, target {report.target})",

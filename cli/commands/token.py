@@ -114,25 +114,22 @@ def rotate(stack: Stack = DEFAULT_STACK, as_json: Json = False) -> None:
     """Let a new key sign tokens from now on. Tokens that are out there stay good until they expire.
 
     An older key retires when the longest lifetime of a token has passed; the gateway takes none of its tokens after
-    that. To end tokens now, use `deploy token revoke`.
+    that. To end tokens now, use `deploy token revoke`. The same as `deploy rotate jwks`, whose --finish removes the
+    old key.
 
     \b
     Example:
       deploy token rotate
     """
-    from datetime import UTC, datetime
-
     from cli.progress_view import progress_view
     from cli.show import emit_json, show
-    from lifecycle import tokens
     from lifecycle.home import Home
-    from lifecycle.hosts.serve_stack import pass_on
-    from lifecycle.stack import Stack as Made
+    from lifecycle.rotation.signing_key import begin
+    from lifecycle.tokens import Retiring, Rotated
 
-    made = Made.load(Home.of_user().stack(stack))
-    rotated = tokens.rotate(made.plan, made.layout, now=datetime.now(UTC))
     with progress_view() as progress:
-        pass_on(made, "rotate", progress)
+        report = begin(Home.of_user().stack(stack), progress)
+    rotated = Rotated(kid=report.new, retiring=tuple(Retiring(kid=old.id, until=old.until) for old in report.retiring))
     if as_json:
         emit_json(rotated)
         return

@@ -60,7 +60,7 @@ def bill_of_materials(components: Iterable[Component], digests: Mapping[str, str
     bom.metadata.component = whole
     bom.register_dependency(whole, bom.components)
     text = make_outputter(bom, OutputFormat.JSON, SchemaVersion.V1_6).output_as_string()
-    return _without_time(json.loads(text))
+    return without_time(json.loads(text))
 
 
 def _licences(said: str) -> list[Any]:
@@ -70,7 +70,8 @@ def _licences(said: str) -> list[Any]:
     return [LicenseFactory().make_from_string(said)] if said else []
 
 
-def _without_time(bill: dict[str, Any]) -> bytes:
+def without_time(bill: dict[str, Any]) -> bytes:
+    """Return a bill as bytes that follow from its content alone: without the time, and with a serial number of it."""
     bill["metadata"].pop("timestamp", None)
     bill.pop("serialNumber", None)
     content = json.dumps(bill, sort_keys=True)

@@ -104,6 +104,7 @@ class _Reading:
             yield Subnet(
                 id=subnet_id,
                 name=_name(subnet) or subnet_id,
+                cidr=subnet.get("CidrBlock", ""),
                 routes=tuple(_routes(_table_of(tables, subnet_id))),
                 public_addresses=bool(subnet.get("MapPublicIpOnLaunch") or subnet.get("AssignIpv6AddressOnCreation")),
                 acl=_acl_of(acls, subnet_id),

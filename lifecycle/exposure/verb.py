@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from operator import attrgetter
+
+import msgspec
+
 from lifecycle.aws.account import check_account
 from lifecycle.aws.session import AwsSession
 from lifecycle.engines import PROJECT
 from lifecycle.home import StackHome
+from lifecycle.node_files import node_files
+from lifecycle.policy_check import LAYOUT
 from lifecycle.provision import Provisioner
 from planner.errors import DeployError
 from planner.plan import Plan
 from planner.progress import Progress
 from planner.resources import Resource
 from policies.exposure.exposure import Exposure
+from policies.exposure.listeners import listeners_of, machines_of
 from policies.exposure.planned import planned
 from policies.exposure.reach import prove
 from sandbox.engine.offline import offline_answers
@@ -22,7 +30,7 @@ def exposure_of_plan(plan: Plan, progress: Progress) -> Exposure:
     """Prove it of what the program would make; no account is asked."""
     with progress.step("resources, imagined"):
         resources = resources_of(plan)
-    return prove(planned(plan, resources), of="plan", stack=plan.stack)
+    return prove(planned(plan, resources, node_files(plan, LAYOUT)), of="plan", stack=plan.stack)
 
 
 def resources_of(plan: Plan) -> tuple[Resource, ...]:
@@ -31,7 +39,8 @@ def resources_of(plan: Plan) -> tuple[Resource, ...]:
     from stacks.deploy import deploy  # noqa: PLC0415 - as above
 
     answers = dict(offline_answers(plan.network.region))
-    return imagine(lambda: deploy(plan), answers, project=PROJECT, stack=plan.stack)
+    found = imagine(lambda: deploy(plan), answers, project=PROJECT, stack=plan.stack)
+    return tuple(sorted(found, key=attrgetter("urn")))  # registered by threads, in whatever order they came
 
 
 def exposure_of_account(plan: Plan, home: StackHome, progress: Progress) -> Exposure:
@@ -52,11 +61,19 @@ def exposure_of_account(plan: Plan, home: StackHome, progress: Progress) -> Expo
             code="no_account",
         )
     with progress.step("the account's network, read"):
-        return prove_account(made.clients(), vpc_id, plan)
+        return prove_account(made.clients(), vpc_id, plan, node_files(plan, home.layout))
 
 
-def prove_account(clients: Clients, vpc_id: str, plan: Plan) -> Exposure:
-    """Prove it of a VPC and whatever leads there."""
+def prove_account(clients: Clients, vpc_id: str, plan: Plan, files: Mapping[str, str] | None = None) -> Exposure:
+    """Prove it of a VPC and whatever leads there.
+
+    Args:
+        clients: of the account; nothing is changed.
+        vpc_id: the VPC, made or given.
+        plan: names the clients.
+        files: as rendered, which say where programs listen; None where nobody asks.
+
+    """
     from lifecycle.exposure.account import read_network  # noqa: PLC0415 - only where an account is asked
 
     network = read_network(
@@ -67,6 +84,10 @@ def prove_account(clients: Clients, vpc_id: str, plan: Plan) -> Exposure:
         named_lists=plan.network.client_prefix_lists,
         port=plan.network.gateway_port,
     )
+    if files is not None:
+        machines = machines_of(plan, files)
+        listeners = () if machines else listeners_of(plan, files)
+        network = msgspec.structs.replace(network, listeners=listeners, machines=machines)
     return prove(network, of="account", stack=plan.stack)
 
 

@@ -9,7 +9,8 @@ from lifecycle.hosts.facts import Facts, read_facts
 from lifecycle.hosts.fit import but_for_our_own, fit, fits, needs_of
 from lifecycle.hosts.inventory import Inventory
 from lifecycle.hosts.kept import arrival
-from lifecycle.hosts.play_variables import host_variables, prepare_variables
+from lifecycle.hosts.log_shipping import log_shipping_variables
+from lifecycle.hosts.play_variables import firewall_variables, host_variables
 from lifecycle.hosts.serve_stack import serve_stack
 from lifecycle.hosts.session import HostSession, OpenHost
 from lifecycle.hosts.subject import endpoint_of
@@ -22,6 +23,7 @@ from planner.contents import contents_of
 from planner.errors import DeployError
 from planner.layout import BUNDLES
 from planner.plan import Plan
+from planner.spanning import heads_of, part_of
 
 APT_CONFIG = "/opt/cloister/apt/apt.conf"
 """Of the role `bundle`: names the bundle as the only source of packages."""
@@ -86,8 +88,14 @@ class Bringing:
 
         """
         arrivals = {one.host.name: arrival(one.connection) for one in self.session.hosts}
-        of_hosts = {one.host.name: host_variables(one.host, facts[one.host.name]) for one in self.session.hosts}
-        variables = prepare_variables(self.stack.plan, inventory, arrivals)
+        of_hosts = {
+            one.host.name: {
+                **host_variables(one.host, facts[one.host.name]),
+                **firewall_variables(self.stack.plan, one.host.name, inventory, arrivals),
+            }
+            for one in self.session.hosts
+        }
+        variables = log_shipping_variables(self.stack.plan.logs)
         source = {"prepare_apt_config": APT_CONFIG} if from_bundle else {}
         with self.progress.step("prepare"), self.journal.step("prepare"):
             self.changed += self.session.play("prepare", {**variables, **source}, of_hosts=of_hosts).changed
@@ -125,7 +133,7 @@ class Bringing:
             self.changed += serve_stack(self.session, self.stack, facts, drain).changed
 
     def answers(self) -> tuple[str, ...]:
-        """Ask every host's endpoint from here, straight or through SSH, and return the names of its models.
+        """Ask every endpoint from here, straight or through SSH, and return the names of its models.
 
         Raises:
             DeployError: one does not answer.
@@ -133,7 +141,7 @@ class Bringing:
         """
         models: tuple[str, ...] = ()
         with self.progress.step("endpoint answers"), self.journal.step("endpoint answers"):
-            for planned in self.stack.plan.hosts:
+            for planned in heads_of(self.stack.plan):
                 way = endpoint_of(self.stack, self.session.kept, planned, self.session.login)
                 with way as (address, reached):
                     models = wait_for_endpoint(self.stack, host=address, reached=reached)
@@ -142,7 +150,8 @@ class Bringing:
 
 def _look(one: OpenHost, plan: Plan) -> Facts:
     facts, catalogue = read_facts(one.connection), load_catalogue()
-    needs = needs_of(plan, catalogue)
+    planned = next(host for host in plan.hosts if host.name == one.host.name)
+    needs = needs_of(part_of(plan, planned), catalogue)
     verdicts = fit(one.host, facts, but_for_our_own(needs) if one.keeper.owner else needs, catalogue)
     if fits(verdicts):
         return facts

@@ -10,7 +10,8 @@ from lifecycle.hosts.facts import Facts, read_facts
 from lifecycle.hosts.fit import Needs, Verdict, fit, fits
 from lifecycle.hosts.inventory import Host, Inventory
 from lifecycle.hosts.kept import arrival
-from lifecycle.hosts.play_variables import host_variables, prepare_variables
+from lifecycle.hosts.log_shipping import log_shipping_variables
+from lifecycle.hosts.play_variables import firewall_variables, host_variables
 from lifecycle.hosts.playbook import Outcome, play
 from lifecycle.hosts.ssh import Login, connect
 from lifecycle.hosts.sudo import prove_sudo
@@ -77,10 +78,16 @@ def with_changes(
         "prepare",
         inventory.serving_only(fitting),
         login,
-        prepare_variables(plan, inventory, ways),
+        log_shipping_variables(plan.logs),
         progress,
         check=True,
-        of_hosts={name: host_variables(inventory.named(name), facts) for name, facts in fitting.items()},
+        of_hosts={
+            name: {
+                **host_variables(inventory.named(name), facts),
+                **firewall_variables(plan, name, inventory, ways),
+            }
+            for name, facts in fitting.items()
+        },
     )
     hosts = (
         msgspec.structs.replace(one, changes=tuple(_changes(outcome, one.name))) if one.name in fitting else one

@@ -122,6 +122,8 @@ class Facts(Record, frozen=True, kw_only=True):
     rdma: tuple[RdmaPort, ...]
     addresses: tuple[str, ...] = ()
     """IP addresses of its network cards, without those of the link alone."""
+    interfaces: dict[str, str] = {}
+    """Which card has which of them."""
     nftables: bool | None = None
     """Whether its kernel can have the firewall."""
 
@@ -212,7 +214,8 @@ def parse_facts(text: str, *, asked_at: float) -> Facts:
         if "fabric_manager_state" in said
         else None,
         rdma=tuple(_rdma(line) for line in said.get("rdma", [])),
-        addresses=tuple(sorted(said.get("address", []))),
+        addresses=tuple(sorted(line.split()[0] for line in said.get("address", []))),
+        interfaces=dict(line.split(" ", 1) for line in said.get("address", []) if " " in line),
         nftables={"yes": True, "no": False}.get(one("nftables")),
     )
 

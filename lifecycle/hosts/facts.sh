@@ -35,7 +35,7 @@ df -PkT -x tmpfs -x devtmpfs -x squashfs 2>/dev/null | sed -n '2,$p' |
     done
 
 if has ip; then
-    ip -o address show scope global 2>/dev/null | sed 's/.* inet6* \([^ /]*\).*/\1/' | each address
+    ip -o address show scope global 2>/dev/null | sed 's/^[0-9]*: \([^ ]*\) *inet6* \([^ /]*\).*/\2 \1/' | each address
 fi
 # Loaded, built in, or there to be loaded.
 modules=/lib/modules/$(uname -r)

@@ -48,7 +48,8 @@ class Host(Record, frozen=True, kw_only=True):
     jump: str = ""
     """Name of the host of this file through which it is reached; directly when empty."""
     roles: Annotated[tuple[Role, ...], Meta(min_length=1)] = ("serve",)
-    """`serve`: runs the stack. `jump`: only leads to others, and is left as it is."""
+    """`serve`: runs the stack. `jump`: only leads to others, and is left as it is, but for the key that `deploy rotate
+    ssh-key` replaces there too."""
     host_key: Annotated[str, Meta(pattern=r"^((ssh|ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/]+=*)?$")] = ""
     """Its public host key, as `/etc/ssh/ssh_host_ed25519_key.pub` begins; asked about at first contact when empty."""
     gpu: str = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
@@ -10,9 +10,10 @@ import yaml
 from lifecycle.hosts.facts import Facts
 from lifecycle.hosts.inventory import Host, Inventory
 from lifecycle.hosts.kept import Arrival
-from lifecycle.hosts.log_shipping import log_shipping_variables, log_shipping_ways_out
+from lifecycle.hosts.log_shipping import log_shipping_ways_out
 from lifecycle.hosts.playbook import FOLDER
-from planner.plan import Plan
+from planner.plan import HostPlan, Plan
+from planner.spanning import PEER_PORTS, peers_of
 
 OF_A_NAMESPACE = ("net.ipv4.", "net.ipv6.")
 """Kernel settings that a machine has for itself even where it shares its kernel."""
@@ -22,11 +23,12 @@ SHARED_KERNEL = "systemd-nspawn"
 """A booted container: its firewall is its own, auditing and most of the kernel's settings are its host's."""
 
 
-def prepare_variables(plan: Plan, inventory: Inventory, arrivals: Mapping[str, Arrival]) -> dict[str, Any]:
-    """Return what `prepare` is told of all hosts.
+def firewall_variables(plan: Plan, name: str, inventory: Inventory, arrivals: Mapping[str, Arrival]) -> dict[str, Any]:
+    """Return what the firewall of one host lets through.
 
     Args:
-        plan: says who may reach the endpoint.
+        plan: says who may reach the endpoint, and which hosts compute together.
+        name: of the host.
         inventory: says who may reach SSH, and what hosts may reach.
         arrivals: by host; where we come from is let in where the inventory says nothing.
 
@@ -37,20 +39,31 @@ def prepare_variables(plan: Plan, inventory: Inventory, arrivals: Mapping[str, A
         {"name": "SSH", "protocol": "tcp", "port": port, "networks": ssh, "per_second": SSH_PER_SECOND}
         for port in sorted({arrival.port for arrival in arrivals.values()})
     ]
-    rules.append(
-        {
-            "name": "endpoint",
-            "protocol": "tcp",
-            "port": plan.network.gateway_port,
-            "networks": list(plan.network.client_cidrs),
-        }
-    )
+    planned = next((host for host in plan.hosts if host.name == name), None)
+    if planned is None or planned.rank == 0:
+        rules.append(
+            {
+                "name": "endpoint",
+                "protocol": "tcp",
+                "port": plan.network.gateway_port,
+                "networks": list(plan.network.client_cidrs),
+            }
+        )
+    peers = list(_peer_rules(plan, planned)) if planned else []
     ways_out = [
         {"name": way.name, "protocol": way.protocol, "port": way.port, "networks": list(way.networks)}
         for way in inventory.out
     ]
     ways_out += log_shipping_ways_out(plan.logs.shipping)
-    return {"firewall_in": rules, "firewall_out": ways_out, **log_shipping_variables(plan.logs)}
+    return {"firewall_in": [*rules, *peers], "firewall_out": [*ways_out, *peers]}
+
+
+def _peer_rules(plan: Plan, host: HostPlan) -> Iterator[dict[str, Any]]:
+    """Yield what nodes of a replica say to each other, the same in both directions."""
+    if networks := [_range(address) for address in peers_of(plan, host)]:
+        for ports in PEER_PORTS:
+            rule = {"name": ports.name, "protocol": "tcp", "port": ports.first, "networks": networks}
+            yield {**rule, "last_port": ports.last} if ports.last > ports.first else rule
 
 
 def host_variables(host: Host, facts: Facts) -> dict[str, Any]:

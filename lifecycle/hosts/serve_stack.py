@@ -16,6 +16,8 @@ from lifecycle.served_hosts import served_hosts
 from lifecycle.stack import Stack
 from planner.capacity import Drain
 from planner.catalogue import load_catalogue
+from planner.errors import DeployError
+from planner.plan import HostPlan, Plan
 from planner.progress import Progress
 from templates.hosts import HostAbilities
 from templates.reclaim import render_block_times
@@ -31,7 +33,7 @@ def serve_stack(session: HostSession, stack: Stack, facts: Mapping[str, Facts], 
         drain: when nodes in a Capacity Block are left.
 
     Raises:
-        DeployError: a service did not become healthy, or a host was lost.
+        DeployError: a service did not become healthy, a host was lost, or has not the address that it should have.
 
     """
     materials = materials_of(stack.plan, stack.layout)
@@ -43,10 +45,28 @@ def serve_stack(session: HostSession, stack: Stack, facts: Mapping[str, Facts], 
             load_catalogue(),
             session.kept.inventory,
             session.login,
-            abilities={name: HostAbilities(systemd=its.systemd or LOWEST_SYSTEMD) for name, its in facts.items()},
+            abilities={host.name: abilities(stack.plan, host, facts[host.name]) for host in stack.plan.hosts},
             materials=materials,
             progress=session.progress,
         )
+
+
+def abilities(plan: Plan, host: HostPlan, facts: Facts) -> HostAbilities:
+    """Return what a host has and can do, of what its unit files depend on.
+
+    Raises:
+        DeployError: it computes with others, and has not the address that they know.
+
+    """
+    interface = facts.interfaces.get(host.address, "")
+    if plan.followers and not interface:
+        raise DeployError(
+            f"{host.name}: none of its network interfaces has the address {host.address}, on which the nodes of its "
+            "replica find each other",
+            hint="`ip address` there shows what it has; without iproute2 nobody can tell.",
+            code="no_such_interface",
+        )
+    return HostAbilities(systemd=facts.systemd or LOWEST_SYSTEMD, interface=interface)
 
 
 def pass_on(stack: Stack, verb: str, progress: Progress) -> None:

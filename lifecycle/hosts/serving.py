@@ -17,8 +17,9 @@ from planner.catalogue import Catalogue
 from planner.errors import DeployError
 from planner.host_commands import distribution_units, host_command
 from planner.layout import HOST_LAYOUT, Layout
-from planner.plan import HostPlan, Plan
+from planner.plan import HostPlan, Plan, Service
 from planner.progress import Progress
+from planner.spanning import services_of
 from templates.hosts import (
     CONFIGURATION,
     PROGRAMS,
@@ -105,7 +106,7 @@ def serve(
     """Run the plan's services on its hosts, and wait until they are healthy.
 
     Args:
-        plan: of the target `metal`.
+        plan: whose hosts have their addresses.
         catalogue: says where programs are.
         inventory: the hosts by the names that the plan has, and the way to them.
         login: pinned keys, and our own.
@@ -123,7 +124,15 @@ def serve(
     hosts = {
         host.name: serving_variables(plan, catalogue, host, abilities[host.name], materials) for host in plan.hosts
     }
-    return play("serve", inventory, login, {"serve_hosts": hosts, "serve_at_once": at_once}, progress, check=check)
+    variables = {"serve_hosts": hosts, "serve_at_once": at_once}
+    return play("serve", heads_last(inventory, plan), login, variables, progress, check=check)
+
+
+def heads_last(inventory: Inventory, plan: Plan) -> Inventory:
+    """Return the inventory in the order of a roll-out: a replica's first node answers once all of its others are up."""
+    ranks = {host.name: host.rank for host in plan.hosts}
+    hosts = sorted(inventory.host, key=lambda host: ranks.get(host.name, 0), reverse=True)
+    return msgspec.structs.replace(inventory, host=tuple(hosts))
 
 
 def stop_serving(
@@ -151,15 +160,18 @@ def serving_variables(
     plan: Plan, catalogue: Catalogue, host: HostPlan, able: HostAbilities, materials: Materials
 ) -> dict[str, Any]:
     """Return what the role `services` is given for one host. It holds secrets."""
-    layout = HOST_LAYOUT
+    layout, services = HOST_LAYOUT, services_of(plan, host, able.interface)
     files = render_host(_as_on_hosts(plan, layout), catalogue, host, able, layout)
+    serves = host.rank == 0
     return {
         "files": [_file(file) for file in files],
-        "folders": list(_folders(files, layout)),
-        "materials": list(_materials(layout, able, materials)),
-        "units": list(_units(plan, catalogue, files)),
-        "users": [user_of(service.name) for service in plan.services],
+        "folders": list(_folders(files, layout, serves=serves)),
+        # Who serves nobody is given no secret, and no certificate.
+        "materials": list(_materials(layout, able, materials)) if serves else [],
+        "units": list(_units(services, catalogue, files)),
+        "users": [user_of(service.name) for service in services],
         "users_file": USERS,
+        # Of the whole plan: a bundle brings every host the packages of all services.
         "masked": list(distribution_units(catalogue, tuple(service.artefact for service in plan.services))),
         "sealed": able.encrypts_credentials,
     }
@@ -179,13 +191,14 @@ def _as_on_hosts(plan: Plan, layout: Layout) -> Plan:
     )
 
 
-def _folders(files: Sequence[HostFile], layout: Layout) -> Iterator[dict[str, str]]:
+def _folders(files: Sequence[HostFile], layout: Layout, *, serves: bool) -> Iterator[dict[str, str]]:
     """Yield the folders that files lie in, outer ones first: each service enters its own, and no other's."""
     for path in (PROGRAMS, layout.config, layout.stack):
         yield _folder(path, "0755")
-    yield _folder(layout.secrets, "0700")
-    yield _folder(layout.tls, "0750", user_of("traefik"))
-    yield _folder(f"{layout.stack}/identity", "0750", user_of("gateway"))
+    if serves:
+        yield _folder(layout.secrets, "0700")
+        yield _folder(layout.tls, "0750", user_of("traefik"))
+        yield _folder(f"{layout.stack}/identity", "0750", user_of("gateway"))
     own = {}
     for file in files:
         for parent in PurePosixPath(file.path).parents:
@@ -211,10 +224,10 @@ def _materials(layout: Layout, able: HostAbilities, materials: Materials) -> Ite
         yield _material(f"{layout.config}/reclaim/times.json", materials.block_times, user_of("reclaim"), SHARED)
 
 
-def _units(plan: Plan, catalogue: Catalogue, files: Sequence[HostFile]) -> Iterator[dict[str, Any]]:
+def _units(services: Sequence[Service], catalogue: Catalogue, files: Sequence[HostFile]) -> Iterator[dict[str, Any]]:
     """Yield what shall run, and how to tell that it does with what it shall have."""
     texts = {file.path: file.text for file in files}
-    for service in plan.services:
+    for service in services:
         lines = texts[f"{UNITS}/{unit_of(service.name)}"].splitlines()
         yield {
             "unit": unit_of(service.name),

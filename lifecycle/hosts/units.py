@@ -16,6 +16,7 @@ from lifecycle.hosts.ssh import CommandStuckError, Connection, Login, connect
 from lifecycle.processes import ServiceState
 from planner.errors import DeployError, UsageError
 from planner.plan import Plan
+from planner.spanning import part_of
 from templates.hosts import unit_of
 
 STATES = {"active": "RUNNING", "activating": "STARTING", "reloading": "RUNNING", "deactivating": "STOPPING"}
@@ -24,7 +25,7 @@ ASKED = "Id,LoadState,ActiveState,MainPID,ActiveEnterTimestampMonotonic"
 
 
 class HostStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """A host of the target `metal`, as it is.
+    """A host of the target `metal` or a node in AWS, as it is.
 
     Attributes:
         state: running, degraded, stopped, or unreachable.
@@ -41,7 +42,8 @@ class HostStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 def status_of(plan: Plan, kept: KeptHosts, login: Login) -> tuple[HostStatus, ...]:
     """Look at every host; one that is not reached keeps none of the others from being looked at."""
-    return tuple(_status(plan, kept, host, login) for host in kept.inventory.serving)
+    parts = {host.name: part_of(plan, host) for host in plan.hosts}
+    return tuple(_status(parts.get(host.name, plan), kept, host, login) for host in kept.inventory.serving)
 
 
 def _status(plan: Plan, kept: KeptHosts, host: Host, login: Login) -> HostStatus:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -16,6 +17,19 @@ from planner.tags import STACK_TAG
 
 LONGEST = 6144
 """Characters of a managed policy, white space not counted (IAM quotas)."""
+READS = re.compile(r":(Describe|Get|List|View)")
+"""Actions that only look."""
+CONTENT = frozenset(
+    {
+        "s3:GetObject",
+        "s3:ListBucketMultipartUploads",
+        "s3:ListMultipartUploadParts",
+        "secretsmanager:GetSecretValue",
+        "ssm:GetParameter",
+        "ssm:GetParameters",
+    }
+)
+"""Those among them that tell what is inside: no reviewer needs to know that."""
 GIVEN_KINDS = {"vpc", "subnet"}
 """Resource types that a company may give; they carry no tag of ours."""
 
@@ -75,15 +89,41 @@ def operator_policy(
         for action in table.policy.actions
         if (not action.only or there & {*action.only}) and (buys or not action.buys)
     ]
-    grants = [grant for action in needed for grant in _grants(action, table, plan, account)]
-    statements = [*_statements(grants), *more]
+    return _report(needed, plan, account, "operator", more)
+
+
+def audit_policy(plan: Plan, account: str) -> IamPolicyReport:
+    """Return the policies for a reviewer, who runs `audit` and may do no more.
+
+    They allow looking at whatever a stack can have, by its name where it has one, and at nothing that it holds: no
+    secret, no object, no parameter and no record can be read with them.
+
+    Args:
+        plan: names stack, region and whatever the profile gives.
+        account: number of the account.
+
+    """
+    needed = [
+        action for action in load_actions().policy.actions if READS.search(action.name) and action.name not in CONTENT
+    ]
+    return _report(needed, plan, account, "audit", ())
+
+
+def _report(
+    needed: Iterable[Action], plan: Plan, account: str, purpose: str, more: Iterable[Statement]
+) -> IamPolicyReport:
+    listed = tuple(needed)
+    grants = [grant for action in listed for grant in _grants(action, load_actions(), plan, account)]
     policies = tuple(
-        PolicyDocument(name=f"cloister-{plan.stack}-operator-{number}", document=document)
-        for number, document in enumerate(_documents(statements), start=1)
+        PolicyDocument(name=f"cloister-{plan.stack}-{purpose}-{number}", document=document)
+        for number, document in enumerate(_documents([*_statements(grants), *more]), start=1)
     )
-    actions = {action.name for action in needed}
     return IamPolicyReport(
-        stack=plan.stack, account=account, region=plan.network.region, actions=len(actions), policies=policies
+        stack=plan.stack,
+        account=account,
+        region=plan.network.region,
+        actions=len({action.name for action in listed}),
+        policies=policies,
     )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from lifecycle.exposure.verb import resources_of
-from lifecycle.operator_policy.document import IamPolicyReport, operator_policy
+from lifecycle.operator_policy.document import IamPolicyReport, audit_policy, operator_policy
 from lifecycle.operator_policy.state import state_statements
 from lifecycle.pulumi_place import StateChoice
 from planner.errors import UsageError
@@ -13,6 +15,8 @@ from planner.operator_access import TunnelScope, login_user, tunnel_statements
 from planner.plan import Plan
 from planner.profile import Profile
 from planner.progress import Progress
+
+Purpose = Literal["operator", "audit"]
 
 PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 """Addresses of private networks (RFC 1918)."""
@@ -27,8 +31,9 @@ def policy_of(
     networks: tuple[str, ...] = (),
     buys: bool = False,
     state: StateChoice | None = None,
+    purpose: Purpose = "operator",
 ) -> IamPolicyReport:
-    """Return what the operator of a plan needs to be allowed.
+    """Return what the operator or a reviewer of a plan needs to be allowed.
 
     Args:
         plan: made from the profile.
@@ -38,6 +43,7 @@ def policy_of(
         networks: whence administrators may open tunnels to the nodes; with none, they sign in with a second factor.
         buys: let Capacity Blocks be bought and extended, which are paid up front.
         state: where a team keeps the stack's state; None for a folder.
+        purpose: who it is for: the operator, or somebody who only runs `audit`.
 
     Raises:
         UsageError: nobody says which account, or the state's key is named in no way that is known.
@@ -51,6 +57,8 @@ def policy_of(
             hint="Twelve digits: `aws sts get-caller-identity` shows them. Or set `aws.account` in the profile.",
             code="no_account_number",
         )
+    if purpose == "audit":
+        return audit_policy(plan, number)
     with progress.step("resources, imagined"):
         types = types_of(plan)
     more = (

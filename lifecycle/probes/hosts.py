@@ -17,7 +17,8 @@ from lifecycle.hosts.way_in import reaches
 from lifecycle.probes.base import Check
 from planner.layout import HOST_LAYOUT
 from planner.plan import HostPlan, Plan
-from templates.hosts import unit_of
+from planner.spanning import PEER_PORTS
+from templates.hosts import credentials_of, unit_of
 
 EXPOSURE = 2.0
 """The most that `systemd-analyze security` may say of a unit that needs no GPU."""
@@ -124,10 +125,16 @@ class HostProbe:
     def _listening(self, facts: Facts, here: Arrival) -> Check:
         if facts.listening is None:
             return self._check("listens", None, "the host cannot say what listens: install iproute2 there")
-        allowed = {here.port, self.plan.network.gateway_port}
+        allowed = {here.port: "SSH"}
+        if self.host.rank == 0:
+            allowed[self.plan.network.gateway_port] = "the endpoint"
+        if self.plan.followers:
+            own = "what the replica's nodes alone may reach"
+            allowed |= {port: own for ports in PEER_PORTS for port in range(ports.first, ports.last + 1)}
         open_ones = [one for one in facts.listening if not one.is_loopback and one.protocol == "tcp"]
         stray = sorted({f"{one.address}:{one.port}" for one in open_ones if one.port not in allowed})
-        detail = f"beyond loopback: {', '.join(stray)}" if stray else "beyond loopback SSH and the endpoint alone"
+        known = ", ".join(dict.fromkeys(allowed.values()))
+        detail = f"beyond loopback: {', '.join(stray)}" if stray else f"beyond loopback nothing but: {known}"
         return self._check("listens", not stray, detail)
 
     def _inner_ports(self) -> Check:
@@ -162,8 +169,9 @@ class HostProbe:
         folder = HOST_LAYOUT.secrets
         files = self._root("find", folder, "-type", "f").split()
         loose = self._root("find", folder, "-not", "-user", "root", "-o", "-type", "f", "-perm", "/077").split()
+        wanted = {name for service in self.plan.services for name in credentials_of(service)}
         detail = f"open to others: {', '.join(loose)}" if loose else f"{len(files)} files, root's alone"
-        return self._check("credentials", bool(files) and not loose, detail)
+        return self._check("credentials", bool(files) == bool(wanted) and not loose, detail)
 
     def _clock(self, facts: Facts) -> Check:
         skew = facts.clock_skew_s

@@ -6,10 +6,14 @@ from typing import Literal
 
 import msgspec
 
-Guard = Literal["gateway", "route", "address", "group", "acl", "port", "balancer", "service", "iam"]
-"""What a packet, or a person, must get past."""
-Source = Literal["internet", "unnamed", "named", "iam"]
-"""The internet; networks that nobody named; those that the plan names; whoever IAM lets in."""
+Guard = Literal[
+    "gateway", "route", "address", "group", "acl", "port", "balancer", "service", "iam", "listener", "filter"
+]
+"""What a packet, or a person, must get past. `listener`: a program listens on an address that packets reach.
+`filter`: systemd lets packets of some networks alone through to it."""
+Source = Literal["internet", "unnamed", "neighbour", "named", "iam", "host"]
+"""The internet; networks that nobody named; other machines of the stack's subnets; networks that the plan names;
+whoever IAM lets in; programs of the machine itself."""
 
 
 class Edge(msgspec.Struct, frozen=True, kw_only=True):

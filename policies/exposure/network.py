@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from policies.readers import is_loopback
+
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """Base of the records; plain data."""
@@ -25,6 +27,8 @@ class Subnet(Record, frozen=True, kw_only=True):
 
     id: str
     name: str
+    cidr: str = ""
+    """Empty where it is not known."""
     routes: tuple[Route, ...] = ()
     public_addresses: bool = False
     """It gives its cards public IPv4 addresses, or addresses of IPv6, which are all public."""
@@ -114,6 +118,31 @@ class Service(Record, frozen=True, kw_only=True):
     """ARNs that may ask for an endpoint; none where nobody beyond the own account may."""
 
 
+class Listener(Record, frozen=True, kw_only=True):
+    """A port on which a program listens, as its file or its command line says."""
+
+    service: str
+    port: int
+    address: str
+    """`127.0.0.1`; empty for every address, and where nobody says."""
+    said_by: str
+    """File, or command line."""
+    allowed: tuple[str, ...] | None = None
+    """Networks whose packets systemd lets through to it; None for all."""
+
+    @property
+    def beyond(self) -> bool:
+        """Packets from other machines reach it."""
+        return not is_loopback(f"{self.address}:{self.port}")
+
+
+class Machine(Record, frozen=True, kw_only=True):
+    """A machine that no account knows: a host of one's own, or the one that a sandbox runs on."""
+
+    name: str
+    listeners: tuple[Listener, ...]
+
+
 class Network(Record, frozen=True, kw_only=True):
     """Everything that decides who can reach what.
 
@@ -124,6 +153,8 @@ class Network(Record, frozen=True, kw_only=True):
         prefix_lists: id -> CIDRs; one that is not here cannot be judged.
         passages: ids of the routes' harmless targets: gateway endpoints.
         own_groups: ids of the groups that are the stack's own; a rule may name no other.
+        listeners: what listens on each node.
+        machines: beside the nodes.
         unknown: what could not be looked at.
 
     """
@@ -141,4 +172,6 @@ class Network(Record, frozen=True, kw_only=True):
     prefix_lists: dict[str, tuple[str, ...]] = {}
     passages: tuple[str, ...] = ()
     own_groups: tuple[str, ...] = ()
+    listeners: tuple[Listener, ...] = ()
+    machines: tuple[Machine, ...] = ()
     unknown: tuple[str, ...] = ()

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from planner.plan import Plan
 from planner.resources import Resource
+from policies.exposure.listeners import listeners_of, machines_of
 from policies.exposure.network import Balancer, Card, Entrance, Gateway, Group, Network, Route, Rule, Service, Subnet
 
 Kind = Literal["internet", "nat", "egress-only", "carrier", "peering", "transit", "vpn"]
@@ -45,17 +46,20 @@ INGRESS, EGRESS = (
 )
 
 
-def planned(plan: Plan, resources: Iterable[Resource]) -> Network:
+def planned(plan: Plan, resources: Iterable[Resource], files: Mapping[str, str] | None = None) -> Network:
     """Return the network of a plan's resources.
 
     Args:
         plan: names the clients.
         resources: with ids, real or made up.
+        files: as rendered, which say where programs listen; None where nobody asks.
 
     """
     stack = _Registered(tuple(resources))
+    machines = () if files is None else machines_of(plan, files)
     given = plan.network.given
     unknown = [f"{given.vpc_id}: a network that is given; the account says what leads to it"] if given else []
+    unknown += [f"{host.name}: its firewall and its SSH server; `deploy verify` looks at them" for host in plan.hosts]
     unknown += [f"{one}: a prefix list; the account says what is in it" for one in plan.network.client_prefix_lists]
     return Network(
         named=plan.network.client_cidrs,
@@ -70,6 +74,8 @@ def planned(plan: Plan, resources: Iterable[Resource]) -> Network:
         services=tuple(stack.services()),
         passages=tuple(one.id for one in stack.of_type("aws:ec2/vpcEndpoint:VpcEndpoint")),
         own_groups=tuple(one.id for one in stack.of_type(GROUP, DEFAULT_GROUP)),
+        listeners=() if files is None or machines else listeners_of(plan, files),
+        machines=machines,
         unknown=tuple(unknown),
     )
 
@@ -97,6 +103,7 @@ class _Registered:
             yield Subnet(
                 id=subnet.id,
                 name=subnet.name,
+                cidr=str(inputs.get("cidrBlock") or ""),
                 routes=tuple(self._routes(tables.get(subnet.id))),
                 public_addresses=public,
             )

@@ -13,7 +13,18 @@ from typing import Literal
 
 from planner.networks import is_private, parse, within
 from policies.exposure.exposure import Breach, Edge, Exposure, Guard, Path, Source
-from policies.exposure.network import AclEntry, Card, Gateway, Group, Network, Route, Rule, Subnet
+from policies.exposure.network import (
+    AclEntry,
+    Card,
+    Gateway,
+    Group,
+    Listener,
+    Machine,
+    Network,
+    Route,
+    Rule,
+    Subnet,
+)
 
 SSH = 22
 TO_THE_INTERNET = ("internet", "nat", "egress-only", "carrier", "unknown")
@@ -55,12 +66,18 @@ class _Graph:
             for first, last in sorted(self._ports(card)):
                 yield self._from_the_internet(card, first, last)
                 yield from self._from_unnamed(card, first, last)
+                yield from self._from_neighbours(card, first, last)
                 yield from self._from_named(card, first, last)
                 yield from self._from_entrances(card, first, last)
+                yield from self._from_the_host(card.name, first, last, self._listening(card, first, last))
+        for machine in self.network.machines:
+            for listener in machine.listeners:
+                yield from self._to_machine(machine, listener)
 
     def _ports(self, card: Card) -> set[tuple[int, int]]:
         """Return what listens, and whatever else a rule lets in: nobody can promise that nothing listens there."""
-        listening = {"node": {(self.network.port, self.network.port), (SSH, SSH)}, "endpoint": {(443, 443)}}
+        served = {self.network.port, SSH, *(one.port for one in self.network.listeners)}
+        listening = {"node": {(port, port) for port in served}, "endpoint": {(443, 443)}}
         ports = set(listening.get(card.kind, ()))
         for rule in self._rules(card):
             if not any(first <= rule.first and rule.last <= last for first, last in ports):
@@ -84,6 +101,7 @@ class _Graph:
                 _edge(place, card.name, "address", card.public_addresses, "the card has no public address"),
                 *self._acl(subnet, card, "0.0.0.0/0", first, last),
                 _edge(card.name, _span(first, last), "group", _owners(admitting), "no rule admits it"),
+                *self._listener(card, first, last),
             ),
         )
 
@@ -104,8 +122,66 @@ class _Graph:
                 (
                     _edge(source, "the VPC", "route", routes, f"no route leads to {gateway.id}"),
                     _edge(card.name, _span(first, last), "group", _owners(admitting), "no rule admits them"),
+                    *self._listener(card, first, last),
                 ),
             )
+
+    def _from_neighbours(self, card: Card, first: int, last: int) -> Iterator[Path]:
+        """Return the paths from other machines of the subnets: none of the stack's own, and in none of its groups."""
+        for subnet in self.network.subnets:
+            if not subnet.cidr:
+                continue
+            source = f"other machines in {subnet.name}, {subnet.cidr}"
+            admitting = [
+                rule for rule in self._rules(card) if _covers(rule, first, last) and self._meets(rule, subnet.cidr)
+            ]
+            yield _path(
+                "neighbour",
+                source,
+                card.name,
+                _span(first, last),
+                (
+                    _edge(source, card.name, "group", _owners(admitting), "no rule admits them"),
+                    *self._listener(card, first, last),
+                ),
+            )
+
+    def _from_the_host(self, name: str, first: int, last: int, listening: tuple[Listener, ...]) -> Iterator[Path]:
+        """Return the path from programs of the machine itself: no packet of theirs meets a barrier of the network."""
+        if listening:
+            why = ", ".join(f"{one.service} on {one.address or 'every address'} ({one.said_by})" for one in listening)
+            edge = Edge(origin="the machine", to=_span(first, last), guard="listener", open=True, why=why)
+            yield _path("host", f"programs on {name} itself", name, _span(first, last), (edge,))
+
+    def _to_machine(self, machine: Machine, listener: Listener) -> Iterator[Path]:
+        """Return the paths to a machine that no account knows: nothing is promised of the networks around it."""
+        port, name = f"port {listener.port}", f"{listener.service} on {listener.address or 'every address'}"
+        beyond = [name] if listener.beyond else []
+        step = _edge(machine.name, port, "listener", beyond, f"{listener.service} listens on loopback alone")
+        allowed = listener.allowed
+        world = ["every network"] if allowed is None else [one for one in allowed if not self._is_private_or_named(one)]
+        sieve = _edge(INTERNET, machine.name, "filter", world, "systemd lets private and named networks alone through")
+        yield _path("internet", INTERNET, machine.name, port, (sieve, step) if beyond else (step,))
+        for cidr in self.network.named:
+            met = ["every network"] if allowed is None else [one for one in allowed if _overlap(one, cidr)]
+            named = _edge(cidr, machine.name, "filter", met, "systemd lets none of it through")
+            yield _path("named", cidr, machine.name, port, (named, step) if beyond else (step,))
+        yield from self._from_the_host(machine.name, listener.port, listener.port, (listener,))
+
+    def _is_private_or_named(self, cidr: str) -> bool:
+        return is_private(cidr) or within(cidr, self.named)
+
+    def _listener(self, card: Card, first: int, last: int) -> Iterator[Edge]:
+        """Return the step to the program, where files say what listens: to loopback no packet comes from outside."""
+        if listening := self._listening(card, first, last):
+            openings = [f"{one.service} on {one.address or 'every address'}" for one in listening if one.beyond]
+            names = " and ".join(one.service for one in listening)
+            otherwise = f"{names} listens on loopback alone"
+            yield _edge(card.name, _span(first, last), "listener", openings, otherwise)
+
+    def _listening(self, card: Card, first: int, last: int) -> tuple[Listener, ...]:
+        at = self.network.listeners if card.kind == "node" and first == last else ()
+        return tuple(one for one in at if one.port == first)
 
     def _from_named(self, card: Card, first: int, last: int) -> Iterator[Path]:
         subnet = self.subnets.get(card.subnet)
@@ -119,6 +195,7 @@ class _Graph:
                 (
                     *self._acl(subnet, card, cidr, first, last),
                     _edge(cidr, f"{card.name} {_span(first, last)}", "group", _owners(admitting), "no rule admits it"),
+                    *self._listener(card, first, last),
                 ),
             )
 
@@ -282,6 +359,11 @@ def _edge(origin: str, to: str, guard: Guard, openings: Iterable[str], otherwise
     """Return a step that is open by what opens it, and closed where nothing does."""
     found = ", ".join(openings)
     return Edge(origin=origin, to=to, guard=guard, open=bool(found), why=found or otherwise)
+
+
+def _overlap(one: str, other: str) -> bool:
+    first, second = parse(one), parse(other)
+    return first is not None and second is not None and first.version == second.version and first.overlaps(second)
 
 
 def _owners(rules: Iterable[Rule]) -> tuple[str, ...]:

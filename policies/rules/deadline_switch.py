@@ -64,10 +64,18 @@ def on_stack(stack: Stack) -> Iterator[Answer]:
             yield NotKnown("the plan's deadline")
         return
     if stack.plan.deadline:
-        for instance in stack.of_type(INSTANCE):
-            yield Violated("the stack has a deadline, and this machine has no switch that ends it", instance)
+        yield from (
+            Violated("the stack has a deadline, and this machine has no switch that ends it", instance)
+            for instance in stack.of_type(INSTANCE)
+            if not _of_a_group(stack, instance)
+        )
         for template in stack.of_type(LAUNCH_TEMPLATE):
             yield from _ends_when_told(template)
+
+
+def _of_a_group(stack: Stack, instance: Resource) -> bool:
+    """Tell whether a group of the stack started a machine, as the account says of one that runs."""
+    return stack.contains(at(instance.inputs, "autoscalingGroupName"), GROUP, seen_from=instance) is True
 
 
 def _ends_when_told(template: Resource) -> Iterator[Answer]:

@@ -1,14 +1,22 @@
-"""How long judging takes: the whole AWS stack of a shipped profile, and stacks with more and more nodes."""
+"""How long judging takes: the AWS stack of a shipped profile, stacks with more and more nodes, and evidence."""
 
 from __future__ import annotations
 
 import sys
-from datetime import date
+import tempfile
+from datetime import UTC, date, datetime
 from functools import partial
+from pathlib import Path
 
 import msgspec
 
+from lifecycle.evidence.gather import Looked
+from lifecycle.evidence.package import write_evidence
+from lifecycle.exposure.verb import resources_of
+from lifecycle.home import Home
 from planner.resources import Resource
+from policies.exposure.planned import planned
+from policies.exposure.reach import prove
 from policies.rules import RULES
 from policies.run import evaluate
 from tests.bench.measure import Figure, machine, say, time_of
@@ -18,7 +26,7 @@ from tests.policies.stacks import Shipped
 ROUNDS = 15
 NODES = (16, 32, 64, 128)
 PER_NODE = ("aws:ec2/launchTemplate:LaunchTemplate", "aws:ec2/instance:Instance")
-DAY = date(2026, 11, 21)
+DAY, MOMENT = date(2026, 11, 21), datetime(2026, 11, 21, tzinfo=UTC)
 
 
 def main() -> None:
@@ -34,6 +42,28 @@ def main() -> None:
         bound = 2.0 if nodes == NODES[-1] else None
         how = f"{len(grown.resources)} resources, {min(times) / nodes * 1000:.1f} ms per node"
         say(Figure(f"{nodes} nodes", times, bound, how).line())
+    seen = looked_at(shipped)
+    with tempfile.TemporaryDirectory(prefix="cloister-bench-") as folder:
+        home = Home(Path(folder)).stack("example")
+        pages = [time_of(partial(write_evidence, seen, home, Path(folder) / "out", MOMENT)) for _ in range(5)]
+    say(
+        Figure("evidence of 2xh200 on AWS, written", pages, 3.0, "record, page, picture, SARIF, bill, signature").line()
+    )
+
+
+def looked_at(shipped: Shipped) -> Looked:
+    """Return what evidence is made of, judged and proven already."""
+    resources = resources_of(shipped.plan)
+    return Looked(
+        plan=shipped.plan,
+        resources=shipped.resources,
+        described=resources,
+        files=shipped.files,
+        findings=evaluate(shipped.plan, shipped.resources, files=shipped.files, today=DAY),
+        exposure=prove(planned(shipped.plan, resources, shipped.files), of="plan", stack="example"),
+        live=None,
+        beyond=(),
+    )
 
 
 def judge(shipped: Shipped) -> None:

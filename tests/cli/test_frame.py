@@ -14,12 +14,14 @@ from planner.errors import EXIT_CODE_MEANINGS, ExitCode
 
 COMMANDS = [
     "up", "plan", "size", "cost", "models", "compare", "assess", "status", "verify", "token issue",
+    "rotate cert", "rotate ca", "rotate jwks", "rotate ssh-key",
     "token list", "token revoke", "token rotate", "logs", "open", "ssh", "connect", "tunnel", "list", "down",
     "doctor", "hosts check", "capacity find", "drift", "sweep", "capacity buy", "capacity extend",
     "capacity show", "profiles", "profiles show", "ca", "backup", "restore", "version", "repair", "extend",
     "reap", "exposure", "iam-policy", "rehearse", "bundle seal", "bundle verify", "bundle push",
     "bundle make", "weights fetch", "weights verify",
-    "policy list", "policy show", "policy check", "policy test", "policy docs",
+    "audit", "policy list", "policy show", "policy check", "policy test", "policy docs",
+    "evidence", "evidence verify",
 ]  # fmt: skip
 
 
@@ -51,7 +53,7 @@ def test_the_list_of_commands_is_whole() -> None:
     for name, command in root.commands.items():
         children = getattr(command, "commands", {})
         found += [f"{name} {child}" for child in children] or [name]
-        if name == "profiles":
+        if name in {"profiles", "evidence"}:
             found.append(name)
     assert sorted(found) == sorted(COMMANDS)
 
@@ -78,6 +80,11 @@ def test_help_names_every_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
         (["sweep", "--yes"], 2, "usage", "--delete"),
         (["sweep", "--stack", "Bad Name"], 2, "bad_stack_name", "lower-case"),
         (["token", "issue", "--client", "me"], 1, "no_such_stack", "deploy up"),
+        (["rotate", "cert"], 1, "no_such_stack", "deploy up"),
+        (["rotate", "ca", "--now"], 2, "usage", "--finish --now"),
+        (["rotate", "ca", "--overlap", "7d", "--finish"], 2, "usage", "one of them"),
+        (["rotate", "jwks", "--now"], 2, "usage", "--finish --now"),
+        (["rotate", "ssh-key", "--cancel", "--to", "key"], 2, "usage", "one of them"),
         (["nonsense"], 2, "usage", "--help"),
         (["up", "--nonsense"], 2, "usage", "deploy up --help"),
         (["profiles", "show", "nothing"], 2, "unknown_profile", "deploy profiles"),
@@ -117,6 +124,13 @@ def test_profiles_are_listed_and_shown(capsys: pytest.CaptureFixture[str]) -> No
 def test_an_empty_machine_has_no_stacks(capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = call(capsys, "list", "--json")
     assert json.loads(out) == {"stacks": []}
+
+
+def test_a_fingerprint_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    from cli.show import card, show
+
+    show(card("certificate", [("new", "00:AB:CD:00")]))
+    assert "00:AB:CD:00" in capsys.readouterr().out
 
 
 def test_a_defect_keeps_its_trace_and_says_so(

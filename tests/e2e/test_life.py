@@ -265,7 +265,7 @@ def test_backup_and_restore_take_a_stack_over(deploy: Deploy, tmp_path: Path) ->
 
 
 @pytest.mark.timeout(300)
-def test_a_key_is_rotated_and_a_backup_takes_a_running_stacks_place(deploy: Deploy, tmp_path: Path) -> None:
+def test_keys_are_rotated_and_a_backup_takes_a_running_stacks_place(deploy: Deploy, tmp_path: Path) -> None:
     from tests.e2e.test_running_stack import client_of
 
     deploy.env["WORDS"] = "correct horse battery staple"
@@ -279,6 +279,11 @@ def test_a_key_is_rotated_and_a_backup_takes_a_running_stacks_place(deploy: Depl
     for token in (after, before):
         with client_of(deploy, token=token) as client:
             assert client.models.list().data
+    deploy("rotate", "cert")
+    deploy("rotate", "ca")
+    assert [one["what"] for one in deploy("status", "--json").json["rotations"]] == ["ca", "jwks"]
+    assert "deploy rotate ca --finish" in deploy("status").out
+    assert deploy("rotate", "ca", "--finish", "--now", "--json").json["state"] == "done"
     assert deploy("verify", "--json").json["ok"]
     assert deploy(*restore, check=False).code == 2
     assert deploy(*restore, "--replace", WORDS="wrong", check=False).code == 2

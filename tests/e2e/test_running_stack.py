@@ -55,6 +55,24 @@ def test_errors_reach_the_client_as_the_engine_words_them(running: Deploy) -> No
         client.chat.completions.create(model="nope", messages=QUESTION)
 
 
+def test_evidence_of_what_runs_holds_what_was_tried_and_no_secret(running: Deploy, tmp_path: Path) -> None:
+    report = running("evidence", "--out", str(tmp_path / "evidence"), "--json").json
+    assert (report["ok"], report["refused"], report["private"]) == (True, False, True)
+    evidence = json.loads((tmp_path / "evidence" / "evidence.json").read_text())
+    assert evidence["subject"]["state"] == "running"
+    assert evidence["exposure"]["of"] == "account"
+    assert {one["id"] for one in evidence["live"]["tls"]} >= {"tls.version", "tls.plain_http"}
+    assert {one["id"] for one in evidence["live"]["tokens"]} >= {"auth.alg_none", "auth.expired"}
+    assert "unknown" not in evidence["counts"]
+    assert {grant["effect"] for grant in evidence["access"]["grants"]} == {"Allow", "Deny"}
+    written = [path.read_bytes() for path in (tmp_path / "evidence").iterdir()]
+    secrets = [path for path in (running.home / "stacks" / "default" / "secrets").rglob("*") if path.is_file()]
+    values = [value for path in secrets if len(value := path.read_bytes().strip()) >= 16]
+    assert values
+    assert not any(value in content for value in values for content in written)
+    assert running("evidence", "verify", str(tmp_path / "evidence"), "--json").json["ok"]
+
+
 def test_a_stranger_is_refused(running: Deploy) -> None:
     with client_of(running, token="wrong") as client, pytest.raises(openai.AuthenticationError):
         client.models.list()

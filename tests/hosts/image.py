@@ -36,6 +36,7 @@ AT_HAND = (
     "nftables",
     "rsyslog",
     "rsyslog-openssl",
+    "testssl.sh",
     "unattended-upgrades",
 )
 """Packages in apt's own cache: a host installs them for real, with no route to a mirror."""

@@ -19,6 +19,7 @@ from tests.hosts.lab import Lab
 from tests.hosts.machine import Machine
 from tests.hosts.person import Operator
 from tests.hosts.runtime import place_runtime
+from tests.hosts.tls_grade import LEFT_TO_TLS_AUDITORS, Graded, graded
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("hosts")]
@@ -31,6 +32,7 @@ NOT_TRIED = {"engine.real", *(f"host.cl-h.service.{name}" for name in ("promethe
 class World(msgspec.Struct):
     """A host and who works on it."""
 
+    lab: Lab
     machine: Machine
     operator: Operator
     other: Operator
@@ -56,7 +58,7 @@ def world(can_boot: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         folder = tmp_path_factory.mktemp("operators")
         before = snapshot(machine)
         place_runtime(machine)
-        yield World(machine, Operator(folder / "one", machine), Operator(folder / "two", machine), before)
+        yield World(lab, machine, Operator(folder / "one", machine), Operator(folder / "two", machine), before)
 
 
 def started(machine: Machine) -> dict[str, str]:
@@ -127,6 +129,41 @@ def test_everything_that_verify_looks_at_holds(world: World) -> None:
     assert {"tls.chain", "auth.expired", "inference.stream", "replica.engine", "routes.closed_to_strangers"} <= set(
         held
     )
+
+
+def test_an_audit_reads_the_host_and_finds_what_was_changed_by_hand(world: World) -> None:
+    def found() -> set[tuple[str, str, str]]:
+        code, report, told = world.operator.deploy("audit")
+        assert code in (0, 3), told
+        assert not [one for one in report["findings"] if one["status"] == "broken"], report["findings"]
+        return {(one["rule"], one["resource"], one["status"]) for one in report["findings"]}
+
+    before = found()
+    assert not [one for one in before if one[1].startswith("cl-h:") or one[2] == "undecidable"], before
+    folder = "/etc/systemd/system/cloister-gateway.service.d"
+    text = "[Service]\\nProtectSystem=no\\n"
+    world.machine.run("sh", "-c", f"mkdir {folder} && printf '{text}' > {folder}/x.conf && systemctl daemon-reload")
+    world.machine.run("sh", "-c", "echo 'http: {}' > /etc/cloister/traefik/dynamic/more.yml")
+    world.machine.run("nft", "insert", "rule", "inet", "cloister", "in", "tcp", "dport", "9090", "accept")
+    try:
+        assert found() - before == {
+            ("firewall-default-deny", "cl-h:/in-force/firewall.nft", "violated"),
+            ("only-rendered-files", "cl-h:/etc/cloister/traefik/dynamic/more.yml", "violated"),
+            ("units-read-only", "cl-h:/etc/systemd/system/cloister-gateway.service", "violated"),
+        }
+    finally:
+        world.machine.run("sh", "-c", f"rm -r {folder} /etc/cloister/traefik/dynamic/more.yml")
+        world.machine.run("systemctl", "daemon-reload")
+        world.machine.run("systemctl", "restart", "cloister-firewall.service")
+
+
+@pytest.mark.timeout(700)  # testssl.sh tries every protocol and cipher, each with a connection of its own
+def test_a_tls_auditor_gives_its_best_grade(world: World) -> None:
+    ca = next((world.operator.folder / "home").glob("stacks/default/tls/ca.pem"))
+    auditor = world.lab.host("trixie", name="auditor")
+    found = graded(auditor, world.machine.v4, ca.read_text())
+    auditor.kill()
+    assert found == Graded(grade="A+", lowered=(), faults=frozenset(LEFT_TO_TLS_AUDITORS))
 
 
 def test_status_and_logs_come_from_the_host(world: World) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -78,14 +78,12 @@ class Vault:
         return json.dumps({"VersionStages": ["AWSCURRENT"], "VersionId": asked["ClientRequestToken"]})
 
 
-@pytest.fixture
-def node(site: Stage, tmp_path: Path) -> Stage:  # noqa: F811 - the fixture itself
-    """The stage, with an account that knows its network and secrets, and a plan whose engine is imitated."""
-    vault = Vault("team")
+def account_knows(vault: Vault) -> dict[str, Callable[[str], str]]:
+    """Return the answers of an account that knows a stack's network and its secrets."""
     vpc = "<item><vpcId>vpc-1</vpcId><cidrBlockAssociationSet><item><cidrBlock>10.0.0.0/16</cidrBlock></item>"
     vpcs = f"<vpcSet>{vpc}</cidrBlockAssociationSet></item></vpcSet>"
     lists = "<prefixListSet><item><cidrSet><item>52.219.80.0/20</item></cidrSet></item></prefixListSet>"
-    site.account.further |= {
+    return {
         "ec2:DescribeVpcs": lambda _: f'<DescribeVpcsResponse xmlns="{EC2}">{vpcs}</DescribeVpcsResponse>',
         "ec2:DescribePrefixLists": lambda _: (
             f'<DescribePrefixListsResponse xmlns="{EC2}">{lists}</DescribePrefixListsResponse>'
@@ -93,6 +91,12 @@ def node(site: Stage, tmp_path: Path) -> Stage:  # noqa: F811 - the fixture itse
         "secretsmanager:DescribeSecret": vault.describe,
         "secretsmanager:PutSecretValue": vault.put,
     }
+
+
+@pytest.fixture
+def node(site: Stage) -> Stage:  # noqa: F811 - the fixture itself
+    """The stage, with an account that knows its network and secrets, and a plan whose engine is imitated."""
+    site.account.further |= account_knows(Vault("team"))
     return site
 
 

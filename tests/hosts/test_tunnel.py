@@ -14,9 +14,10 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -126,11 +127,24 @@ def lab(can_boot: None) -> Iterator[Lab]:
 def machine(lab: Lab) -> Machine:
     """A node: with the user of AWS's image, and an address that only its own network knows."""
     machine = lab.host("bookworm")
+    make_login(machine)
+    machine.run("ip", "address", "add", f"{ADDRESS}/32", "dev", "lo")
+    return machine
+
+
+def make_login(machine: Machine) -> Callable[[str, str], None]:
+    """Make the user of AWS's image on a host, and return what lets a key of theirs in."""
     machine.run("useradd", "--create-home", "--shell", "/bin/bash", USER)
     machine.run("sh", "-c", f"echo '{USER} ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/{USER}")
     machine.run("install", "-d", "-m", "700", "-o", USER, "-g", USER, f"/home/{USER}/.ssh")
-    machine.run("ip", "address", "add", f"{ADDRESS}/32", "dev", "lo")
-    return machine
+    return lambda user, line: let_in(machine, user, line)
+
+
+def let_in(machine: Machine, user: str, line: str) -> None:
+    """Put a line into the `authorized_keys` of the image's user."""
+    assert user == USER
+    path = f"/home/{USER}/.ssh/authorized_keys"
+    machine.run("sh", "-c", f"cat > {path} && chown {USER}:{USER} {path}", text=line)
 
 
 @pytest.fixture
@@ -138,16 +152,11 @@ def site(machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
 
-    def let_in(user: str, line: str) -> None:
-        assert user == USER
-        path = f"/home/{USER}/.ssh/authorized_keys"
-        machine.run("sh", "-c", f"cat > {path} && chown {USER}:{USER} {path}", text=line)
-
     home = tmp_path / "home"
     write_stack(home)
     with (
         standing_in(tmp_path / "endpoint", (machine.v4, 22)) as endpoint,
-        account_standing_in(let_in, console_of(machine)) as account,
+        account_standing_in(partial(let_in, machine), console_of(machine)) as account,
     ):
         lead_there(monkeypatch, endpoint)
         monkeypatch.setenv("AWS_ENDPOINT_URL", account.url)

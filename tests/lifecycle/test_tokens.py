@@ -21,9 +21,10 @@ from joserfc.jwk import KeySet
 from lifecycle import tokens
 from lifecycle.durations import format_duration, parse_duration
 from lifecycle.register import IssuerFiles
-from lifecycle.tokens import Token, ensure_issuer, issue, list_tokens, revoke, rotate
+from lifecycle.tokens import Rotated, Token, ensure_issuer, issue, list_tokens, publish_key, revoke, sign_with
 from planner.errors import DeployError, LockedError, UsageError
 from planner.layout import Layout
+from planner.plan import Plan
 from tests.lifecycle.stack import PLAN, layout_in, make_plan
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
@@ -37,6 +38,10 @@ def layout(tmp_path: Path) -> Layout:
 
 def new(layout: Layout, client: str = "alice", ttl_s: int = HOUR, now: datetime = NOW) -> Token:
     return issue(PLAN, layout, client=client, ttl_s=ttl_s, scopes=("inference",), now=now)
+
+
+def rotate(plan: Plan, layout: Layout, *, now: datetime) -> Rotated:
+    return sign_with(plan, layout, publish_key(plan, layout), now=now)
 
 
 def decode(token: str, layout: Layout, algorithm: str = "EdDSA") -> jwt.Token:

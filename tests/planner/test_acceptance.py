@@ -39,10 +39,7 @@ def test_a_replica_over_nodes_needs_its_fabric() -> None:
     engine: EnginePlan = msgspec.structs.replace(plan.engine, worker_args=((),), gpus=16)
     card = InterfacePlan(device_index=1, network_card_index=0, kind="efa-only")
     nodes = tuple(msgspec.structs.replace(node, interfaces=(*node.interfaces, card, card)) for node in plan.nodes)
-    services = tuple(
-        msgspec.structs.replace(service, gpus=16) if service.gpus else service for service in plan.services
-    )
-    spanning = msgspec.structs.replace(plan, engine=engine, nodes=nodes, services=services)
+    spanning = msgspec.structs.replace(plan, engine=engine, nodes=nodes)
     expected = expected_gpus(spanning, CATALOGUE)
     assert expected is not None
     assert (expected.gpus, expected.fabric) == (8, Fabric(kind="efa", ports=2))

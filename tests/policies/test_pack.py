@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent import futures
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +20,7 @@ import pytest
 from google.protobuf import empty_pb2, struct_pb2
 from pulumi.runtime.config import CONFIG
 from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
-from pulumi_policy import EnforcementLevel
+from pulumi_policy import EnforcementLevel, Policy
 from pulumi_policy.policy import _PolicyAnalyzerServicer
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE
 
@@ -40,8 +41,14 @@ Verdict = tuple[str, str, str]
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[analyzer_pb2_grpc.AnalyzerStub]:
+    with serving(pack.policies()) as stub:
+        yield stub
+
+
+@contextmanager
+def serving(policies: list[Policy]) -> Iterator[analyzer_pb2_grpc.AnalyzerStub]:
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=1))
-    servicer = _PolicyAnalyzerServicer(pack.NAME, "0.1.0", pack.policies(), EnforcementLevel.ADVISORY)
+    servicer = _PolicyAnalyzerServicer(pack.NAME, "0.1.0", policies, EnforcementLevel.ADVISORY)
     analyzer_pb2_grpc.add_AnalyzerServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
@@ -189,12 +196,17 @@ def test_fields_reach_the_engine(server: analyzer_pb2_grpc.AnalyzerStub) -> None
     assert len(told) == len(info.policies), "names are unique"
 
 
-def test_the_folder_runs_as_a_pack(tmp_path: Path) -> None:
-    """As the engine's Python plugin starts it: in the pack's folder, with nothing of ours on the path."""
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+def started(**environment: str) -> set[str]:
+    """Start the folder as the engine's Python plugin does, with nothing of ours on the path, and return its rules."""
+    given = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     command = [sys.executable, "-u", "-m", "pulumi.policy", "127.0.0.1:1", "."]
     with subprocess.Popen(
-        command, cwd=ROOT / "policies", env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=ROOT / "policies",
+        env={**given, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         try:
             assert process.stdout is not None
@@ -204,5 +216,61 @@ def test_the_folder_runs_as_a_pack(tmp_path: Path) -> None:
         finally:
             process.terminate()
             process.communicate()
-    names = {policy.name.removesuffix(pack.STACK_SUFFIX) for policy in info.policies}
-    assert names == {rule.id for rule in RULES if rule.levels != ("files",)}
+    return {policy.name.removesuffix(pack.STACK_SUFFIX) for policy in info.policies}
+
+
+SHIPPED = {rule.id for rule in RULES if rule.levels != ("files",)} | {pack.WHOLE}
+
+
+def test_the_folder_runs_as_a_pack() -> None:
+    assert started() == SHIPPED
+
+
+OWN = """
+from policies.examples import resource
+from policies.rule import Example, Rule, Violated
+
+VPC = "aws:ec2/vpc:Vpc"
+
+
+def judge(one):
+    if one.type == VPC and one.inputs.get("cidrBlock") != "10.7.0.0/16":
+        yield Violated("not our range")
+
+
+RULE = Rule(
+    id="our-range", title="Ours", family="network", severity="high", why="One. Two.", remediation="`deploy plan`.",
+    controls=("nist SC-7",), references=("https://example.com",), on_resource=judge,
+    good=(), bad=(Example("other", (resource(VPC, "x", cidrBlock="10.8.0.0/16"),)),),
+)
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Plan:
+    """A plan that names a folder with one rule."""
+    (tmp_path / "our_range.py").write_text(OWN)
+    return examples.changed(policy={"folders": (str(tmp_path),)})
+
+
+def configured(plan: Plan) -> str:
+    return json.dumps({f"{pack.NAME}:plan": to_json(plan)})
+
+
+def test_a_teams_own_rules_run_in_the_engine(own: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert started(PULUMI_CONFIG=configured(own)) == SHIPPED | {"our-range"}
+    monkeypatch.setenv("PULUMI_CONFIG", configured(own))
+    forget_config()
+    with serving(pack.policies(pack.rules_of_stack())) as stub:
+        found = verdicts_of_server(stub, settled(good_stack()))
+    assert ("our-range", "violated", "not our range") in found
+    assert not [one for one in found if one[0] == pack.WHOLE]
+
+
+def test_a_stack_whose_own_rules_are_not_run_is_refused(
+    own: Plan, server: analyzer_pb2_grpc.AnalyzerStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PULUMI_CONFIG", configured(own))
+    forget_config()
+    said = {one[2] for one in verdicts_of_server(server, settled(good_stack())) if one[0] == pack.WHOLE}
+    assert said == {"the plan names rules that are not run here: our-range"}

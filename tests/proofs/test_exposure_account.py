@@ -83,6 +83,7 @@ def test_a_running_stack_lets_nobody_in_but_the_clients_and_iam(running: Running
     proof = running.proof()
     assert (proof.ok, proof.breaches, proof.unknown) == (True, (), ())
     assert {(path.kind, path.target, path.port) for path in proof.paths if path.open} == {
+        ("neighbour", "node-0", "port 443"),
         ("named", "node-0", "port 443"),
         ("iam", "node-0", "port 22"),
     }

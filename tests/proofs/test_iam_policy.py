@@ -19,7 +19,7 @@ from botocore import xform_name
 import lifecycle
 from lifecycle.exposure.verb import resources_of
 from lifecycle.operator_policy.actions import Action, load_actions
-from lifecycle.operator_policy.document import LONGEST, operator_policy
+from lifecycle.operator_policy.document import LONGEST, audit_policy, operator_policy
 from lifecycle.operator_policy.state import state_statements
 from lifecycle.operator_policy.verb import policy_of, types_of
 from lifecycle.profiles import load_profile, shipped_names
@@ -47,6 +47,10 @@ from tests.stacks.test_program import plan_of
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning:pulumi_aws")]
 
 ELSEWHERE = {
+    "ec2:DescribeCarrierGateways": "`audit`, which is tried by itself",
+    "iam:GetPolicy": "`audit`: a policy that somebody attached to a role",
+    "iam:GetPolicyVersion": "`audit`: what such a policy says",
+    "secretsmanager:GetResourcePolicy": "`audit`: a policy that somebody gave a secret",
     "ec2:CancelSpotInstanceRequests": "a request that outlives its instance",
     "ec2:DescribeCapacityBlockOfferings": "`capacity find`, which is tried by itself",
     "ec2:DescribeCapacityReservations": "nodes in reserved capacity",
@@ -303,6 +307,19 @@ def test_the_policies_of_every_kind_of_stack_pass_the_linter_and_can_all_be_atta
     plan, types = planned(life)
     policies = operator_policy(plan, ACCOUNT, types, buys=True).policies
     assert len(policies) <= MOST_ATTACHED
+    for policy in policies:
+        assert len(json.dumps(policy.document, separators=(",", ":"))) <= LONGEST
+        assert linter.faults("identity", policy.document) == []
+
+
+@pytest.mark.parametrize("life", LIVES)
+def test_a_reviewer_may_look_and_read_nothing_that_is_kept(life: str) -> None:
+    policies = audit_policy(planned(life)[0], ACCOUNT).policies
+    actions = {name for one in policies for statement in one.document["Statement"] for name in statement["Action"]}
+    assert len(policies) <= MOST_ATTACHED
+    assert all(re.match(r"[a-z0-9-]+:(Describe|Get|List|View)", name) for name in actions)
+    telling = {"s3:GetObject", "secretsmanager:GetSecretValue", "ssm:GetParameter", "logs:GetLogEvents", "kms:Decrypt"}
+    assert not telling & actions
     for policy in policies:
         assert len(json.dumps(policy.document, separators=(",", ":"))) <= LONGEST
         assert linter.faults("identity", policy.document) == []

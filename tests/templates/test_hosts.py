@@ -15,13 +15,15 @@ from lifecycle.profiles import load_profile, shipped_names
 from planner.catalogue import load_catalogue
 from planner.make_plan import Site, make_plan
 from planner.plan import HostPlan, Plan
-from templates.hosts import UNITS, HostAbilities, HostFile, render_host, unit_of
+from templates.hosts import UNITS, USERS, HostAbilities, HostFile, render_host, unit_of
 from templates.unit_sandbox import OPENINGS, SANDBOX
 from templates.unit_text import unit_value, unit_word
+from tests.spanning import FOLLOWER, HEAD, spanning_plan, with_nodes
 
 GOLDEN = Path(__file__).parent / "golden_hosts"
 BOOKWORM, TRIXIE = HostAbilities(systemd=252), HostAbilities(systemd=257)
 HOST = HostPlan(name="a", address="10.0.0.5", gpus=8)
+WIDE = with_nodes(spanning_plan())
 CASES = {
     "2xh200-trixie": ("2xh200", False, HOST, TRIXIE),
     "poc-imitated-bookworm": ("poc", True, HostPlan(name="a", interface="eth1"), BOOKWORM),
@@ -56,6 +58,40 @@ def test_units_are_as_they_were(case: str) -> None:
     assert units == {path.name: path.read_text("utf-8") for path in (GOLDEN / case).iterdir()}
 
 
+@pytest.mark.parametrize("rank", [0, 1])
+def test_units_of_a_replica_that_spans_nodes_are_as_they_were(rank: int) -> None:
+    """The first node's engine, what else it runs being as on any host; and all that the other one runs."""
+    host, plan = WIDE.hosts[rank], WIDE
+    files = render_host(plan, load_catalogue(), host, HostAbilities(systemd=255, interface="enp71s0"))
+    texts = {Path(file.path).name: file.text for file in files if file.path.startswith((UNITS, "/etc/sysusers.d"))}
+    units = {"cloister-engine.service": texts["cloister-engine.service"]} if rank == 0 else texts
+    case = f"kimi-k2-node-{rank}-noble"
+    if os.environ.get("UPDATE_GOLDEN"):
+        for name, text in units.items():
+            (GOLDEN / case).mkdir(parents=True, exist_ok=True)
+            (GOLDEN / case / name).write_text(text, encoding="utf-8")
+    assert units == {path.name: path.read_text("utf-8") for path in (GOLDEN / case).iterdir()}
+
+
+def test_a_further_node_of_a_replica_publishes_nothing_and_holds_no_secret() -> None:
+    files = render_host(WIDE, load_catalogue(), WIDE.hosts[1], HostAbilities(systemd=255, interface="enp71s0"))
+    names = {Path(file.path).name for file in files}
+    assert names == {
+        *("await-health", "with-secrets", "with-peers", "cloister.conf"),
+        *("cloister-engine-node-1.service", "cloister.target"),
+    }
+    assert not any("LoadCredential" in file.text or "VLLM_API_KEY" in file.text for file in files if file.path != USERS)
+
+
+def test_an_engine_that_spans_nodes_speaks_with_its_own_alone() -> None:
+    for host in WIDE.hosts:
+        files = render_host(WIDE, load_catalogue(), host, HostAbilities(systemd=255, interface="enp71s0"))
+        (text,) = [file.text for file in files if Path(file.path).name.startswith("cloister-engine")]
+        (line,) = [line for line in text.splitlines() if line.startswith("IPAddressAllow=")]
+        assert set(line.removeprefix("IPAddressAllow=").split()) == {"localhost", HEAD, FOLLOWER}
+        assert "{" not in text
+
+
 @pytest.mark.parametrize("name", shipped_names())
 def test_every_service_is_a_unit_of_its_own_user_and_shut_in(name: str) -> None:
     plan = metal(name)
@@ -80,15 +116,8 @@ def test_every_opening_of_the_engine_has_its_reason_above_it() -> None:
 
 
 def test_a_replica_that_spans_nodes_may_keep_memory_in_place() -> None:
-    plan = metal("2xh200")
-    spanning = msgspec.structs.replace(
-        plan,
-        services=tuple(
-            msgspec.structs.replace(one, needs=(*one.needs, "rdma")) if one.name == "engine" else one
-            for one in plan.services
-        ),
-    )
-    lines = unit(spanning, "engine")
+    files = render_host(WIDE, load_catalogue(), WIDE.hosts[0], HostAbilities(systemd=255, interface="enp71s0"))
+    (lines,) = [file.text.splitlines() for file in files if file.path.endswith("cloister-engine.service")]
     assert "LimitMEMLOCK=infinity" in lines
     assert {"DeviceAllow=char-nvidia* rw", "DeviceAllow=char-infiniband* rw"} <= set(lines)
 

@@ -1,0 +1,214 @@
+"""What is looked at: a plan alone, with no account and nothing running, or a stack that runs."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from datetime import date
+from operator import attrgetter
+from pathlib import Path
+
+import msgspec
+
+from lifecycle.evidence.records import Live, NotLookedAt, Tried
+from lifecycle.exposure.verb import exposure_of_account, exposure_of_plan, resources_of
+from lifecycle.home import Home
+from lifecycle.model_config import config_of
+from lifecycle.node_files import node_files
+from lifecycle.planning import rendered_files
+from lifecycle.policies import policy_of, rules_of
+from lifecycle.policy_check import LAYOUT
+from lifecycle.profiles import load_profile
+from lifecycle.provision import Provisioner
+from lifecycle.stack import Stack
+from lifecycle.verify import VerifyReport, verify
+from planner.catalogue import load_catalogue
+from planner.errors import UsageError
+from planner.make_plan import Site, make_plan
+from planner.plan import Plan, Target
+from planner.progress import Progress
+from planner.resources import Resource
+from policies.exposure.exposure import Exposure
+from policies.exposure.planned import planned
+from policies.exposure.reach import prove
+from policies.run import Finding, evaluate
+from templates.render import TEMPLATES
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What was looked at, and what came of it.
+
+    Attributes:
+        plan: that was judged.
+        resources: that rules judged; values that only the account gives are unknown where nothing exists yet.
+        described: the same with ids, made up where nothing exists yet: who refers to whom can be followed through.
+        files: rendered, path -> text.
+        findings: of the rules.
+        exposure: the proof; None where there is no network to prove it of.
+        live: what the running stack answered; None where none runs.
+        beyond: what was not looked at.
+
+    """
+
+    plan: Plan
+    resources: tuple[Resource, ...]
+    described: tuple[Resource, ...]
+    files: dict[str, str]
+    findings: tuple[Finding, ...]
+    exposure: Exposure | None
+    live: Live | None
+    beyond: tuple[NotLookedAt, ...]
+
+
+def look_at_profile(profile: str, target: Target, stack: str, day: date, progress: Progress) -> Looked:
+    """Look at what a profile would make; no account is asked, and nothing is written.
+
+    Raises:
+        UsageError: there is no such profile, it cannot be planned, or the target is hosts, which it does not name.
+
+    """
+    plan = plan_without_account(profile, target, stack)
+    with progress.step("resources, previewed"), tempfile.TemporaryDirectory(prefix="cloister-") as folder:
+        resources = _in_order(Provisioner(plan, Home(Path(folder)).stack(stack), progress).preview().resources)
+    with progress.step("policies"):
+        files = node_files(plan, LAYOUT)
+        findings = evaluate(plan, resources, rules_of(plan), files=files, today=day)
+    return Looked(
+        plan=plan,
+        resources=resources,
+        described=resources_of(plan),
+        files=files,
+        findings=findings,
+        exposure=exposure_of_plan(plan, progress),
+        live=None,
+        beyond=(*NOTHING_RUNS, *_beyond(plan)),
+    )
+
+
+def plan_without_account(name: str, target: Target, stack: str) -> Plan:
+    """Decide what a profile would make in whatever account the profile names.
+
+    Raises:
+        UsageError: as `look_at_profile`.
+
+    """
+    if target == "metal":
+        raise UsageError(
+            "a profile alone does not say on which hosts it would run",
+            hint="`deploy up --target metal` first; then `deploy evidence --stack NAME --out DIR`.",
+            code="no_inventory",
+        )
+    profile = load_profile(name)
+    account = profile.aws.account if target == "aws" else ""
+    site = Site(
+        stack=stack, target=target, account=account, model_config=config_of(profile.model), policy=policy_of(profile)
+    )
+    return make_plan(profile, load_catalogue(), site)
+
+
+def look_at_stack(stack: Stack, day: date, progress: Progress, token: str | None = None) -> Looked:
+    """Look at a stack that runs: its services are probed, its account is asked, nothing is changed.
+
+    Args:
+        stack: that is up.
+        day: by which waivers end.
+        progress: told about each step.
+        token: of the foreign issuer, where the stack does not issue its own.
+
+    Raises:
+        DeployError: it does not run, or its account does not answer.
+
+    """
+    plan = stack.plan
+    report = verify(stack, progress, token)
+    with progress.step("policies"):
+        resources = () if plan.target == "metal" else _in_order(stack.provisioner().resources())
+        files = _files(stack)
+        findings = evaluate(plan, resources, rules_of(plan), files=files, today=day)
+    exposure = _exposure(plan, files) if plan.target == "metal" else exposure_of_account(plan, stack.home, progress)
+    return Looked(
+        plan=plan,
+        resources=resources,
+        described=resources,
+        files=files,
+        findings=findings,
+        exposure=exposure,
+        live=live_of(report),
+        beyond=(*_not_tried(report), *(NO_ACCOUNT if plan.target == "metal" else ()), *_beyond(plan)),
+    )
+
+
+def _in_order(resources: tuple[Resource, ...]) -> tuple[Resource, ...]:
+    """Return resources by name: threads registered them, in whatever order they came."""
+    return tuple(sorted(resources, key=attrgetter("urn")))
+
+
+def _exposure(plan: Plan, files: dict[str, str]) -> Exposure:
+    """Prove it of hosts of one's own, as far as their files say."""
+    return prove(planned(plan, (), files), of="plan", stack=plan.stack)
+
+
+def live_of(report: VerifyReport) -> Live:
+    """Return what `verify` saw, by theme."""
+    tried = tuple(Tried(id=check.id, ok=check.ok, seen=check.detail) for check in report.checks)
+    return Live(
+        ok=report.ok,
+        tls=tuple(one for one in tried if one.id.startswith("tls.")),
+        tokens=tuple(one for one in tried if one.id.startswith("auth.")),
+        other=tuple(one for one in tried if not one.id.startswith(("tls.", "auth."))),
+    )
+
+
+def _files(stack: Stack) -> dict[str, str]:
+    """Return the files as they were written; of hosts, as they are rendered, which `verify` compares."""
+    if stack.plan.target != "sandbox":
+        return rendered_files(stack.plan, stack.home)
+    written = {name: Path(stack.layout.config, name) for name in TEMPLATES}
+    return {name: path.read_text(encoding="utf-8") for name, path in written.items() if path.is_file()}
+
+
+NOTHING_RUNS = (
+    NotLookedAt(what="TLS scan", why="no stack was asked: this is of a plan; `--stack NAME` asks one that runs"),
+    NotLookedAt(what="token tests", why="as above"),
+    NotLookedAt(what="what listens, what answers, what lies on the disks", why="as above"),
+    NotLookedAt(
+        what="the account",
+        why="none was asked: ids, addresses and ARNs of resources are made up from their names, and rules that need "
+        "them say so",
+    ),
+)
+NO_ACCOUNT = (NotLookedAt(what="networks around the hosts", why="they have no account that could be asked"),)
+BEYOND = (
+    NotLookedAt(what="physical access, people and processes", why="no program can look at them"),
+    NotLookedAt(what="source code of third parties", why="programs are known by their digests; nobody read them here"),
+    NotLookedAt(what="what the model answers", why="evidence is about the place in which it runs"),
+)
+
+
+def _beyond(plan: Plan) -> tuple[NotLookedAt, ...]:
+    found = []
+    if plan.target == "sandbox":
+        found.append(
+            NotLookedAt(
+                what="AWS and the real engine",
+                why="the sandbox has an emulated account, and an imitation in the engine's place",
+            )
+        )
+    if not plan.bundle.id:
+        found.append(
+            NotLookedAt(what="digests of weights and of the distribution's packages", why="no bundle is named")
+        )
+    if plan.upstream is not None:
+        found.append(NotLookedAt(what=plan.upstream.url, why="it is somebody else's server"))
+    return (*found, *BEYOND)
+
+
+def _not_tried(report: VerifyReport) -> tuple[NotLookedAt, ...]:
+    return tuple(NotLookedAt(what=check.id, why=check.detail) for check in report.checks if check.ok is None)
+
+
+def resource_lines(resources: tuple[Resource, ...]) -> bytes:
+    """Return resources as one JSON line each, for their digest; what is not known yet is said to be so."""
+    plain = (msgspec.to_builtins(one, enc_hook=lambda _: "(decided at apply)") for one in resources)
+    return b"".join(msgspec.json.encode(one, order="sorted") + b"\n" for one in plain)

@@ -1,0 +1,109 @@
+"""Findings as SARIF 2.1.0, which code scanners' dashboards read.
+
+Results are what the rules found. A waived one is a result with an accepted suppression; one that is decided at apply is
+of the kind `open`; a rule that broke is an error of the run, and makes it unsuccessful.
+https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/sarif-v2.1.0-errata01-os-complete.html
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from lifecycle.evidence.records import Evidence, RuleVerdict
+from policies.rule import Rule
+from policies.run import Finding, rule_of
+
+SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+LEVELS = {"mandatory": "error", "advisory": "warning"}
+SCORES = {"low": "3.0", "medium": "5.5", "high": "8.0", "critical": "9.5"}
+"""Middles of CVSS's ranges: dashboards sort by `security-severity` as they would by a score."""
+
+
+def sarif_of(evidence: Evidence, rules: tuple[Rule, ...]) -> bytes:
+    """Return the findings as a SARIF log.
+
+    Args:
+        evidence: of a stack.
+        rules: that were run, a team's own among them.
+
+    """
+    verdicts = {verdict.id: verdict for verdict in evidence.rules}
+    known = {rule.id: rule for rule in rules}
+    known |= {finding.rule: rule_of(finding, rules) for finding in evidence.findings}
+    order = {rule_id: at for at, rule_id in enumerate(known)}
+    broken = [finding for finding in evidence.findings if finding.status == "broken"]
+    log = {
+        "$schema": SCHEMA,
+        "version": "2.1.0",
+        "runs": [
+            {
+                "tool": {
+                    "driver": {
+                        "name": evidence.tool.name,
+                        "version": evidence.tool.version,
+                        "rules": [_rule(rule, verdicts.get(rule.id)) for rule in known.values()],
+                    }
+                },
+                "automationDetails": {"id": f"{evidence.subject.stack}/{evidence.subject.profile}/"},
+                "invocations": [
+                    {
+                        "executionSuccessful": not broken,
+                        "endTimeUtc": evidence.made_at,
+                        "toolExecutionNotifications": [_notification(finding, order) for finding in broken],
+                    }
+                ],
+                "columnKind": "unicodeCodePoints",
+                "results": [_result(one, order) for one in evidence.findings if one.status != "broken"],
+            }
+        ],
+    }
+    return (json.dumps(log, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _rule(rule: Rule, verdict: RuleVerdict | None) -> dict[str, Any]:
+    level = verdict.level if verdict else rule.level
+    return {
+        "id": rule.id,
+        "shortDescription": {"text": rule.title},
+        "fullDescription": {"text": rule.why},
+        "help": {"text": rule.remediation},
+        "helpUri": rule.references[0],
+        "defaultConfiguration": {"level": LEVELS[level], "enabled": not verdict or verdict.verdict != "off"},
+        "properties": {
+            "tags": [rule.family, *rule.controls],
+            "security-severity": SCORES[rule.severity],
+            **({"sha256": verdict.sha256} if verdict else {}),
+        },
+    }
+
+
+def _result(finding: Finding, order: Mapping[str, int]) -> dict[str, Any]:
+    result: dict[str, Any] = {
+        "ruleId": finding.rule,
+        "ruleIndex": order[finding.rule],
+        "message": {"text": finding.message},
+        "locations": [_location(finding.resource)],
+    }
+    match finding.status:
+        case "unknown" | "undecidable":
+            return {**result, "kind": "open", "level": "none"}
+        case "waived":
+            accepted = {"kind": "external", "status": "accepted", "justification": finding.message}
+            return {**result, "kind": "fail", "level": LEVELS[finding.level], "suppressions": [accepted]}
+        case _:
+            return {**result, "kind": "fail", "level": LEVELS[finding.level]}
+
+
+def _notification(finding: Finding, order: Mapping[str, int]) -> dict[str, Any]:
+    return {
+        "level": "error",
+        "message": {"text": finding.message},
+        "associatedRule": {"id": finding.rule, "index": order[finding.rule]},
+        "locations": [_location(finding.resource)],
+    }
+
+
+def _location(place: str) -> dict[str, Any]:
+    return {"logicalLocations": [{"fullyQualifiedName": place, "kind": "resource"}]}

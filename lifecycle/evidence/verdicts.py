@@ -1,0 +1,121 @@
+"""Findings turned round: a verdict for every rule, waiver and control, also for those of which nothing was found."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import date
+from fnmatch import fnmatchcase
+
+from lifecycle.evidence.records import ControlState, RuleVerdict, Verdict, WaiverState
+from planner.plan import PolicyPlan, WaiverPlan
+from policies.controls import benchmarks, control
+from policies.levels import levelled
+from policies.rule import Rule
+from policies.rules import RULES
+from policies.run import Finding
+from policies.waivers import in_force
+
+WORST_FIRST: tuple[Verdict, ...] = ("broken", "violated", "unknown", "waived", "off", "not judged", "holds")
+
+
+def rule_verdicts(
+    rules: tuple[Rule, ...],
+    findings: tuple[Finding, ...],
+    policy: PolicyPlan,
+    day: date,
+    *,
+    judged: Collection[str],
+    versions: dict[str, str],
+) -> tuple[RuleVerdict, ...]:
+    """Return each rule with its verdict.
+
+    Args:
+        rules: all that there are.
+        findings: what came of those in force.
+        policy: of the plan; it may switch rules off.
+        day: on which they were judged.
+        judged: levels at which there was something.
+        versions: id of a rule -> SHA-256 of its file.
+
+    """
+    force = {rule.id: rule for rule in levelled(rules, policy, day)[0]}
+    shipped = {rule.id for rule in RULES}
+    found: dict[str, set[str]] = {}
+    for finding in findings:
+        found.setdefault(finding.rule, set()).add(finding.status)
+    verdicts = []
+    for rule in rules:
+        at = tuple(level for level in rule.levels if level in judged)
+        default: Verdict = "holds" if at else "not judged"
+        verdict = _worst((*found.get(rule.id, ()), default)) if rule.id in force else "off"
+        verdicts.append(
+            RuleVerdict(
+                id=rule.id,
+                title=rule.title,
+                family=rule.family,
+                severity=rule.severity,
+                level=force.get(rule.id, rule).level,
+                sha256=versions[rule.id],
+                origin="shipped" if rule.id in shipped else "team",
+                judged=at,
+                verdict=verdict,
+                controls=rule.controls,
+            )
+        )
+    return tuple(verdicts)
+
+
+def waiver_states(
+    rules: Iterable[Rule], policy: PolicyPlan, findings: tuple[Finding, ...], day: date
+) -> tuple[WaiverState, ...]:
+    """Return each waiver with what it covers.
+
+    Args:
+        rules: all that there are.
+        policy: of the plan.
+        findings: with the waived ones among them.
+        day: on which they were judged.
+
+    """
+    severities = {rule.id: rule.severity for rule in rules}
+    return tuple(
+        WaiverState(
+            rule=waiver.rule,
+            resource=waiver.resource,
+            owner=waiver.owner,
+            reason=waiver.reason,
+            ticket=waiver.ticket,
+            expiry=waiver.expiry,
+            in_force=in_force(waiver, severities[waiver.rule], day),
+            covers=sum(_is_waived_by(waiver, finding) for finding in findings),
+        )
+        for waiver in policy.waivers
+    )
+
+
+def control_states(rules: tuple[RuleVerdict, ...]) -> tuple[ControlState, ...]:
+    """Return every control that a rule serves, in the order of the table of benchmarks."""
+    serving: dict[str, list[RuleVerdict]] = {}
+    for rule in rules:
+        for name in rule.controls:
+            serving.setdefault(name, []).append(rule)
+    known = [f"{name} {number}" for name, benchmark in benchmarks().items() for number in benchmark.controls]
+    return tuple(
+        ControlState(
+            control=control(name),
+            rules=tuple(rule.id for rule in serving[name]),
+            verdict=_worst(rule.verdict for rule in serving[name]),
+        )
+        for name in known
+        if name in serving
+    )
+
+
+def _is_waived_by(waiver: WaiverPlan, finding: Finding) -> bool:
+    fits = waiver.rule == finding.rule and fnmatchcase(finding.resource, waiver.resource)
+    return finding.status == "waived" and fits
+
+
+def _worst(verdicts: Iterable[str]) -> Verdict:
+    found = set(verdicts)
+    return next(verdict for verdict in WORST_FIRST if verdict in found)

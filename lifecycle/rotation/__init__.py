@@ -1,0 +1,1 @@
+"""`rotate`: certificates, authorities and keys are replaced while the stack serves."""
