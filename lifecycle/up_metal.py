@@ -8,6 +8,7 @@ from pathlib import Path
 from lifecycle.bundle.folder import read_manifest
 from lifecycle.bundle.transfer import transfer
 from lifecycle.home import StackHome
+from lifecycle.hosts.at_once import at_once
 from lifecycle.hosts.bringing import Bringing
 from lifecycle.hosts.kept import KeptHosts
 from lifecycle.hosts.session import HostSession, OpenHost
@@ -106,10 +107,13 @@ class UpMetal:
             DeployError: it does not arrive, or cannot be installed from.
 
         """
-        session = bringing.session
-        for one in session.hosts:
+        session, folder = bringing.session, Path(self.hosts.bundle)
+
+        def bring(one: OpenHost) -> None:
             one.lock.check()
-            transfer(self.hosts.inventory, one.host, session.login, Path(self.hosts.bundle), self.progress)
+            transfer(self.hosts.inventory, one.host, session.login, folder, self.progress)
+
+        at_once(bring, session.hosts)
         bringing.install(bundle)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from typing import TypeVar
 
 Host = TypeVar("Host")
@@ -47,4 +48,5 @@ def enter_at_once(
 
 def _ended(work: Callable[[Host], Found], hosts: Iterable[Host], *, most: int = MOST) -> list[Future[Found]]:
     with ThreadPoolExecutor(max_workers=most) as pool:
-        return [pool.submit(work, host) for host in hosts]
+        # Each in a copy of our context: its steps stand below the step that is under way here.
+        return [pool.submit(copy_context().run, work, host) for host in hosts]
