@@ -130,6 +130,11 @@ class Machine:
         _make_key(path)
         self.host_key = " ".join(path.with_suffix(".pub").read_text().split()[:2])
 
+    def let_in_too(self, key: Path) -> None:
+        """Have its operator's account take another machine's key as well: somebody logs in on both."""
+        with (self.root / f"home/{OPERATOR}/.ssh/authorized_keys").open("a") as file:
+            file.write(key.with_suffix(".pub").read_text())
+
     def _remove_cgroup(self) -> None:
         """Take the last start's group of processes away: empty, once its machine is off."""
         if self._cgroup is None:

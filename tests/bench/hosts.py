@@ -1,0 +1,165 @@
+"""`deploy up --target metal` on a booted host, first and again; and a playbook on one host against several.
+
+Operator and hosts share this machine's processors, and whoever else works on it: so processor time is told beside the
+clock's, of the operator's side (`deploy` and Ansible) and of the host (its processes, from its systemd down).
+`python -m tests.bench.hosts NUMBER` for another number of hosts than eight.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from lifecycle.hosts.inventory import Host, Inventory
+from lifecycle.hosts.openssh import write_config
+from lifecycle.hosts.pins import Pins
+from lifecycle.hosts.playbook import play
+from lifecycle.hosts.ssh import Login
+from planner.progress import Silent
+from tests.bench.measure import ROOT, Figure, machine, say, time_of
+from tests.hosts.bundles import bundle
+from tests.hosts.image import OPERATOR
+from tests.hosts.lab import Lab
+from tests.hosts.machine import Machine
+from tests.hosts.person import Operator
+from tests.hosts.test_metal_bundle import CONTENTS
+from tests.hosts.test_prepare import IN_A_LAB
+
+AGAIN = 3
+"""Runs of what is quick."""
+FIRST_S, SECOND_S, RATIO = 120, 25, 1.5
+HOSTS = 8
+
+
+@dataclass(frozen=True)
+class Took:
+    """One run, in seconds: of the clock, and of processors on both sides."""
+
+    wall: float
+    ours: float
+    theirs: float
+
+
+def main(hosts: int) -> None:
+    """Measure and print."""
+    say(f"# Hosts ({machine()}, load {os.getloadavg()[0]:.1f})")
+    with tempfile.TemporaryDirectory(prefix="cloister-bench-") as made:
+        with Lab() as lab:
+            up(lab.host("bookworm"), Path(made))
+        with Lab(most=hosts) as lab:
+            machines = [lab.host("bookworm") for _ in range(hosts)]
+            for other in machines[1:]:
+                other.let_in_too(machines[0].key)
+            several(machines, Path(made))
+
+
+def up(host: Machine, made: Path) -> None:
+    """Measure the first `up` from a bundle that is ready here, and further ones that have nothing to change."""
+    folder = made / "bundle"
+    bundle(folder, "bookworm", contents=CONTENTS)
+    operator = Operator(made / "operator", host)
+
+    def run() -> None:
+        code, report, told = operator.up("--bundle", str(folder)).end(timeout_s=900)
+        if code:
+            raise SystemExit(f"deploy up -> {code}\n{report}\n{told}")
+
+    tell("first up, one host, from a ready bundle", [took(run, [host])], FIRST_S)
+    tell("second up, nothing to change", [took(run, [host]) for _ in range(AGAIN)], SECOND_S)
+
+
+def several(machines: Sequence[Machine], made: Path) -> None:
+    """Measure the playbook `prepare` on one host and on all, as we run it and with Ansible's defaults."""
+    login = Login(pins=Pins(made / "known_hosts"), confirm=lambda host, shown: False, key_file=machines[0].key)
+
+    def ours(some: Sequence[Machine]) -> None:
+        play("prepare", inventory(some), login, IN_A_LAB, Silent())
+
+    def defaults(some: Sequence[Machine]) -> None:
+        by_default(inventory(some), login, made)
+
+    tell(f"prepare, the first time, {len(machines)} hosts", [took(lambda: ours(machines), machines)], None)
+    compare("as we run it", ours, machines)
+    compare("Ansible's defaults", defaults, machines)
+
+
+def compare(name: str, run: Callable[[Sequence[Machine]], None], machines: Sequence[Machine]) -> None:
+    """Measure a way to run the playbook again, on one host and on all."""
+    one, every = machines[:1], machines
+    alone, together = [], []
+    for _ in range(AGAIN):  # in turn, so that whatever else runs here meets both
+        alone.append(took(lambda: run(one), one))
+        together.append(took(lambda: run(every), every))
+    tell(f"prepare again, {name}, 1 host", alone, None)
+    tell(f"prepare again, {name}, {len(every)} hosts", together, None)
+    ratios = [more.wall / less.wall for more, less in zip(together, alone, strict=True)]
+    spread = f"{min(ratios):.2f} to {max(ratios):.2f}, {AGAIN} pairs"
+    say(f"  {len(every)} hosts take {statistics.median(ratios):.2f} times as long as one (at most {RATIO} wanted of ours,"
+        f" on hosts with processors of their own; {spread})")  # fmt: skip
+
+
+def inventory(machines: Sequence[Machine]) -> Inventory:
+    """Return the machines as an inventory, each with a key of its own that is pinned."""
+    return Inventory(
+        host=tuple(Host(name=one.name, address=one.v4, user=OPERATOR, host_key=one.host_key) for one in machines)
+    )
+
+
+def by_default(hosts: Inventory, login: Login, made: Path) -> None:
+    """Run the playbook as somebody would who has configured nothing: no pipelining, five hosts at once."""
+    (made / "ansible.cfg").write_text("")
+    listed = {host.name: {"ansible_user": host.user} for host in hosts.host}
+    (made / "inventory.json").write_text(json.dumps({"all": {"hosts": listed}}))
+    (made / "variables.json").write_text(json.dumps(IN_A_LAB))
+    environment = {
+        **os.environ,
+        "ANSIBLE_CONFIG": str(made / "ansible.cfg"),
+        # Its own default, and where the hosts and their keys are.
+        "ANSIBLE_SSH_ARGS": f"-F {write_config(made, hosts, login)} -C -o ControlMaster=auto -o ControlPersist=60s",
+    }
+    words = ("-i", str(made / "inventory.json"), "-e", f"@{made}/variables.json", str(ROOT / "ansible" / "prepare.yml"))
+    done = subprocess.run(
+        (sys.executable, "-m", "ansible", "playbook", *words), env=environment, capture_output=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(f"ansible-playbook -> {done.returncode}\n{done.stdout.decode()}{done.stderr.decode()}")
+
+
+def took(work: Callable[[], object], machines: Sequence[Machine]) -> Took:
+    """Measure one run."""
+    ours, theirs = of_children(), sum(map(of_host, machines))
+    wall = time_of(work)
+    return Took(wall, of_children() - ours, sum(map(of_host, machines)) - theirs)
+
+
+def of_children() -> float:
+    """Return the processor time of this process and of all that it has waited for, in seconds."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+def of_host(host: Machine) -> float:
+    """Return the processor time of a booted host's processes, those among them that have ended."""
+    first = psutil.Process(host.process_id)
+    return sum(sum(process.cpu_times()[:4]) for process in (first, *first.children(recursive=True)))
+
+
+def tell(what: str, runs: Sequence[Took], bound_s: float | None) -> None:
+    """Print a figure, and the processor time in it."""
+    ours, theirs = (statistics.median(side) for side in zip(*((run.ours, run.theirs) for run in runs), strict=True))
+    how = f"processors: {ours:.1f} s operator, {theirs:.1f} s hosts"
+    say(Figure(what, [run.wall for run in runs], bound_s, how).line())
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else HOSTS)
