@@ -104,8 +104,8 @@ def compare(name: str, run: Callable[[Sequence[Machine]], None], machines: Seque
     tell(f"prepare again, {name}, {len(every)} hosts", together, None)
     ratios = [more.wall / less.wall for more, less in zip(together, alone, strict=True)]
     spread = f"{min(ratios):.2f} to {max(ratios):.2f}, {AGAIN} pairs"
-    say(f"  {len(every)} hosts take {statistics.median(ratios):.2f} times as long as one (at most {RATIO} wanted of ours,"
-        f" on hosts with processors of their own; {spread})")  # fmt: skip
+    say(f"  {len(every)} hosts take {statistics.median(ratios):.2f} times as long as one ({spread}; at most {RATIO} wanted,"
+        " on hosts with processors of their own)")  # fmt: skip
 
 
 def inventory(machines: Sequence[Machine]) -> Inventory:

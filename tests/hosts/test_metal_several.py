@@ -1,4 +1,4 @@
-"""Several hosts of one stack: all at the same time at first, then one after the other, and no further than a failure."""
+"""Several hosts of one stack: all at once at first, then one after the other, and no further than a failure."""
 
 from __future__ import annotations
 
