@@ -1,12 +1,14 @@
 """`deploy up --target metal` on a booted host, first and again; and a playbook on one host against several.
 
 Operator and hosts share this machine's processors, and whoever else works on it: so processor time is told beside the
-clock's, of the operator's side (`deploy` and Ansible) and of the host (its processes, from its systemd down).
+clock's, of the operator's side (`deploy` and Ansible) and of the host (its processes, from its systemd down). Where
+several hosts are compared with one, each is bounded to a tenth of a processor: as if it had a slow one of its own.
 `python -m tests.bench.hosts NUMBER` for another number of hosts than eight.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -14,7 +16,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,11 +36,16 @@ from tests.hosts.machine import Machine
 from tests.hosts.person import Operator
 from tests.hosts.test_metal_bundle import CONTENTS
 from tests.hosts.test_prepare import IN_A_LAB
+from tests.waiting import wait_until
 
 AGAIN = 3
 """Runs of what is quick."""
 FIRST_S, SECOND_S = 120, 25
 HOSTS = 8
+SHARE, PERIOD_US = 0.1, 100_000
+"""Of a processor, for each of several hosts; and in which time the kernel counts it."""
+CPU_GROUPS = Path("/sys/fs/cgroup/cpu")
+"""Of control groups of version 1; those of version 2 are the machines' own."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,8 @@ def main(hosts: int) -> None:
             machines = [lab.host("bookworm") for _ in range(hosts)]
             for other in machines[1:]:
                 other.let_in_too(machines[0].key)
-            several(machines, Path(made))
+            with slowed(machines):
+                several(machines, Path(made))
 
 
 def up(host: Machine, made: Path) -> None:
@@ -91,6 +99,30 @@ def several(machines: Sequence[Machine], made: Path) -> None:
     tell(f"prepare, the first time, {len(machines)} hosts", [took(lambda: ours(machines), machines)], None)
     compare("as we run it", ours, machines)
     compare("Ansible's defaults", defaults, machines)
+
+
+@contextlib.contextmanager
+def slowed(machines: Sequence[Machine]) -> Iterator[None]:
+    """Bound each machine's share of this machine's processors; they are off afterwards."""
+    quota = int(SHARE * PERIOD_US)
+    groups = [CPU_GROUPS / one.name for one in machines] if CPU_GROUPS.is_dir() else []
+    try:
+        for group, one in zip(groups, machines, strict=False):
+            group.mkdir()
+            (group / "cpu.cfs_period_us").write_text(str(PERIOD_US))
+            (group / "cpu.cfs_quota_us").write_text(str(quota))
+            for process in processes(one):
+                (group / "cgroup.procs").write_text(str(process.pid))
+        for one in machines if not groups else ():
+            (one.cgroup / "cpu.max").write_text(f"{quota} {PERIOD_US}")
+        yield
+    finally:
+        for one in machines:
+            one.kill()
+        made = [group for group in groups if group.is_dir()]
+        wait_until(lambda: not any((group / "cgroup.procs").read_text() for group in made), 20)
+        for group in made:
+            group.rmdir()
 
 
 def compare(name: str, run: Callable[[Sequence[Machine]], None], machines: Sequence[Machine]) -> None:
@@ -152,8 +184,17 @@ def of_children() -> float:
 
 def of_host(host: Machine) -> float:
     """Return the processor time of a booted host's processes, those among them that have ended."""
+    used = 0.0
+    for process in processes(host):
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has ended meanwhile: its parent has its time
+            used += sum(process.cpu_times()[:4])
+    return used
+
+
+def processes(host: Machine) -> list[psutil.Process]:
+    """Return the processes of a booted host."""
     first = psutil.Process(host.process_id)
-    return sum(sum(process.cpu_times()[:4]) for process in (first, *first.children(recursive=True)))
+    return [first, *first.children(recursive=True)]
 
 
 def tell(what: str, runs: Sequence[Took], bound_s: float | None) -> None:

@@ -62,6 +62,12 @@ class Machine:
         return self._process is not None and self._process.poll() is None
 
     @property
+    def cgroup(self) -> Path:
+        """The group of its processes."""
+        assert self._cgroup is not None
+        return self._cgroup
+
+    @property
     def process_id(self) -> int:
         """The number that this machine's process table gives to the host's process 1."""
         return self._leader
