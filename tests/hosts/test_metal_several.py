@@ -1,9 +1,13 @@
-"""Several hosts of one stack: all at once at first, then one after the other, and no further than a failure."""
+"""Several hosts of one stack: all at once at first, then one after the other, and no further than a failure.
+
+The tests share two hosts and follow their life.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 
 from tests.hosts.lab import Lab
@@ -17,49 +21,56 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(400), pytest.mark.xdist_grou
 DROP_IN = "/etc/systemd/system/cloister-gateway.service.d"
 
 
-@pytest.fixture
-def machines(can_boot: None) -> Iterator[tuple[Machine, Machine]]:
+class World(msgspec.Struct):
+    """Two hosts, and who works on them."""
+
+    first: Machine
+    second: Machine
+    operator: Operator
+
+
+@pytest.fixture(scope="module")
+def world(can_boot: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with Lab() as lab:
         first, second = lab.host("bookworm", name="a"), lab.host("bookworm", name="b")
         second.let_in_too(first.key)
         for machine in (first, second):
             place_runtime(machine)
-        yield first, second
+        yield World(first, second, Operator(tmp_path_factory.mktemp("operator"), first, second))
 
 
-def test_two_hosts_change_one_after_the_other_and_a_failure_stops_the_rest(
-    machines: tuple[Machine, Machine], tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    first, second = machines
-    operator = Operator(tmp_path_factory.mktemp("operator"), first, second)
-
-    code, report, told = operator.up().end()
+def test_both_come_up_and_answer(world: World) -> None:
+    code, report, told = world.operator.up().end()
     assert code == 0, (str(report) + told)[-3000:]
-    before = [started(machine) for machine in machines]
+    assert report["models"] == ["llama-3.1-8b-instruct"]
 
-    # Only the second has something to be changed: the first is not touched.
-    second.run("rm", "/etc/systemd/system/cloister-gateway.service")
-    code, report, told = operator.up().end()
+
+def test_where_nothing_is_to_change_nothing_is_touched(world: World) -> None:
+    before = started(world.first), started(world.second)
+    world.second.run("rm", "/etc/systemd/system/cloister-gateway.service")
+    code, report, told = world.operator.up().end()
     assert (code, set(report["changes"])) == (0, {"update"}), told
-    assert [started(machine) for machine in machines] == before
-    second.run("test", "-e", "/etc/systemd/system/cloister-gateway.service")
+    world.second.run("test", "-e", "/etc/systemd/system/cloister-gateway.service")
+    assert (started(world.first), started(world.second)) == before
 
-    code, report, told = operator.up().end()
-    assert (code, report["changes"]) == (0, {}), told
-    assert [started(machine) for machine in machines] == before
 
-    # What does not come up on the first is not tried on the second, which serves as it did.
-    first.run("sh", "-c", f"mkdir {DROP_IN} && printf '[Service]\nExecStartPre=/bin/false\n' >{DROP_IN}/broken.conf")
-    first.run("systemctl", "daemon-reload")
-    operator.write_profile(32)
-    code, report, told = operator.up().end()
+def test_what_does_not_come_up_on_the_first_is_not_tried_on_the_second(world: World) -> None:
+    before = started(world.second)
+    broken = f"mkdir {DROP_IN} && printf '[Service]\\nExecStartPre=/bin/false\\n' >{DROP_IN}/broken.conf"
+    world.first.run("sh", "-c", broken)
+    world.first.run("systemctl", "daemon-reload")
+    world.operator.write_profile(32)
+    code, report, told = world.operator.up().end()
     assert (code, report["error"]["code"]) == (1, "playbook_failed"), told
     assert "cloister-gateway.service did not come up" in report["error"]["message"]
-    assert started(second) == before[1]
+    assert started(world.second) == before
 
-    first.run("rm", "-r", DROP_IN)
-    first.run("systemctl", "daemon-reload")
-    code, _, told = operator.up().end()
+
+def test_the_next_run_goes_on_with_both(world: World) -> None:
+    before = started(world.second)
+    world.first.run("rm", "-r", DROP_IN)
+    world.first.run("systemctl", "daemon-reload")
+    code, _, told = world.operator.up().end()
     assert code == 0, told
-    after = started(second)
-    assert {name for name in UNITS if after[name] != before[1][name]} == {"gateway"}
+    after = started(world.second)
+    assert {name for name in UNITS if after[name] != before[name]} == {"gateway"}
