@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -107,13 +108,17 @@ class UpMetal:
             DeployError: it does not arrive, or cannot be installed from.
 
         """
-        session, folder = bringing.session, Path(self.hosts.bundle)
+        session, folder, stop = bringing.session, Path(self.hosts.bundle), threading.Event()
 
         def bring(one: OpenHost) -> None:
             one.lock.check()
-            transfer(self.hosts.inventory, one.host, session.login, folder, self.progress)
+            transfer(self.hosts.inventory, one.host, session.login, folder, self.progress, stop=stop)
 
-        at_once(bring, session.hosts)
+        try:
+            at_once(bring, session.hosts)
+        except BaseException:
+            stop.set()  # a person may have interrupted us, and not the threads
+            raise
         bringing.install(bundle)
 
 

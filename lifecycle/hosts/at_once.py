@@ -17,11 +17,14 @@ MOST = 32
 def at_once(work: Callable[[Host], Found], hosts: Iterable[Host]) -> list[Found]:
     """Do work for every host at the same time; return the results in the hosts' order, when all have ended.
 
+    A single host's is done in the caller's own thread, where a person can interrupt it.
+
     Raises:
         Exception: what the first host's work raised that failed; others may have gone through.
 
     """
-    return [ended.result() for ended in _ended(work, hosts)]
+    hosts = list(hosts)
+    return [work(host) for host in hosts] if len(hosts) == 1 else [ended.result() for ended in _ended(work, hosts)]
 
 
 def enter_at_once(
