@@ -109,7 +109,7 @@ def transfer(
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="cl-") as made:
         way = _Way(write_config(Path(made), inventory, login), host, bundle_id(raw))
-        sent = _bring(way, folder, raw, progress, connections, stop)
+        sent = _bring(way, folder, raw, progress, connections=connections, stop=stop)
     return TransferReport(
         host=host.name,
         bundle=way.bundle,
@@ -120,7 +120,7 @@ def transfer(
 
 
 def _bring(
-    way: _Way, folder: Path, raw: bytes, progress: Progress, connections: int, stop: threading.Event | None
+    way: _Way, folder: Path, raw: bytes, progress: Progress, *, connections: int, stop: threading.Event | None
 ) -> int:
     """Send what is missing, and return how many bytes that was."""
     with progress.step(f"{way.host.name}: what is there of bundle {way.bundle[:12]}"):
