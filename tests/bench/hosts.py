@@ -105,7 +105,7 @@ def several(machines: Sequence[Machine], made: Path) -> None:
 def slowed(machines: Sequence[Machine]) -> Iterator[None]:
     """Bound each machine's share of this machine's processors; they are off afterwards."""
     quota = int(SHARE * PERIOD_US)
-    groups = [CPU_GROUPS / one.name for one in machines] if CPU_GROUPS.is_dir() else []
+    groups = [CPU_GROUPS / one.cgroup.name for one in machines] if CPU_GROUPS.is_dir() else []
     try:
         for group, one in zip(groups, machines, strict=False):
             group.mkdir()
