@@ -49,6 +49,7 @@ bench: dev ## figures, each printed with how it was measured
 	$(PYTHON) -m tests.bench.sweeping
 	$(PYTHON) -m tests.bench.first_run
 	$(PYTHON) -m tests.bench.transfer
+	$(PYTHON) -m tests.bench.hosts
 
 docs: dev ## pages that come from the code, and the picture of a real run
 	$(PYTHON) -m cli.documents

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 from lifecycle.bundle.folder import read_manifest
 from lifecycle.bundle.transfer import transfer
 from lifecycle.home import StackHome
+from lifecycle.hosts.at_once import at_once
 from lifecycle.hosts.bringing import Bringing
 from lifecycle.hosts.kept import KeptHosts
 from lifecycle.hosts.session import HostSession, OpenHost
@@ -60,11 +62,14 @@ class UpMetal:
                 remember(self.home, plan, kept)
             with self.progress.step("secrets and certificates"), self.journal.step("secrets and certificates"):
                 prepare_secrets(stack, None)
-            with self.progress.step("programs"), self.journal.step("programs"):
-                from_bundle = self._install(bringing, plan)
-            bringing.prepare(facts, self.hosts.inventory, from_bundle=from_bundle)
-            bringing.accept()
-            bringing.serve(facts)
+            bundle = self._bundle(session, plan)
+            with session.changing():
+                if bundle:
+                    with self.progress.step("programs"), self.journal.step("programs"):
+                        self._install(bringing, bundle)
+                bringing.prepare(facts, self.hosts.inventory, from_bundle=bool(bundle))
+                bringing.accept()
+                bringing.serve(facts)
             models = bringing.answers()
         return report_of(stack, models, {"update": bringing.changed} if bringing.changed else {}, started=started)
 
@@ -76,31 +81,45 @@ class UpMetal:
         if not same and not self.agree(report):
             raise DeployError("not agreed: nothing was changed", code="not_agreed")
 
-    def _install(self, bringing: Bringing, plan: Plan) -> bool:
-        """Bring the bundle and install from it; return whether there is one.
+    def _bundle(self, session: HostSession, plan: Plan) -> str:
+        """Return the id of the bundle that hosts install from; empty where they have one already.
 
         Raises:
-            DeployError: the bundle is another one than the profile's, does not arrive, or there is none.
+            DeployError: the bundle is another one than the profile's, or there is none.
 
         """
-        session = bringing.session
         if not self.hosts.bundle:
             for one in session.hosts:
                 _check_programs(one)
-            return False
-        folder = Path(self.hosts.bundle)
-        name = bundle_id(read_manifest(folder))
+            return ""
+        name = bundle_id(read_manifest(Path(self.hosts.bundle)))
         if plan.bundle.id not in {"", name}:
             raise DeployError(
-                f"{folder} is the bundle {name[:12]}, the profile is for {plan.bundle.id[:12]}",
+                f"{self.hosts.bundle} is the bundle {name[:12]}, the profile is for {plan.bundle.id[:12]}",
                 hint="Name the folder of the profile's bundle, or its id in `bundle.id`.",
                 code="other_bundle",
             )
-        for one in session.hosts:
+        return name
+
+    def _install(self, bringing: Bringing, bundle: str) -> None:
+        """Bring the bundle and install from it.
+
+        Raises:
+            DeployError: it does not arrive, or cannot be installed from.
+
+        """
+        session, folder, stop = bringing.session, Path(self.hosts.bundle), threading.Event()
+
+        def bring(one: OpenHost) -> None:
             one.lock.check()
-            transfer(self.hosts.inventory, one.host, session.login, folder, self.progress)
-        bringing.install(name)
-        return True
+            transfer(self.hosts.inventory, one.host, session.login, folder, self.progress, stop=stop)
+
+        try:
+            at_once(bring, session.hosts)
+        except BaseException:
+            stop.set()  # a person may have interrupted us, and not the threads
+            raise
+        bringing.install(bundle)
 
 
 def _check_programs(one: OpenHost) -> None:

@@ -8,6 +8,7 @@ import grp
 import json
 import os
 import pwd
+import re
 import stat
 import tempfile
 from pathlib import Path
@@ -23,11 +24,12 @@ description:
   - A record on the host says what was placed. What is in it and no longer wanted is removed.
   - Each file is written completely beside its place and renamed. A run that is cut short leaves whole files, and a
     record of at least all of them.
+  - Before the first file is replaced, every new content is judged by its C(validate).
 options:
   record:
-    description: File that says what was placed.
-    type: path
-    required: true
+    description: File that says what was placed. None is kept, and nothing removed, when empty.
+    type: str
+    default: ""
   users_file:
     description: Which of the files makes users, by systemd-sysusers. None when empty.
     type: str
@@ -45,7 +47,19 @@ options:
   files:
     description: Files. C(content) is base64, so that nothing in it is ever taken for a template. C(sealed) ones are
       encrypted by systemd-creds for the credential of that name. C(wakes) names a file that is touched when this one is
-      newer, so that who watches it looks again.
+      newer, so that who watches it looks again. C(validate) is a command that judges the content in the file C(%s).
+    type: list
+    elements: dict
+    default: []
+  edited:
+    description: Files of others in which C(settings) are ours, by name. Each stands where it stood last, perhaps as a
+      comment, else at the end; C(separator) is between its name and its value.
+    type: list
+    elements: dict
+    default: []
+  theirs:
+    description: Files and folders of others, of which only owner, group and mode are ours. Left out where there are
+      none.
     type: list
     elements: dict
     default: []
@@ -62,13 +76,22 @@ FILE = {
     "content": {"type": "str", "required": True, "no_log": True},  # else the journal would hold every file again
     "sealed": {"type": "str", "default": ""},
     "wakes": {"type": "str", "default": ""},
+    "validate": {"type": "str", "default": ""},
 }
+EDITED = {
+    **ATTRIBUTES,
+    "settings": {"type": "dict", "required": True},
+    "separator": {"type": "str", "default": " "},
+}
+PLAIN = {"sealed": "", "wakes": "", "validate": ""}
 ARGUMENTS = {
-    "record": {"type": "path", "required": True},
+    "record": {"type": "str", "default": ""},
     "users_file": {"type": "str", "default": ""},
     "users": {"type": "list", "elements": "str", "default": []},
     "folders": {"type": "list", "elements": "dict", "default": [], "options": ATTRIBUTES},
     "files": {"type": "list", "elements": "dict", "default": [], "options": FILE},
+    "edited": {"type": "list", "elements": "dict", "default": [], "options": EDITED},
+    "theirs": {"type": "list", "elements": "dict", "default": [], "options": ATTRIBUTES},
 }
 
 
@@ -91,7 +114,17 @@ class Placing:
         # A folder that was there before is not ours to remove.
         ours = [path for path in folders if path in before["folders"] or not Path(path).exists()]
         after = {"folders": ours, "files": [one["path"] for one in files]}
+        for file in files:
+            self.judge(file)
         self.keep_record(record, {kind: list(dict.fromkeys(before[kind] + after[kind])) for kind in after})
+        self.place(wanted, files)
+        for kind in ("files", "folders"):
+            for path in reversed([path for path in before[kind] if path not in after[kind]]):
+                self.remove(Path(path))
+        self.keep_record(record, after)
+
+    def place(self, wanted: dict[str, Any], files: list[dict[str, str]]) -> None:
+        """Place and mend what is wanted; users first, who may own the rest."""
         for file in [file for file in files if file["path"] == wanted["users_file"]]:
             self.place_file(file)
             self.make_users(file["path"], wanted["users"])
@@ -99,12 +132,12 @@ class Placing:
             self.place_folder(folder)
         for file in [file for file in files if file["path"] != wanted["users_file"]]:
             self.place_file(file)
+        for file in wanted["edited"]:
+            self.edit(file)
+        for one in wanted["theirs"]:
+            self.mend(one)
         for file in files:
             self.wake(file)
-        for kind in ("files", "folders"):
-            for path in reversed([path for path in before[kind] if path not in after[kind]]):
-                self.remove(Path(path))
-        self.keep_record(record, after)
 
     def place_folder(self, folder: dict[str, str]) -> None:
         """Make a folder, or mend who may enter it."""
@@ -114,10 +147,36 @@ class Placing:
             if not self.dry:
                 path.mkdir(mode=0o700, parents=True)
                 self.own(folder)
-        elif not self.is_owned(folder):
-            self.placed.append(folder["path"])
+        else:
+            self.mend(folder)
+
+    def mend(self, one: dict[str, str]) -> None:
+        """Mend who may use a file or folder, if it is there."""
+        if Path(one["path"]).exists() and not self.is_owned(one):
+            self.placed.append(one["path"])
             if not self.dry:
-                self.own(folder)
+                self.own(one)
+
+    def judge(self, file: dict[str, str]) -> None:
+        """Fail, with nothing replaced, if new content is not what its program understands."""
+        if self.dry or not file["validate"] or self.content(file) == file["text"]:
+            return
+        descriptor, judged = tempfile.mkstemp(dir=self.module.tmpdir)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
+                opened.write(file["text"])
+            code, out, errors = self.module.run_command(file["validate"].replace("%s", judged))
+        finally:
+            Path(judged).unlink()
+        if code:
+            self.module.fail_json(msg=f"{file['path']}: failed to validate: {(errors or out).strip()}")
+
+    def edit(self, file: dict[str, Any]) -> None:
+        """Bring our lines into a file of others; make it where there is none."""
+        text = read_text(file["path"])
+        if text is None and Path(file["path"]).exists():
+            self.module.fail_json(msg=f"{file['path']}: it is no text, so no line of it can be changed")
+        self.place_file({**file, **PLAIN, "text": with_settings(text or "", file["settings"], file["separator"])})
 
     def place_file(self, file: dict[str, str]) -> None:
         """Write a file that is not as it should be, or mend who may read it."""
@@ -130,10 +189,8 @@ class Placing:
                 )
             if not self.dry:
                 self.write(file)
-        elif not self.is_owned(file):
-            self.placed.append(path)
-            if not self.dry:
-                self.own(file)
+        else:
+            self.mend(file)
 
     def content(self, file: dict[str, str]) -> str | None:
         """Return what the file says now; None where it is not there or cannot be read."""
@@ -142,10 +199,7 @@ class Placing:
             words = ["systemd-creds", "decrypt", f"--name={file['sealed']}", str(path), "-"]
             code, said, _ = self.module.run_command(words)
             return str(said) if code == 0 else None
-        try:
-            return path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
-            return None
+        return read_text(file["path"])
 
     def write(self, file: dict[str, str]) -> None:
         """Put new content into place in one step."""
@@ -212,13 +266,36 @@ class Placing:
     def keep_record(self, path: str, now: dict[str, list[str]]) -> None:
         """Write the record, if it is not as it should be; none is kept of nothing."""
         place = Path(path)
-        if self.dry or (place.exists() and now == read_record(path)):
+        if self.dry or not path or (place.exists() and now == read_record(path)):
             return
         if not any(now.values()):
             place.unlink(missing_ok=True)
             return
         text = json.dumps(now, indent=1)
-        self.write({"path": path, "text": text, "owner": "root", "group": "root", "mode": "0600", "sealed": ""})
+        self.write({"path": path, "text": text, "owner": "root", "group": "root", "mode": "0600", **PLAIN})
+
+
+def read_text(path: str) -> str | None:
+    """Return what a file says; None where it is not there or cannot be read."""
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def with_settings(text: str, settings: dict[str, Any], separator: str) -> str:
+    """Return the text with each setting in the place of its last line, else at the end."""
+    found = text.splitlines()
+    for name, value in settings.items():
+        between = re.escape(separator.strip()) or r"\s"
+        shape = re.compile(rf"#?\s*{re.escape(name)}{between}")
+        places = [number for number, line in enumerate(found) if shape.match(line)]
+        line = f"{name}{separator}{value}"
+        if places:
+            found[places[-1]] = line
+        else:
+            found.append(line)
+    return "".join(f"{line}\n" for line in found)
 
 
 def ids(one: dict[str, str]) -> tuple[int, int] | None:

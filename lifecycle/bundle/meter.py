@@ -27,11 +27,13 @@ class Meter:
         progress: whom to tell.
         total: bytes in all.
         done: what has happened to those that count, for example `verified`.
+        everything: ends this work and other work beside it, when set.
 
     """
 
-    def __init__(self, progress: Progress, total: int, done: str) -> None:
+    def __init__(self, progress: Progress, total: int, done: str, everything: threading.Event | None = None) -> None:
         self._progress, self._total, self._done = progress, total, done
+        self._everything = everything or threading.Event()
         self._count = 0
         self._lock = threading.Lock()
         self._stopped = threading.Event()
@@ -39,7 +41,7 @@ class Meter:
     @property
     def stopped(self) -> bool:
         """Tell whether work is to end."""
-        return self._stopped.is_set()
+        return self._stopped.is_set() or self._everything.is_set()
 
     def stop(self) -> None:
         """Let every thread end at its next `advance`."""

@@ -78,7 +78,14 @@ class _Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def transfer(
-    inventory: Inventory, host: Host, login: Login, folder: Path, progress: Progress, *, connections: int = 0
+    inventory: Inventory,
+    host: Host,
+    login: Login,
+    folder: Path,
+    progress: Progress,
+    *,
+    connections: int = 0,
+    stop: threading.Event | None = None,
 ) -> TransferReport:
     """Bring a bundle to a host whose key is pinned; it lies in `/opt/cloister/bundles/ID` then, and is not in use yet.
 
@@ -89,6 +96,7 @@ def transfer(
         folder: the bundle, sealed.
         progress: told about bytes.
         connections: how many at once; 0 for as many as pay.
+        stop: ends it when set, with those to other hosts.
 
     Raises:
         BundleError: the folder is no bundle, or a file is not as its manifest says.
@@ -101,7 +109,7 @@ def transfer(
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="cl-") as made:
         way = _Way(write_config(Path(made), inventory, login), host, bundle_id(raw))
-        sent = _bring(way, folder, raw, progress, connections)
+        sent = _bring(way, folder, raw, progress, connections=connections, stop=stop)
     return TransferReport(
         host=host.name,
         bundle=way.bundle,
@@ -111,7 +119,9 @@ def transfer(
     )
 
 
-def _bring(way: _Way, folder: Path, raw: bytes, progress: Progress, connections: int) -> int:
+def _bring(
+    way: _Way, folder: Path, raw: bytes, progress: Progress, *, connections: int, stop: threading.Event | None
+) -> int:
     """Send what is missing, and return how many bytes that was."""
     with progress.step(f"{way.host.name}: what is there of bundle {way.bundle[:12]}"):
         there = way.ask("begin", manifest=raw.decode())
@@ -125,7 +135,7 @@ def _bring(way: _Way, folder: Path, raw: bytes, progress: Progress, connections:
         raise _full(way.host, f"{gigabytes(total)} are missing, and it has {gigabytes(there.free)} left")
     shares = _shares(missing, connections or _connections(total))
     with progress.step(f"{way.host.name}: {gigabytes(total)} of {len(missing)} files"):
-        meter = Meter(progress, total, "sent")
+        meter = Meter(progress, total, "sent", stop)
         in_parallel(lambda share: way.send(folder, share, meter), shares, max(1, len(shares)), meter)
     with progress.step(f"{way.host.name}: the bundle's own place"):
         way.ask("finish")

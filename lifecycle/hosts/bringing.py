@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lifecycle.hosts.acceptance import accept
+from lifecycle.hosts.at_once import at_once
 from lifecycle.hosts.facts import Facts, read_facts
 from lifecycle.hosts.fit import but_for_our_own, fit, fits, needs_of
 from lifecycle.hosts.inventory import Inventory
@@ -58,7 +59,8 @@ class Bringing:
 
         """
         with self.progress.step("hosts, looked at"):
-            return {one.host.name: _look(one, self.stack.plan) for one in self.session.hosts}
+            looked = at_once(lambda one: _look(one, self.stack.plan), self.session.hosts)
+        return {one.host.name: facts for one, facts in zip(self.session.hosts, looked, strict=True)}
 
     def install(self, bundle: str, folder: str = BUNDLES) -> None:
         """Install from a bundle that lies on each host, and from it alone.
@@ -87,7 +89,8 @@ class Bringing:
             DeployError: a host failed or was lost.
 
         """
-        arrivals = {one.host.name: arrival(one.connection) for one in self.session.hosts}
+        arrived = at_once(lambda one: arrival(one.connection), self.session.hosts)
+        arrivals = {one.host.name: way for one, way in zip(self.session.hosts, arrived, strict=True)}
         of_hosts = {
             one.host.name: {
                 **host_variables(one.host, facts[one.host.name]),

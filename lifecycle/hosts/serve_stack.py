@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import msgspec
 
+from lifecycle.hosts.at_once import at_once
 from lifecycle.hosts.facts import Facts, read_facts
 from lifecycle.hosts.fit import LOWEST_SYSTEMD
 from lifecycle.hosts.playbook import Outcome
 from lifecycle.hosts.serving import materials_of, serve
-from lifecycle.hosts.session import HostSession
+from lifecycle.hosts.session import HostSession, OpenHost
 from lifecycle.journal import Journal
 from lifecycle.served_hosts import served_hosts
 from lifecycle.stack import Stack
@@ -19,12 +21,15 @@ from planner.catalogue import load_catalogue
 from planner.errors import DeployError
 from planner.plan import HostPlan, Plan
 from planner.progress import Progress
-from templates.hosts import HostAbilities
+from templates.hosts import TARGET, HostAbilities
 from templates.reclaim import render_block_times
 
 
 def serve_stack(session: HostSession, stack: Stack, facts: Mapping[str, Facts], drain: Drain | None = None) -> Outcome:
-    """Bring configuration, secrets and services of every host to what they should be, one host after the other.
+    """Bring configuration, secrets and services of every host to what they should be.
+
+    Of several hosts, those on which something is to change do so one after the other, and each must be healthy before
+    the next: clients have others to ask meanwhile. Where none serves yet, all start at the same time.
 
     Args:
         session: the hosts, logged in on and locked.
@@ -39,16 +44,29 @@ def serve_stack(session: HostSession, stack: Stack, facts: Mapping[str, Facts], 
     materials = materials_of(stack.plan, stack.layout)
     if drain:
         materials = msgspec.structs.replace(materials, block_times=render_block_times(drain))
+    run = partial(
+        serve,
+        stack.plan,
+        load_catalogue(),
+        login=session.login,
+        abilities={host.name: abilities(stack.plan, host, facts[host.name]) for host in stack.plan.hosts},
+        materials=materials,
+        progress=session.progress,
+    )
+    inventory, count = session.kept.inventory, len(session.hosts)
     with session.changing():
-        return serve(
-            stack.plan,
-            load_catalogue(),
-            session.kept.inventory,
-            session.login,
-            abilities={host.name: abilities(stack.plan, host, facts[host.name]) for host in stack.plan.hosts},
-            materials=materials,
-            progress=session.progress,
-        )
+        if count == 1 or not any(at_once(_serves, session.hosts)):
+            return run(inventory, at_once=count)
+        preview = run(inventory, check=True, at_once=count)
+        changing = [name for name, totals in preview.hosts.items() if totals.changed]
+        if not changing:
+            return preview
+        done = run(inventory.serving_only(changing))
+        return msgspec.structs.replace(done, hosts={**preview.hosts, **done.hosts})
+
+
+def _serves(one: OpenHost) -> bool:
+    return one.connection.run(f"systemctl is-active --quiet {TARGET}").code == 0
 
 
 def abilities(plan: Plan, host: HostPlan, facts: Facts) -> HostAbilities:

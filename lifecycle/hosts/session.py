@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lifecycle.home import StackHome
+from lifecycle.hosts.at_once import MOST, enter_at_once
 from lifecycle.hosts.inventory import Host
 from lifecycle.hosts.kept import KeptHosts, login_of
 from lifecycle.hosts.lock import HostLock, hold_host
 from lifecycle.hosts.playbook import Outcome, play
 from lifecycle.hosts.ssh import Connection, Login, connect
-from lifecycle.hosts.state import Keeper
+from lifecycle.hosts.state import Keeper, watching
 from planner.progress import Progress
 
 
@@ -34,6 +35,7 @@ class HostSession:
         self.login = login
         self.hosts = tuple(hosts)
         self.progress = progress
+        self._watched = False
 
     @classmethod
     @contextlib.contextmanager
@@ -56,7 +58,11 @@ class HostSession:
         """
         login = login or login_of(home, kept.key)
         with contextlib.ExitStack() as opened:
-            hosts = [opened.enter_context(open_host(home, kept, host, login, verb)) for host in kept.inventory.serving]
+            hosts = enter_at_once(
+                opened,
+                (open_host(home, kept, host, login, verb) for host in kept.inventory.serving),
+                most=1 if login.reach else MOST,  # another way than the network's may be of one thread alone
+            )
             yield cls(kept, login, hosts, progress)
 
     def play(
@@ -77,17 +83,23 @@ class HostSession:
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[None]:
-        """Note on each host what a block changes there.
+        """Note on each host what a block changes there. A block within another one is noted with that.
 
         Raises:
             DeployError: a lock was lost, or a host belongs to another stack.
 
         """
-        with contextlib.ExitStack() as watched:
-            for one in self.hosts:
-                one.lock.check()
-                watched.enter_context(one.keeper.watching())
+        for one in self.hosts:
+            one.lock.check()
+        if self._watched:
             yield
+            return
+        self._watched = True
+        try:
+            with watching(*(one.keeper for one in self.hosts)):
+                yield
+        finally:
+            self._watched = False
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 
 from lifecycle import files
+from lifecycle.hosts.at_once import at_once
 from lifecycle.hosts.lock import as_root
 from lifecycle.hosts.ssh import Connection
 from planner.errors import DeployError
@@ -83,11 +84,8 @@ class Keeper:
         self._owner = owner
         self._copy = folder / f"{connection.host.name}.before"
 
-    @contextlib.contextmanager
-    def watching(self) -> Iterator[None]:
-        """Note what changes on the host while the block runs; its first use keeps the state before.
-
-        Of a block that is killed the host itself takes note, as the lock's holder there.
+    def begin(self) -> None:
+        """Begin to watch what changes on the host; the first time, keep the state before.
 
         Raises:
             OtherStackError: the host belongs to another stack.
@@ -97,16 +95,9 @@ class Keeper:
         if not self._copy.is_file():
             files.make_private_folder(self._copy.parent)
             files.write(self._copy, self._do("before"))
-        try:
-            yield
-        except BaseException:
-            with contextlib.suppress(DeployError):
-                self._do("note")
-            raise
-        self._do("note")
 
     def note(self) -> None:
-        """Write down what a run that was killed changed."""
+        """Write down what has changed since it began, by a run that was killed or by this one."""
         self._do("note")
 
     @property
@@ -158,3 +149,23 @@ class Keeper:
             hint="Is the disk full or read-only? `deploy hosts check` says. Then run the same command again.",
             code="host_state",
         )
+
+
+@contextlib.contextmanager
+def watching(*keepers: Keeper) -> Iterator[None]:
+    """Note what changes on hosts while the block runs; its first use keeps the state before.
+
+    Of a block that is killed the host itself takes note, as the lock's holder there.
+
+    Raises:
+        OtherStackError: a host belongs to another stack.
+
+    """
+    try:
+        at_once(Keeper.begin, keepers)
+        yield
+    except BaseException:
+        with contextlib.suppress(DeployError):
+            at_once(Keeper.note, keepers)
+        raise
+    at_once(Keeper.note, keepers)

@@ -35,15 +35,34 @@ def place(module: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     """Run the module over files given as name=text, below a folder of the test's own."""
     me = {"owner": getpass.getuser(), "group": grp.getgrgid(os.getgid()).gr_name}
 
-    def run(*, check: bool = False, folders: tuple[str, ...] = (), mode: str = "0640", **texts: str) -> dict[str, Any]:
+    def run(
+        *,
+        check: bool = False,
+        folders: tuple[str, ...] = (),
+        mode: str = "0640",
+        validate: str = "",
+        edited: dict[str, dict[str, Any]] | None = None,
+        theirs: tuple[str, ...] = (),
+        **texts: str,
+    ) -> dict[str, Any]:
         names = {name.replace("__", "/"): text for name, text in texts.items()}
         arguments = {
             "record": str(tmp_path / "record.json"),
             "folders": [{"path": str(tmp_path / name), "mode": "0750", **me} for name in folders],
             "files": [
-                {"path": str(tmp_path / name), "content": base64.b64encode(text.encode()).decode(), "mode": mode, **me}
+                {
+                    "path": str(tmp_path / name),
+                    "content": base64.b64encode(text.encode()).decode(),
+                    "mode": mode,
+                    "validate": validate,
+                    **me,
+                }
                 for name, text in names.items()
             ],
+            "edited": [
+                {"path": str(tmp_path / name), "mode": mode, **me, **how} for name, how in (edited or {}).items()
+            ],
+            "theirs": [{"path": str(tmp_path / name), "mode": mode, **me} for name in theirs],
             "_ansible_check_mode": check,
             "_ansible_diff": True,
         }
@@ -123,3 +142,38 @@ def test_nothing_half_written_is_left_when_a_user_is_missing(place: Place, tmp_p
     module.ids = lambda one: None  # type: ignore[attr-defined]  # the module is one of the test's own
     assert "no user" in place(one="1")["msg"]
     assert there(tmp_path) == {}
+
+
+def test_what_one_program_refuses_keeps_every_file_as_it_is(place: Place, tmp_path: Path) -> None:
+    place(one="good", two="good")
+    before = there(tmp_path)
+    answer = place(validate="grep -q good %s", one="good, and better", two="bad", three="good")
+    assert "two: failed to validate" in answer["msg"]
+    assert there(tmp_path) == before
+    assert place(validate="grep -q good %s", one="good, and better")["changed"]
+
+
+def test_settings_in_files_of_others_stand_where_they_stood(place: Place, tmp_path: Path) -> None:
+    (tmp_path / "login").write_text("# days\nDAYS\t99\n#ROUNDS 5\nDAYS_MORE 1\nDAYS 98\nlast 1")
+    edited = {
+        "login": {"settings": {"DAYS": 365, "ROUNDS": 9, "NEW": "x"}},
+        "made": {"settings": {"CHECK": "weekly"}, "separator": "="},
+    }
+    preview = place(check=True, edited=edited)
+    assert there(tmp_path).keys() == {"login"}
+    done = place(edited=edited)
+    assert preview["placed"] == done["placed"] == [str(tmp_path / "login"), str(tmp_path / "made")]
+    assert (tmp_path / "login").read_text() == "# days\nDAYS\t99\nROUNDS 9\nDAYS_MORE 1\nDAYS 365\nlast 1\nNEW x\n"
+    assert (tmp_path / "made").read_text() == "CHECK=weekly\n"
+    assert not place(edited=edited)["changed"]
+    (tmp_path / "login").write_bytes(b"\xff")
+    assert "no text" in place(edited=edited)["msg"]
+
+
+def test_of_what_is_theirs_only_the_rights_are_ours(place: Place, tmp_path: Path) -> None:
+    (tmp_path / "theirs").write_text("theirs")
+    (tmp_path / "theirs").chmod(0o666)
+    assert place(theirs=("theirs", "not there"))["placed"] == [str(tmp_path / "theirs")]
+    assert (tmp_path / "theirs").stat().st_mode & 0o777 == 0o640
+    assert not place(theirs=("theirs", "not there"))["changed"]
+    assert (tmp_path / "theirs").read_text() == "theirs"

@@ -89,9 +89,15 @@ class Namespace:
 
 
 class Lab:
-    """All networks, machines and onlookers of a test. A context manager."""
+    """All networks, machines and onlookers of a test. A context manager.
 
-    def __init__(self) -> None:
+    Args:
+        most: hosts that run at the same time: tests share a machine with others.
+
+    """
+
+    def __init__(self, most: int = MOST_MACHINES) -> None:
+        self.most = most
         FOLDER.parent.mkdir(parents=True, exist_ok=True)
         self.lock = FileLock(f"{FOLDER}.lock", timeout=LOCK_WAIT_S)
         self.machines: list[Machine] = []
@@ -129,8 +135,8 @@ class Lab:
 
     def host(self, release: Release, *networks: int, name: str = "") -> Machine:
         """Boot a host on the given networks (the first when none is given) and wait until it is up."""
-        if sum(machine.is_running for machine in self.machines) >= MOST_MACHINES:
-            raise AssertionError(f"at most {MOST_MACHINES} hosts run at once: tests share a machine with others")
+        if sum(machine.is_running for machine in self.machines) >= self.most:
+            raise AssertionError(f"at most {self.most} hosts run at once: tests share a machine with others")
         space = self.onlooker(name or f"h{len(self.machines)}", *networks)
         machine = Machine(release, space.name, space.addresses[0].v4, space.addresses[0].v6, FOLDER)
         self.machines.append(machine)

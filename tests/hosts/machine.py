@@ -62,6 +62,12 @@ class Machine:
         return self._process is not None and self._process.poll() is None
 
     @property
+    def cgroup(self) -> Path:
+        """The group of its processes."""
+        assert self._cgroup is not None
+        return self._cgroup
+
+    @property
     def process_id(self) -> int:
         """The number that this machine's process table gives to the host's process 1."""
         return self._leader
@@ -129,6 +135,11 @@ class Machine:
             old.unlink(missing_ok=True)
         _make_key(path)
         self.host_key = " ".join(path.with_suffix(".pub").read_text().split()[:2])
+
+    def let_in_too(self, key: Path) -> None:
+        """Have its operator's account take another machine's key as well: somebody logs in on both."""
+        with (self.root / f"home/{OPERATOR}/.ssh/authorized_keys").open("a") as file:
+            file.write(key.with_suffix(".pub").read_text())
 
     def _remove_cgroup(self) -> None:
         """Take the last start's group of processes away: empty, once its machine is off."""

@@ -80,7 +80,7 @@ def checks(report: Any, *, ok: bool | None) -> dict[str, str]:
 
 def test_a_second_operator_is_told_and_a_killed_up_leaves_nobody_at_work(world: World) -> None:
     first = world.operator.up()
-    wait_until(lambda: first.has_told("base : Journal"), 120, 0.1)
+    wait_until(lambda: first.has_told("base : Settings"), 120, 0.1)
 
     code, report, told = world.other.up().end()
     assert (code, report["error"]["code"]) == (6, "host_locked"), told

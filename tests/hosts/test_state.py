@@ -17,7 +17,7 @@ from lifecycle.hosts.lock import PATH, hold_host
 from lifecycle.hosts.playbook import play
 from lifecycle.hosts.restoration import Restoration, differences, restoration
 from lifecycle.hosts.ssh import CommandStuckError, Connection, connect
-from lifecycle.hosts.state import Keeper, OtherStackError
+from lifecycle.hosts.state import Keeper, OtherStackError, watching
 from planner.errors import LockedError
 from planner.progress import Silent
 from tests.hosts.image import Release
@@ -61,7 +61,7 @@ def test_a_prepared_host_is_given_back_as_it_was(lab: Lab, release: Release, tmp
     with connected(machine, tmp_path) as connection:
         keeper = Keeper(connection, "one", tmp_path / "kept")
         before = keeper.now()
-        with keeper.watching():
+        with watching(keeper):
             prepare(machine, tmp_path)
         machine.run("sh", "-c", "echo mine > /etc/theirs.conf; useradd --create-home theirs; mkdir /opt/theirs")
         what = to_do(keeper)
@@ -84,7 +84,7 @@ def test_weights_stay_where_they_are_wanted_and_so_does_what_else_is_on_the_disk
     bundle = "/opt/cloister/bundles/b"
     with connected(machine, tmp_path) as connection:
         keeper = Keeper(connection, "one", tmp_path / "kept")
-        with keeper.watching():
+        with watching(keeper):
             prepare(machine, tmp_path, parts=["storage"], **disk)
             machine.run("sh", "-c", f"mkdir -p {bundle}/weights/m {bundle}/wheels /var/lib/cloister/data")
             files = f"{bundle}/weights/m/w {bundle}/wheels/x /var/lib/cloister/data/record /var/lib/cloister/weights/w"
@@ -102,12 +102,12 @@ def test_weights_stay_where_they_are_wanted_and_so_does_what_else_is_on_the_disk
 def test_a_host_belongs_to_one_stack(lab: Lab, tmp_path: Path) -> None:
     machine = lab.host("trixie")
     with connected(machine, tmp_path) as connection:
-        with Keeper(connection, "one", tmp_path).watching():
+        with watching(Keeper(connection, "one", tmp_path)):
             pass
-        with pytest.raises(OtherStackError, match="'one'"), Keeper(connection, "other", tmp_path).watching():
+        with pytest.raises(OtherStackError, match="'one'"), watching(Keeper(connection, "other", tmp_path)):
             pass
         Keeper(connection, "one", tmp_path).forget()
-        with Keeper(connection, "other", tmp_path).watching():
+        with watching(Keeper(connection, "other", tmp_path)):
             pass
 
 
@@ -115,7 +115,7 @@ def test_what_others_do_after_a_run_was_lost_is_theirs(lab: Lab, tmp_path: Path)
     machine = lab.host("bookworm")
     with connected(machine, tmp_path) as dead, connected(machine, tmp_path) as connection:
         keeper = Keeper(dead, "one", tmp_path)
-        with contextlib.suppress(CommandStuckError), hold_host(dead, "up", "one"), keeper.watching():
+        with contextlib.suppress(CommandStuckError), hold_host(dead, "up", "one"), watching(keeper):
             machine.run("touch", "/etc/ours.conf")
             dead.client.close()
             wait_until(lambda: machine.run("test", "-e", f"{KEPT}/window", check=False).returncode == 1, 40, 0.2)
