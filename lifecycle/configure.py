@@ -94,11 +94,12 @@ def _bring(bringing: Bringing, inventory: Inventory, drain: Drain | None) -> tup
     with bringing.progress.step("bundle"), bringing.journal.step("bundle"):
         for one in bringing.session.hosts:
             wait_for_bundle(one.connection, plan.bundle, bringing.progress)
-    with bringing.progress.step("programs"), bringing.journal.step("programs"):
-        bringing.install(plan.bundle.id, f"{plan.bundle.store}/bundles")
-    bringing.prepare(facts, inventory, from_bundle=True)
-    bringing.accept()
-    bringing.serve(facts, drain)
+    with bringing.session.changing():
+        with bringing.progress.step("programs"), bringing.journal.step("programs"):
+            bringing.install(plan.bundle.id, f"{plan.bundle.store}/bundles")
+        bringing.prepare(facts, inventory, from_bundle=True)
+        bringing.accept()
+        bringing.serve(facts, drain)
     return bringing.answers()
 
 
