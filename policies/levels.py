@@ -43,8 +43,8 @@ LEVELS = Rule(
         "says who answers for it, and until when."
     ),
     remediation=(
-        "Delete the entry in `levels.toml`, or add a waiver of the rule to `waivers.toml`; `deploy policy check` shows "
-        "which levels hold."
+        "Delete the entry in `levels.toml`, or add a waiver of the rule to `waivers.toml`; `deploy policy check "
+        "FILE` shows which levels hold."
     ),
     controls=("nist CM-6", "iso27001 A.8.9", "soc2 CC8.1"),
     references=("https://csrc.nist.gov/pubs/sp/800/53/r5/upd1/final",),

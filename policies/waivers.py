@@ -54,7 +54,7 @@ WAIVERS = Rule(
         "An intruder needs no hole where a forgotten exception is open."
     ),
     remediation=(
-        "Renew, narrow or delete the entry in `waivers.toml`; `deploy policy check` shows what it still covers."
+        "Renew, narrow or delete the entry in `waivers.toml`; `deploy policy check FILE` shows what it still covers."
     ),
     controls=("nist CM-6", "iso27001 A.8.9", "soc2 CC8.1"),
     references=("https://csrc.nist.gov/pubs/sp/800/53/r5/upd1/final",),

@@ -71,7 +71,7 @@ RULE = Rule(
     ),
     remediation=(
         "Add a `NetworkPolicy` with an empty `podSelector` and both `policyTypes`, and name peers in further ones; "
-        "`deploy policy check` shows which namespace has none."
+        "`deploy policy check FILE` shows which namespace has none."
     ),
     controls=("cis-kubernetes 5.3.2", "nist SC-7", "nist AC-4", "iso27001 A.8.22", "soc2 CC6.6"),
     references=("https://kubernetes.io/docs/concepts/services-networking/network-policies/",),

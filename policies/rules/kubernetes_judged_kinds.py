@@ -56,7 +56,7 @@ RULE = Rule(
     ),
     remediation=(
         "Leave the object out, or add its kind to this rule's list beside the rule that judges it; `deploy policy "
-        "check` shows the verdict."
+        "check FILE` shows the verdict."
     ),
     controls=("nist CM-7", "iso27001 A.8.9", "soc2 CC8.1"),
     references=("https://kubernetes.io/docs/reference/kubernetes-api/",),

@@ -29,7 +29,7 @@ RULE = Rule(
         "One request that makes a service grow without end takes the node's memory, and the kernel ends whichever "
         "pod it likes. With a limit it is the one that grew."
     ),
-    remediation="Set `resources.limits` of `memory` and `cpu`; `deploy policy check` shows which container has none.",
+    remediation="Set `resources.limits` of `memory` and `cpu`; `deploy policy check FILE` shows who has none.",
     controls=("nist SC-5", "nist SC-6", "iso27001 A.8.6"),
     references=("https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/",),
     good=(

@@ -68,7 +68,7 @@ RULE = Rule(
         "is as good as the cluster's administrator. An intruder in its pod is then that, too."
     ),
     remediation=(
-        "Spell out verbs, groups and resources, and bind roles of one namespace; `deploy policy check` shows the "
+        "Spell out verbs, groups and resources, and bind roles of one namespace; `deploy policy check FILE` shows the "
         "verdict."
     ),
     controls=("cis-kubernetes 5.1.3", "nist AC-6", "iso27001 A.5.15", "soc2 CC6.3"),

@@ -36,7 +36,7 @@ RULE = Rule(
     ),
     remediation=(
         "Set `automountServiceAccountToken: false` in the pod, and give it a service account of its own; `deploy "
-        "policy check` shows which pods have one."
+        "policy check FILE` shows which pods have one."
     ),
     controls=("cis-kubernetes 5.1.5", "cis-kubernetes 5.1.6", "nist AC-6", "iso27001 A.8.2"),
     references=("https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/",),

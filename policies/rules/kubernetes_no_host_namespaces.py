@@ -36,7 +36,7 @@ RULE = Rule(
     ),
     remediation=(
         "Leave out `hostNetwork`, `hostPID`, `hostIPC` and `hostPort`, "
-        "and reach pods by services; `deploy policy check` shows the verdict."
+        "and reach pods by services; `deploy policy check FILE` shows the verdict."
     ),
     controls=(
         "cis-kubernetes 5.2.3",

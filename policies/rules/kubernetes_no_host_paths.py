@@ -38,7 +38,7 @@ RULE = Rule(
     ),
     remediation=(
         "Use a claim (`persistentVolumeClaim`), `emptyDir` or `configMap`; drivers belong into a namespace labelled "
-        "`cloister/gpus=true`. `deploy policy check` shows the verdict."
+        "`cloister/gpus=true`. `deploy policy check FILE` shows the verdict."
     ),
     controls=("cis-kubernetes 5.2.12", "pod-security baseline", "nist AC-6", "iso27001 A.8.2"),
     references=("https://kubernetes.io/docs/concepts/storage/volumes/#hostpath",),

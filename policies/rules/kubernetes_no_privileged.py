@@ -34,8 +34,8 @@ RULE = Rule(
         "breaks into one has the weights, the prompts and the keys of all that run there."
     ),
     remediation=(
-        "Leave `privileged` out; GPUs are given by the device plugin (`nvidia.com/gpu`). `deploy policy check` "
-        "shows the verdict."
+        "Leave `privileged` out; GPUs are given by the device plugin (`nvidia.com/gpu`). "
+        "`deploy policy check FILE` shows the verdict."
     ),
     controls=("cis-kubernetes 5.2.2", "pod-security baseline", "nist AC-6", "iso27001 A.8.2"),
     references=("https://kubernetes.io/docs/concepts/security/pod-security-standards/",),

@@ -34,7 +34,7 @@ RULE = Rule(
         "content's own name, and nothing else fits it."
     ),
     remediation=(
-        "Write `image: NAME@sha256:...`, as the bundle's manifest has it; `deploy policy check` shows what is not "
+        "Write `image: NAME@sha256:...`, as the bundle's manifest has it; `deploy policy check FILE` shows what is not "
         "pinned."
     ),
     controls=("nist SI-7", "nist SR-11", "iso27001 A.8.9", "soc2 CC8.1"),

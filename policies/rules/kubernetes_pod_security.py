@@ -44,7 +44,7 @@ RULE = Rule(
     ),
     remediation=(
         "Label the namespace `pod-security.kubernetes.io/enforce=restricted`; one for drivers and device plugins "
-        "alone is labelled `cloister/gpus=true`. `deploy policy check` shows the verdict."
+        "alone is labelled `cloister/gpus=true`. `deploy policy check FILE` shows the verdict."
     ),
     controls=("cis-kubernetes 5.2.1", "pod-security restricted", "nist CM-7", "iso27001 A.8.9"),
     references=("https://kubernetes.io/docs/concepts/security/pod-security-admission/",),

@@ -55,7 +55,7 @@ RULE = Rule(
     ),
     remediation=(
         "Set `runAsNonRoot`, `allowPrivilegeEscalation: false`, `capabilities.drop: [ALL]`, a seccomp profile and "
-        "`readOnlyRootFilesystem`; `deploy policy check` shows what is missing."
+        "`readOnlyRootFilesystem`; `deploy policy check FILE` shows what is missing."
     ),
     controls=(
         "cis-kubernetes 5.2.6",

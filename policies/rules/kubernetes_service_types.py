@@ -35,8 +35,8 @@ RULE = Rule(
         "past the proxy that authenticates. An external address or name takes traffic to wherever somebody wrote."
     ),
     remediation=(
-        "Use `type: ClusterIP`, and let clients in by the proxy and `network.client_cidrs`; `deploy policy check` "
-        "shows the verdict."
+        "Use `type: ClusterIP`, and let clients in by the proxy and `network.client_cidrs`; "
+        "`deploy policy check FILE` shows the verdict."
     ),
     controls=("nist SC-7", "iso27001 A.8.20", "soc2 CC6.6"),
     references=("https://kubernetes.io/docs/concepts/services-networking/service/#publishing-services-service-types",),

@@ -9,7 +9,7 @@ import msgspec
 from tests.hosts.machine import Machine
 
 TIMEOUT_S = 600
-REPORT = "/tmp/tls.json"
+REPORT = "/srv/tls.json"
 LEFT_TO_TLS_AUDITORS = {
     "TLS_session_ticket": "tickets of a week: Go changes their key daily, and keeps each as long as its tickets",
     "cert_expirationStatus": "under 30 days left: certificates are short-lived by choice, and renewed by themselves",
@@ -31,8 +31,9 @@ def graded(scanner: Machine, address: str, authority: str) -> Graded:
     """Let a host that may reach an endpoint look at all that it speaks; the authority is PEM text."""
     scanner.run("apt-get", "-qq", "-y", "--no-install-recommends", "install", "testssl.sh")
     (scanner.root / "srv/ca.pem").write_text(authority)
-    words = ("testssl", "--quiet", "--color=0", "--warnings=off", "--nodns=none", "--add-ca=/srv/ca.pem")
-    scanner.run(*words, f"--jsonfile={REPORT}", f"https://{address}", check=False, timeout_s=TIMEOUT_S)
+    program = ("env", "--chdir=/", "testssl", "--quiet", "--color=0", "--warnings=off", "--nodns=none")
+    words = (*program, "--add-ca=/srv/ca.pem", f"--jsonfile={REPORT}")
+    scanner.run(*words, f"https://{address}", check=False, timeout_s=TIMEOUT_S)
     found = json.loads(scanner.read(REPORT))
     return Graded(
         grade=next(one["finding"] for one in found if one["id"] == "overall_grade"),
