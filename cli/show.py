@@ -16,12 +16,13 @@ def emit_json(value: Any) -> None:
     """Print one JSON document on stdout: structs, mappings, sequences."""
     import msgspec
 
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+    emit_text(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
 def emit_text(text: str) -> None:
-    """Print text on stdout as it is."""
+    """Print text on stdout as it is, at once: what reads it through a pipe may wait for it while we go on."""
     sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    sys.stdout.flush()
 
 
 def console() -> Console:
