@@ -184,6 +184,7 @@ def test_the_picture_holds_words_and_no_markup_of_others() -> None:
     assert drawn(empty).tag == f"{SVG}svg"
 
 
+@pytest.mark.slow  # a process of its own for each run
 def test_the_same_proof_is_the_same_picture_in_every_process() -> None:
     program = (
         "from tests.policies.test_exposure_listeners import *; "

@@ -15,6 +15,8 @@ import pytest
 from templates.environment import FOLDER
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.slow  # processes that wait for each other
+
 SCRIPT = FOLDER / "systemd" / "with-peers"
 HERE = "127.0.0.1"
 PROGRAM = """
