@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from cli.options import DEFAULT_STACK, Json, Stack
+from cli.options import DEFAULT_STACK, Json, Stack, SudoPasswordFile, stack_with_sudo
 
 if TYPE_CHECKING:
     from lifecycle.audit import AuditReport
 
 
-def audit(stack: Stack = DEFAULT_STACK, as_json: Json = False) -> None:
+def audit(stack: Stack = DEFAULT_STACK, sudo_password_file: SudoPasswordFile = None, as_json: Json = False) -> None:
     """Run the rules over a running stack: its account's resources and its hosts' files, as they are now.
 
     What `plan` could only say of values that are decided at apply is judged here, and so is whatever somebody changed
@@ -31,12 +31,12 @@ def audit(stack: Stack = DEFAULT_STACK, as_json: Json = False) -> None:
     from cli.progress_view import progress_view
     from cli.show import emit_json
     from lifecycle.audit import audit as look
-    from lifecycle.home import Home
     from lifecycle.stack import Stack as Made
     from planner.errors import PolicyRefusedError
 
+    home = stack_with_sudo(stack, sudo_password_file)
     with progress_view() as progress:
-        report = look(Made.load(Home.of_user().stack(stack), progress), progress)
+        report = look(Made.load(home, progress), progress)
     if as_json:
         emit_json(report)
     else:

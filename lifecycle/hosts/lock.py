@@ -115,11 +115,12 @@ def _take(connection: Connection, me: HostHolder) -> paramiko.ChannelFile:
     ours = resources.files("lifecycle.hosts")
     program, script = (ours.joinpath(name).read_text(encoding="utf-8") for name in ("holder.py", "state.sh"))
     words = (program, PATH, msgspec.json.encode(me).decode(), script, str(SILENCE_S), str(SETTLE_S))
-    command = as_root(connection, shlex.join(("python3", "-I", "-c", *words)))
+    rooted = connection.as_root(shlex.join(("python3", "-I", "-c", *words)))
     deadline = time.monotonic() + 2 * SETTLE_S + ANSWER_TIMEOUT_S
     while True:
         try:
-            into, out, errors = connection.client.exec_command(command, timeout=ANSWER_TIMEOUT_S)
+            into, out, errors = connection.client.exec_command(rooted.command, timeout=ANSWER_TIMEOUT_S)
+            into.channel.sendall(rooted.begins.encode())
             answer = out.readline().strip()
             said = "" if answer else errors.read().decode(errors="replace").strip()
         except (OSError, EOFError, paramiko.SSHException) as error:
@@ -136,17 +137,13 @@ def _take(connection: Connection, me: HostHolder) -> paramiko.ChannelFile:
         time.sleep(ASK_AGAIN_S)
 
 
-def as_root(connection: Connection, command: str) -> str:
-    """Return a shell command as root runs it on the host: sudo asks for no password, which the fit made sure of."""
-    return command if connection.host.user == "root" else f"sudo -n {command}"
-
-
 def _refused(name: str, answer: str, said: str) -> DeployError:
     word, _, note = answer.partition(" ")
     if word != TAKEN:
         return DeployError(
             f"{name}: its lock cannot be taken: {said or answer or 'no answer'}",
-            hint="The login must be root, or use sudo without a password, and the host must have python3.",
+            hint="The login must be root, or use sudo (where that wants a password: --sudo-password-file), and the "
+            "host must have python3.",
             code="host_lock",
         )
     try:

@@ -189,7 +189,7 @@ def _write(
         for host in inventory.serving
     }
     files.write(folder / "inventory.json", msgspec.json.encode({"all": {"hosts": hosts}}))
-    secret = {"ansible_become_password": login.sudo_password} if login.sudo_password else {}
+    secret = {"ansible_become_password": login.sudo.password} if login.sudo.password else {}
     files.write(folder / "variables.json", msgspec.json.encode({**variables, **secret}))
 
 

@@ -79,13 +79,20 @@ class Operator:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.key = machines[0].key
-        tables = [
-            f'[[host]]\nname = "{machine.name}"\naddress = "{machine.v4}"\nuser = "{OPERATOR}"\n'
-            f'host_key = "{machine.host_key}"\n'
-            for machine in machines
-        ]
-        (folder / "hosts.toml").write_text("\n".join(tables))
+        self._hosts: dict[str, dict[str, Any]] = {}
+        for machine in machines:
+            self.place(machine)
         self.write_profile(64)
+
+    def place(self, machine: Machine, **more: str | list[str]) -> None:
+        """Write a host into the inventory, or write it anew with other fields."""
+        own = {"name": machine.name, "address": machine.v4, "user": OPERATOR, "host_key": machine.host_key}
+        self._hosts[machine.name] = {**own, **more}
+        tables = [
+            "[[host]]\n" + "".join(f"{name} = {json.dumps(value)}\n" for name, value in host.items())
+            for host in self._hosts.values()
+        ]
+        (self.folder / "hosts.toml").write_text("\n".join(tables))
 
     def write_profile(self, max_in_flight: int) -> None:
         """Want something else."""

@@ -16,6 +16,7 @@ from lifecycle.hosts.inventory import Host, Inventory
 from lifecycle.hosts.pins import Pins
 from lifecycle.hosts.playbook import PlaybookError, play
 from lifecycle.hosts.ssh import Login, connect
+from lifecycle.hosts.sudo import Sudo
 from planner.catalogue import load_catalogue
 from planner.progress import Silent
 from tests.hosts.image import OPERATOR, SHARED_PASSWORD_USER
@@ -32,7 +33,7 @@ def host_of(machine: Machine, user: str = OPERATOR, jump: str = "") -> Host:
 
 def login(machine: Machine, tmp_path: Path, password: str = "") -> Login:
     pins = Pins(tmp_path / "known_hosts")
-    return Login(pins=pins, confirm=lambda host, shown: False, key_file=machine.key, sudo_password=password)
+    return Login(pins=pins, confirm=lambda host, shown: False, key_file=machine.key, sudo=Sudo(password))
 
 
 def facts_of(machine: Machine, tmp_path: Path, *, behind_s: float = 0) -> Facts:
