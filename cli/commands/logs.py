@@ -30,6 +30,8 @@ def logs(
     from lifecycle.stack import Stack as Made
     from planner.errors import UsageError
 
+    if follow and as_json:
+        raise UsageError("--follow goes on until Ctrl-C, --json is one document", hint="Leave one of them out.")
     made = Made.load(stack_with_sudo(stack, sudo_password_file))
     names = known_services(made, service)
     if follow and len(names) > 1:

@@ -173,16 +173,20 @@ class Connection:
             into.write(text)
             into.channel.shutdown_write()
             stdout, stderr = out.read(), err.read()
-            if not out.channel.status_event.wait(timeout_s):
-                raise TimeoutError
-            code = out.channel.recv_exit_status()
+            code = out.channel.recv_exit_status() if out.channel.status_event.wait(timeout_s) else None
         except (OSError, EOFError, paramiko.SSHException) as error:
-            raise CommandStuckError(
-                f"{self.host.name}: the connection broke or nothing came for {timeout_s:g} s"
-                f" ({str(error) or type(error).__name__})",
-                hint="Look whether the host is up, then run the same command again.",
-            ) from None
+            raise self._stuck(timeout_s, str(error) or type(error).__name__) from None
+        if code is None:
+            raise self._stuck(timeout_s, "its output ended, and it did not")
+        if code < 0:  # as the library says where the host said nothing
+            raise self._stuck(timeout_s, "it ended without an exit code")
         return Ran(code=code, stdout=stdout.decode(errors="replace"), stderr=stderr.decode(errors="replace"))
+
+    def _stuck(self, timeout_s: float, why: str) -> CommandStuckError:
+        return CommandStuckError(
+            f"{self.host.name}: the connection broke or nothing came for {timeout_s:g} s ({why})",
+            hint="Look whether the host is up, then run the same command again.",
+        )
 
 
 @contextlib.contextmanager

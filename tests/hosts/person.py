@@ -100,9 +100,13 @@ class Operator:
 
     def start(self, *words: str) -> Running:
         """Start `deploy WORDS --json`."""
+        return Running(self.process(*words, "--json"))
+
+    def process(self, *words: str) -> subprocess.Popen[str]:
+        """Start `deploy WORDS`."""
         environment = {**os.environ, "CLOISTER_HOME": str(self.folder / "home"), "HOME": str(self.folder)}
-        process = subprocess.Popen(
-            (sys.executable, "-m", "cli", *words, "--json"),
+        return subprocess.Popen(
+            (sys.executable, "-m", "cli", *words),
             cwd=self.folder,
             env={**environment, "PYTHONPATH": str(ROOT)},
             stdin=subprocess.DEVNULL,
@@ -110,7 +114,6 @@ class Operator:
             stderr=subprocess.PIPE,
             text=True,
         )
-        return Running(process)
 
     def deploy(self, *words: str) -> tuple[int, Any, str]:
         """Run `deploy WORDS --json`; return its exit code, the document that it printed, and what it told."""
