@@ -14,10 +14,12 @@ from lifecycle.bundle.check import seal
 from lifecycle.bundle.transfer import HostFullError, TransferReport, transfer
 from lifecycle.home import Home
 from lifecycle.hosts.playbook import Outcome, PlaybookError, play
+from lifecycle.hosts.sudo import Sudo
 from planner.bundle import BundleError
 from planner.progress import Silent
 from tests.bundle.folders import MIB, make, safetensors
 from tests.hosts.bundles import bundle
+from tests.hosts.image import SHARED_PASSWORD_USER
 from tests.hosts.lab import Lab
 from tests.hosts.machine import Machine
 from tests.hosts.test_prepare import IN_A_LAB, inventory, login
@@ -156,6 +158,16 @@ def test_a_user_without_sudo_is_told_so(empty: Machine, tmp_path: Path) -> None:
     with pytest.raises(Exception, match="sudo") as refused:
         transfer(clerk, clerk.host[0], pinned(empty, tmp_path), folder, Silent())
     assert getattr(refused.value, "code", "") == "host_not_ready"
+
+
+def test_a_user_whose_sudo_wants_a_password_brings_one(empty: Machine, tmp_path: Path) -> None:
+    hosts = inventory(empty)
+    clerk = msgspec.structs.replace(hosts, host=(msgspec.structs.replace(hosts.host[0], user=SHARED_PASSWORD_USER),))
+    folder = make(tmp_path / "bundle", shards=2, shard_bytes=MIB)
+    name = sealed(tmp_path, folder)
+    how = msgspec.structs.replace(pinned(empty, tmp_path), sudo=Sudo(SHARED_PASSWORD_USER))
+    transfer(clerk, clerk.host[0], how, folder, Silent())
+    assert digests(empty, f"{BUNDLES}/{name}")["manifest.json"] == name
 
 
 def _fields(record: Any) -> dict[str, Any]:
