@@ -45,8 +45,7 @@ def read_host(connection: Connection, plan: Plan, host: HostPlan) -> HostReading
     if ran.code or not lines or lines[-1] != "end":
         raise DeployError(
             f"{host.name}: its files cannot be read: {(ran.stderr or ran.stdout).strip()[-200:] or 'no answer'}",
-            hint="The login must be root, or use sudo (where that wants a password: --sudo-password-file); "
-            "`deploy hosts check` says.",
+            hint="The login must be root, or may use sudo; `deploy hosts check` says.",
             code="host_unreadable",
         )
     return _reading(host.name, lines[:-1], set(paths))

@@ -24,7 +24,7 @@ from lifecycle.bundle.meter import Meter, gigabytes, in_parallel
 from lifecycle.hosts.inventory import Host, Inventory
 from lifecycle.hosts.openssh import write_config
 from lifecycle.hosts.ssh import CommandStuckError, Login, UnreachableError
-from lifecycle.hosts.sudo import Rooted, Sudo
+from lifecycle.hosts.sudo import Rooted, Sudo, refuse_missing
 from planner.bundle import MANIFEST, BundleError, BundleFile, bundle_id, decode
 from planner.errors import DeployError
 from planner.layout import BUNDLES
@@ -259,11 +259,12 @@ class _Way:
         raise self._lost(code)
 
     def _lost(self, code: int) -> DeployError:
+        refuse_missing(self.host, self._told)
         last = self._told.strip().splitlines()[-1:] or [f"ssh ended with {code}"]
         if "sudo" in last[0] or "python3" in last[0]:
             return DeployError(
                 f"{self.host.name}: {last[0]}",
-                hint="The host needs Python 3, and the user sudo (where that wants a password: --sudo-password-file).",
+                hint="The host needs Python 3, and the user must be allowed to use sudo.",
                 code="host_not_ready",
             )
         broke = code != 255 or "closed" in last[0] or "broken" in last[0].lower()

@@ -17,6 +17,7 @@ import msgspec
 import paramiko
 
 from lifecycle.hosts.ssh import CommandStuckError, Connection
+from lifecycle.hosts.sudo import refuse_missing
 from planner.errors import DeployError, LockedError
 
 PATH = "/run/cloister-operator.lock"
@@ -132,6 +133,7 @@ def _take(connection: Connection, me: HostHolder) -> paramiko.ChannelFile:
         if answer == HELD:
             return into
         into.channel.close()
+        refuse_missing(connection.host, said)
         if answer != TAKEN or time.monotonic() > deadline:
             raise _refused(connection.host.name, answer, said)
         time.sleep(ASK_AGAIN_S)
@@ -142,8 +144,7 @@ def _refused(name: str, answer: str, said: str) -> DeployError:
     if word != TAKEN:
         return DeployError(
             f"{name}: its lock cannot be taken: {said or answer or 'no answer'}",
-            hint="The login must be root, or use sudo (where that wants a password: --sudo-password-file), and the "
-            "host must have python3.",
+            hint="The login must be root, or may use sudo, and the host must have python3.",
             code="host_lock",
         )
     try:

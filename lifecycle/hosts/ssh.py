@@ -16,7 +16,7 @@ import paramiko
 
 from lifecycle.hosts.inventory import Host
 from lifecycle.hosts.pins import Pins
-from lifecycle.hosts.sudo import Rooted, Sudo
+from lifecycle.hosts.sudo import Rooted, Sudo, refuse_missing
 from planner.errors import DeployError
 
 CONNECT_TIMEOUT_S = 10.0
@@ -153,12 +153,15 @@ class Connection:
         """Run a program and its words as root, with `text` as its input.
 
         Raises:
-            SudoRefusedError: the password that sudo wants is wrong.
+            SudoRefusedError, SudoPasswordMissingError: the password that sudo wants is wrong, or was not given.
             CommandStuckError: nothing was heard for `timeout_s`, or the connection broke.
 
         """
         rooted = self.as_root(command)
-        return self.run(rooted.command, text=rooted.begins + text, timeout_s=timeout_s)
+        ran = self.run(rooted.command, text=rooted.begins + text, timeout_s=timeout_s)
+        if ran.code:
+            refuse_missing(self.host, ran.stderr)
+        return ran
 
     def run(self, command: str, *, text: str = "", timeout_s: float = 60.0) -> Ran:
         """Run a shell command with `text` as its input.

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 READERS = 0o077
 """Rights of anybody but the owner."""
 PROOF_TIMEOUT_S = 30
+WANTS_ONE = "sudo: a password is required"
+"""What `sudo -n` says in the C locale."""
 MARK = "what follows is input"
 BEHIND_MARK = f'while IFS= read -r line; do [ "$line" != "{MARK}" ] || exec "$@"; done; exit 1'
 """A shell reads a pipe byte by byte, and so does sudo: what stands behind the mark is all there for the command. Where
@@ -28,6 +30,12 @@ class SudoRefusedError(DeployError):
     """The host's sudo does not take the password."""
 
     code = "sudo_refused"
+
+
+class SudoPasswordMissingError(DeployError):
+    """The host's sudo wants a password, and none was given."""
+
+    code = "sudo_password_missing"
 
 
 class SudoPasswordFileError(DeployError):
@@ -72,7 +80,7 @@ class Sudo:
         if user == "root":
             return Rooted(command=command)
         if not self.password:
-            return Rooted(command=f"sudo -n {command}")
+            return Rooted(command=f"env LC_ALL=C sudo -n {command}")
         # Asked afresh each time (`-k`), so that nothing is remembered there; the prompt is empty, for nobody reads it.
         words = ("sudo", "-k", "-S", "-p", "", "sh", "-c", BEHIND_MARK, "sh")
         return Rooted(command=f"{shlex.join(words)} {command}", begins=f"{self.password}\n{MARK}\n")
@@ -97,6 +105,24 @@ class Sudo:
             if ran.code:
                 self._refused_by = connection.host.name
                 raise _refused(connection.host, ran.stderr or f"exit code {ran.code}")
+
+
+def refuse_missing(host: Host, said: str) -> None:
+    """Make sure that a command did not fail for want of a password.
+
+    Args:
+        host: where it ran.
+        said: what it wrote to its standard error.
+
+    Raises:
+        SudoPasswordMissingError: it did.
+
+    """
+    if WANTS_ONE in said:
+        raise SudoPasswordMissingError(
+            f"{host.name}: sudo asks {host.user} for a password, and none was given",
+            hint="Give it with --sudo-password-file FILE (`-` to be asked for it). Nothing was changed.",
+        )
 
 
 def password_in(path: Path) -> str:

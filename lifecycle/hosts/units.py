@@ -12,6 +12,7 @@ import paramiko
 from lifecycle.hosts.inventory import Host
 from lifecycle.hosts.kept import KeptHosts
 from lifecycle.hosts.ssh import CommandStuckError, Connection, Login, connect
+from lifecycle.hosts.sudo import refuse_missing
 from lifecycle.processes import ServiceState
 from planner.errors import DeployError, UsageError
 from planner.plan import Plan
@@ -122,11 +123,7 @@ def journal_of(
         if not follow:
             ran = connection.run_as_root(shlex.join(words))
             if ran.code:
-                raise DeployError(
-                    f"{host.name}: its journal cannot be read: {ran.stderr.strip()}",
-                    hint="`deploy status` says whether the host is as it should be.",
-                    code="no_journal",
-                )
+                raise _unreadable(host, ran.stderr)
             yield from ran.stdout.splitlines()
             return
         yield from _following(connection, shlex.join(("sh", "-c", ENDS_WITH_INPUT, "sh", *words, "--follow")))
@@ -136,13 +133,24 @@ def _following(connection: Connection, command: str) -> Iterator[str]:
     """Yield lines as they come; the program on the host ends with its input, which ends with the connection."""
     rooted = connection.as_root(command)
     try:
-        into, out, _ = connection.client.exec_command(rooted.command)
+        into, out, errors = connection.client.exec_command(rooted.command)
         with contextlib.closing(out.channel):
             into.channel.sendall(rooted.begins.encode())
             for line in out:
                 yield line.rstrip("\n")
+            said = errors.read().decode(errors="replace")  # it ended by itself
     except (OSError, EOFError, paramiko.SSHException) as error:
         raise CommandStuckError(
             f"{connection.host.name}: the connection broke ({str(error) or type(error).__name__})",
             hint="Look whether the host is up, then run the same command again.",
         ) from None
+    refuse_missing(connection.host, said)
+    raise _unreadable(connection.host, said)
+
+
+def _unreadable(host: Host, said: str) -> DeployError:
+    return DeployError(
+        f"{host.name}: its journal cannot be read: {said.strip() or 'it ended'}",
+        hint="`deploy status` says whether the host is as it should be.",
+        code="no_journal",
+    )

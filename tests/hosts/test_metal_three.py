@@ -58,7 +58,7 @@ class World(msgspec.Struct):
 def world(can_boot: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("three")
     bundle(folder / "bundle", "bookworm", "trixie", contents=CONTENTS)
-    with Lab(most=4) as lab:
+    with Lab(most=4, disk_gib=8) as lab:
         bastion, old = lab.host("bookworm", 0, 1, name="bastion"), lab.host("bookworm", name="old")
         new, inner = lab.host("trixie", name="new"), lab.host("bookworm", 1, name="inner")
         for machine in (old, new, inner):
@@ -108,7 +108,7 @@ def test_verbs_look_at_each_host_or_say_why_not(world: World) -> None:
     assert {name.partition(":")[0] for name in report["files"]} == {machine.name for machine in world.serving}
     code, report, told = world.operator.deploy("logs", "gateway", "--host", world.inner.name, "-n", "3")
     assert (code, len(report["logs"]["gateway"])) == (0, 3), told
-    code, report, told = world.operator.deploy("ssh", world.inner.name, "--json", "--", "hostname")
+    code, report, told = world.operator.deploy("ssh", world.inner.name, "--json", "--", "sh", "-c", "hostname")
     assert (code, report["stdout"]) == (0, f"{world.inner.name}\n"), told
     for verb in ("exposure", "drift", "sweep", "repair"):  # of an account's resources, and there is no account
         code, report, told = world.operator.deploy(verb)
