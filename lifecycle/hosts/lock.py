@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 import os
+import re
 import shlex
 import socket
 import threading
@@ -30,6 +31,8 @@ SETTLE_S = 10.0
 GOODBYE = b"q"
 HELD, TAKEN = "held", "taken"
 """Answers; behind the second stands who has it, and nothing where nobody does any more."""
+NO_PYTHON = re.compile("python3.*not found|python3.*No such file")
+"""What a shell and sudo say where there is none."""
 ASK_AGAIN_S = 0.5
 ANSWER_TIMEOUT_S = 20.0
 
@@ -140,6 +143,12 @@ def _take(connection: Connection, me: HostHolder) -> paramiko.ChannelFile:
 
 
 def _refused(name: str, answer: str, said: str) -> DeployError:
+    if NO_PYTHON.search(said):
+        return DeployError(
+            f"{name}: Python is not on the host ({said})",
+            hint="Install it there (`apt-get install python3`), then run the same command again. Nothing was changed.",
+            code="host_without_python",
+        )
     word, _, note = answer.partition(" ")
     if word != TAKEN:
         return DeployError(

@@ -16,6 +16,7 @@ from lifecycle.home import Home
 from lifecycle.hosts.playbook import Outcome, PlaybookError, play
 from lifecycle.hosts.sudo import Sudo, SudoPasswordMissingError
 from planner.bundle import BundleError
+from planner.errors import DeployError
 from planner.progress import Silent
 from tests.bundle.folders import MIB, make, safetensors
 from tests.hosts.bundles import bundle
@@ -148,6 +149,17 @@ def test_a_full_disk_is_told_and_nothing_is_lost(
     report = send(empty, tmp_path, folder)
     assert report.sent < 11 * MIB < report.size
     assert digests(empty, f"{BUNDLES}/{name}")["manifest.json"] == name
+
+
+def test_a_disk_that_is_read_only_is_told(empty: Machine, tmp_path: Path) -> None:
+    folder = make(tmp_path / "bundle")
+    sealed(tmp_path, folder)
+    empty.run("mkdir", "/opt/cloister")
+    empty.run("mount", "-t", "tmpfs", "-o", "ro", "tmpfs", "/opt/cloister")
+    with pytest.raises(DeployError, match="Read-only file system") as refused:
+        send(empty, tmp_path, folder)
+    assert refused.value.code == "host_disk"
+    assert "run the same command again" in refused.value.hint
 
 
 def test_a_user_who_gives_no_password_is_told_so(empty: Machine, tmp_path: Path) -> None:
