@@ -112,6 +112,12 @@ def test_sudos_password_is_given_in_private_and_a_wrong_one_is_told(lab: Lab, tm
     (report,) = check(clerk, login(machine, tmp_path, SHARED_PASSWORD_USER)).hosts
     assert {verdict.what: verdict.state for verdict in report.verdicts}["root"] == "ok"
 
+    # Also where nobody asks for it, the password is no part of what a command reads.
+    for user, password in ((SHARED_PASSWORD_USER, SHARED_PASSWORD_USER), (OPERATOR, "not asked for")):
+        with connect((host_of(machine, user),), login(machine, tmp_path, password)) as connection:
+            ran = connection.run_as_root("sh -c 'id -un; cat'", text="line\n\\n\0end")
+            assert (ran.code, ran.stdout, ran.stderr) == (0, "root\nline\n\\n\0end", "")
+
     missing = failure(clerk, login(machine, tmp_path))
     assert "none was given" in missing.message
     wrong = failure(clerk, login(machine, tmp_path, "wrong-word"))
