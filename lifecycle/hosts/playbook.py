@@ -267,7 +267,7 @@ def _failed(failed: list[_Event], totals: dict[str, Totals]) -> PlaybookError:
     through = sorted(totals.keys() - {event.host for event in failed})
     told = [f"also failed: {', '.join(others)}"] if others else []
     told += [f"went through: {', '.join(through)}"] if through else []
-    fault = explained(first.message)
+    fault = explained(f"{first.message} ({first.state})")  # of a host gone silent the message alone says too little
     meaning = f". That means: {fault.means}" if fault.means else ""
     return PlaybookError(
         f"{first.host}: `{first.task}` {first.state}: {first.message.strip()}{meaning}"

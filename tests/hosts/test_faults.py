@@ -176,7 +176,7 @@ def test_a_host_that_goes_silent_in_the_middle_ends_the_play_in_bounded_time(lab
     machine = lab.host("trixie")
     one, how, began = Inventory(host=(host_of(machine),)), login(machine, tmp_path), time.monotonic()
     with pytest.raises(PlaybookError) as failed:
-        play("prepare", one, how, IN_A_LAB, Cutting(machine), parts=("storage",))
+        play("prepare", one, how, IN_A_LAB, Cutting(machine), parts=("base",))
     assert time.monotonic() - began < 120
     assert "the host cannot be reached, or went away in the middle" in failed.value.message
     assert "it goes on where this one ended" in failed.value.hint
