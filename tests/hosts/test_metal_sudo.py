@@ -129,7 +129,7 @@ def test_without_the_password_or_with_a_wrong_one_nothing_is_changed(world: Worl
     assert snapshot(world.machine).replace("/opt/cloister\n", "") == world.before  # which came with the programs
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_a_machine_that_loses_its_power_at_ten_points_is_gone_on_with(world: World) -> None:
     for point in POINTS:
         run = world.operator.up(*world.password)
