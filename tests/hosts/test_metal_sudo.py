@@ -133,7 +133,7 @@ def test_without_the_password_or_with_a_wrong_one_nothing_is_changed(world: Worl
 def test_a_machine_that_loses_its_power_at_ten_points_is_gone_on_with(world: World) -> None:
     for point in POINTS:
         run = world.operator.up(*world.password)
-        wait_until(partial(run.has_told, point), 120, 0.02)
+        wait_until(partial(run.has_told, point), 240, 0.02)
         world.machine.kill()
         began = time.monotonic()
         code, report, told = run.end()
@@ -165,7 +165,7 @@ def test_every_verb_becomes_root_with_it(world: World, no_command_line_shows_it:
         assert (code, report["state"]) == (0, "done"), told
     world.operator.deploy("token", "issue", "--client", "me")
     code, report, told = world.operator.deploy("token", "revoke", "--client", "me", *world.password)
-    assert (code, len(report["revoked"])) == (0, 1), told
+    assert (code, len(report.get("revoked", ()))) == (0, 1), (report, told)
     code, report, told = world.operator.deploy("status")  # whoever logs in may know what runs
     assert (code, report["state"]) == (0, "running"), told
     for verb in ("logs", "audit"):
