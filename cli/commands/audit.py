@@ -85,8 +85,6 @@ def audit(
       deploy audit --print-role | kubectl apply -f -
       deploy audit --kubeconfig ~/.kube/config --context prod --namespace serving --namespace gateway
     """
-    from click.core import ParameterSource
-
     from cli.show import emit_json, emit_text
     from planner.errors import PolicyRefusedError, UsageError
 
@@ -102,7 +100,8 @@ def audit(
             raise UsageError(f"{beside[0]} is for a cluster", hint="Name it: --kubeconfig FILE.")
         report = _of_stack(stack)
     else:
-        if context.get_parameter_source("stack") is ParameterSource.COMMANDLINE:
+        source = context.get_parameter_source("stack")
+        if source is not None and source.name == "COMMANDLINE":
             raise UsageError("--stack and --kubeconfig contradict each other", hint="Audit one after the other.")
         report = _of_cluster(
             kubeconfig, cluster, tuple(namespaces or ()), tuple(folders or ()), environment, system=system
@@ -139,9 +138,7 @@ def _of_cluster(
 
     policy = read_policy(folders, environment)
     with progress_view() as progress:
-        return audit_cluster(
-            kubeconfig, progress, context=context, namespaces=namespaces, system=system, policy=policy
-        )
+        return audit_cluster(kubeconfig, progress, context=context, namespaces=namespaces, system=system, policy=policy)
 
 
 def _show(report: AuditReport) -> None:

@@ -19,7 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
@@ -69,6 +69,10 @@ class ControlPlane:
     def ca_file(self) -> str:
         return str(self.folder / "ca.pem")
 
+    def close(self) -> None:
+        """Let the administrator's connections go."""
+        self._http.close()
+
     def ask(self, method: str, path: str, **words: Any) -> httpx.Response:
         """Ask as the administrator."""
         return self._http.request(method, path, **words)
@@ -102,6 +106,10 @@ class ControlPlane:
         path.chmod(0o600)
         return path
 
+    def refused_credentials(self) -> int:
+        """Return how many requests came with credentials that the server does not know."""
+        return sum('"code":401' in line for line in (self.folder / "audit.log").read_text().splitlines())
+
     def requests(self, user: str) -> list[dict[str, Any]]:
         """Return what a user asked, as the server's own audit log has it."""
         lines = (self.folder / "audit.log").read_text().splitlines()
@@ -120,24 +128,22 @@ class ControlPlane:
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - timedelta(minutes=1))
             .not_valid_after(now + timedelta(hours=1))
-            .add_extension(x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
-            .sign(self.authority.key, hashes.SHA256())  # type: ignore[arg-type]  # an EC key, as made above
+            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+            .sign(self.authority.key, hashes.SHA256())
         )
         return pem_of([made]).decode(), key_pem(key).decode()
 
-    def token_of(self, account: str, namespace: str, lifetime: timedelta) -> str:
-        """Return a service account's token, which may be over already."""
-        now = datetime.now(UTC)
-        claims = {
-            "iss": ISSUER,
-            "aud": [ISSUER],
-            "sub": f"system:serviceaccount:{namespace}:{account}",
-            "iat": int((now + min(lifetime, timedelta()) - timedelta(hours=1)).timestamp()),
-            "exp": int((now + lifetime).timestamp()),
-            "kubernetes.io": {"namespace": namespace, "serviceaccount": {"name": account, "uid": "x"}},
-        }
+    def token_of(self, account: str, namespace: str, *, over: bool = False) -> str:
+        """Return a service account's token as the server gives it, or the same one after its end."""
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
+        asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"audiences": [ISSUER]}}
+        token: str = self.ask("POST", path, json=asked).raise_for_status().json()["status"]["token"]
+        if not over:
+            return token
         key = ECKey.import_key((self.folder / "accounts.key").read_bytes())
-        return jwt.encode({"alg": "ES256"}, claims, key)
+        real = jwt.decode(token, key)
+        began = int((datetime.now(UTC) - timedelta(hours=2)).timestamp())
+        return jwt.encode(real.header, {**real.claims, "iat": began, "nbf": began, "exp": began + 3600}, key)
 
 
 @contextmanager
@@ -150,10 +156,9 @@ def control_plane(folder: Path) -> Iterator[ControlPlane]:
     storage = f"http://127.0.0.1:{clients}"
     with ExitStack() as running:
         running.enter_context(_program(folder, "etcd", [etcd, *_etcd_options(folder, storage, peers)]))
-        server = running.enter_context(
-            _program(folder, "apiserver", [apiserver, *_options(folder, storage, secure)])
-        )
+        server = running.enter_context(_program(folder, "apiserver", [apiserver, *_options(folder, storage, secure)]))
         plane = ControlPlane(folder, f"https://127.0.0.1:{secure}", authority, tokens)
+        running.callback(plane.close)
         wait_until(lambda: server.poll() is not None or _is_ready(plane), READY_S, every_s=0.2)
         assert server.poll() is None, (folder / "apiserver.log").read_text()[-2000:]
         yield plane
@@ -208,9 +213,9 @@ def _options(folder: Path, storage: str, port: int) -> list[str]:
         f"--service-account-issuer={ISSUER}",
         f"--service-account-key-file={folder}/accounts.pem",
         f"--service-account-signing-key-file={folder}/accounts.key",
-        "--service-account-lookup=false",
         "--service-cluster-ip-range=10.96.0.0/16",
         "--authorization-mode=RBAC",
+        "--allow-privileged=true",  # else it would refuse some of what rules are to find
         f"--audit-policy-file={folder}/policy.yaml",
         f"--audit-log-path={folder}/audit.log",
     ]
@@ -229,7 +234,11 @@ def _program(folder: Path, name: str, command: list[str]) -> Iterator[subprocess
     """Run a program that ends with us, however we end."""
     with (folder / f"{name}.log").open("wb") as log:
         process = subprocess.Popen(
-            [require("setpriv"), "--pdeathsig", "KILL", *command], cwd=folder, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+            [require("setpriv"), "--pdeathsig", "KILL", *command],
+            cwd=folder,
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
         )
         try:
             yield process

@@ -91,7 +91,8 @@ def _go() -> str:
     least, wanted = re.findall(r"^(?:go |toolchain go)(\S+)$", Path(MODULE, "go.mod").read_text(), re.MULTILINE)
     if _number(_asked(own, "env", "GOVERSION")) >= _number(least):
         return own
-    system = f"{platform.system()}-{ {'x86_64': 'amd64', 'aarch64': 'arm64'}.get(platform.machine(), '?') }".lower()
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    system = f"{platform.system().lower()}-{machine}"
     module = f"golang.org/toolchain@v0.0.1-go{wanted}.{system}"
     with tempfile.TemporaryDirectory() as nowhere:  # beside no go.mod, which an old one could not read
         subprocess.run([own, "mod", "download", module], cwd=nowhere, env=_plain(), check=True, timeout=FETCH_TIMEOUT_S)

@@ -62,8 +62,8 @@ def judged(name: str, objects: Iterable[Document], own: frozenset[str]) -> Judge
             told[uid] = as_told
     manifests = Manifests({}, {name: told.values()})
     places = {uid: found.place for uid, found in zip(told, manifests.objects, strict=True)}
-    made = ((uid, _maker(one, by_uid)) for uid, one in told.items())
-    makers = {places[uid]: places[_metadata(maker)["uid"]] for uid, maker in made if _is_among(maker, places)}
+    made = ((uid, _maker(uid, by_uid)) for uid in told)
+    makers = {places[uid]: places[maker] for uid, maker in made if maker in places}
     return Judged(manifests, tuple(left_out), makers)
 
 
@@ -124,36 +124,30 @@ def _is_inside(one: Document, own: frozenset[str]) -> bool:
     return one["kind"] != "RoleBinding" and place in own
 
 
-def _is_among(one: Document | None, places: Mapping[str, str]) -> bool:
-    return one is not None and _metadata(one)["uid"] in places
-
-
 def _name(one: Document) -> str:
     metadata = _metadata(one)
     return "/".join(part for part in (one["kind"], metadata.get("namespace", ""), metadata["name"]) if part)
 
 
-def _controller(one: Document, by_uid: Mapping[str, Document]) -> Document | None:
-    """Return the object that controls another; None where nobody does, or nothing that was read."""
-    for owner in _metadata(one).get("ownerReferences") or ():
-        if owner.get("controller"):
-            return by_uid.get(owner.get("uid"))
-    return None
+def _controller(one: Document) -> str:
+    """Return the uid of what controls an object; empty where nothing does."""
+    owners = _metadata(one).get("ownerReferences") or ()
+    return next((str(owner["uid"]) for owner in owners if owner.get("controller")), "")
 
 
-def _maker(one: Document, by_uid: Mapping[str, Document]) -> Document | None:
-    """Return what stands behind everything that controls an object."""
-    seen: list[Document] = []
-    maker, above = None, _controller(one, by_uid)
-    while above is not None and above not in seen:  # a ring of owners is nobody's
-        seen.append(above)
-        maker, above = above, _controller(above, by_uid)
+def _maker(uid: str, by_uid: Mapping[str, Document]) -> str:
+    """Return the uid of what stands behind everything that controls an object; empty where nothing was read."""
+    seen = {uid}
+    maker, above = "", _controller(by_uid[uid])
+    while above in by_uid and above not in seen:  # a ring of owners is nobody's
+        seen.add(above)
+        maker, above = above, _controller(by_uid[above])
     return maker
 
 
 def _is_made(one: Document, by_uid: Mapping[str, Document]) -> bool:
     """Tell whether an object only hands down what its controller says; a pod may be changed on its way and later."""
-    if _controller(one, by_uid) is None or (_group(one), one["kind"]) not in PODS:
+    if _controller(one) not in by_uid or (_group(one), one["kind"]) not in PODS:
         return False
     return one["kind"] != "Pod" or (one.get("status") or {}).get("phase") in ENDED
 

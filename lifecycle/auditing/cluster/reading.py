@@ -64,22 +64,23 @@ def read_cluster(cluster: Cluster, namespaces: tuple[str, ...] = (), page: int =
     for kind in KINDS:
         chosen = namespaces if kind.namespaced or kind is NAMESPACES else ()
         for place in chosen or ("",):
-            _add(cluster, kind, place, page, objects, unread)
+            found = _found(cluster, kind, place, page)
+            if isinstance(found, Unread):
+                unread.append(found)
+            else:  # in a list, objects do not repeat what they are
+                objects += [{"apiVersion": kind.api_version, "kind": kind.name, **one} for one in found]
     return Listing(tuple(objects), tuple(unread))
 
 
-def _add(
-    cluster: Cluster, kind: Kind, namespace: str, page: int, objects: list[Mapping[str, Any]], unread: list[Unread]
-) -> None:
-    """Add the objects of a kind, or why they are not known."""
+def _found(cluster: Cluster, kind: Kind, namespace: str, page: int) -> list[Mapping[str, Any]] | Unread:
+    """Return the objects of a kind, or why they are not known."""
     try:
-        found = [_one(cluster, namespace)] if kind is NAMESPACES and namespace else _all(cluster, kind, namespace, page)
+        if kind is NAMESPACES and namespace:
+            return [_one(cluster, namespace)]
+        return _all(cluster, kind, namespace, page)
     except (_RefusedError, UnansweredError) as error:
-        where = f"{namespace}/{kind.plural}" if namespace and kind is not NAMESPACES else f"{namespace or kind.plural}"
-        unread.append(Unread(place=f"{cluster.name}: {where}", why=str(error)))
-        return
-    # In a list, objects do not repeat what they are.
-    objects += [{"apiVersion": kind.api_version, "kind": kind.name, **one} for one in found]
+        where = "/".join(part for part in (namespace, kind.plural) if part)
+        return Unread(place=f"{cluster.name}: {where}", why=str(error))
 
 
 def _one(cluster: Cluster, namespace: str) -> Mapping[str, Any]:

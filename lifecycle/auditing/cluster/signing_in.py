@@ -221,7 +221,8 @@ def _client(path: Path, content: dict[str, Any], context: str, folder: str) -> A
     from urllib3 import Retry  # noqa: PLC0415 - as above
 
     configuration = Configuration()
-    configuration.retries = Retry(RETRIES, redirect=False, status=0, raise_on_status=False, backoff_factor=0.2)
+    # A connection that breaks is made anew; who is not there, or is somebody else, is so the second time as well.
+    configuration.retries = Retry(RETRIES, connect=0, other=0, status=0, redirect=False, backoff_factor=0.2)
     said: list[str] = []
     try:
         with _heard(said):
