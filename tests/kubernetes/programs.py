@@ -64,12 +64,14 @@ def _apiserver() -> Path:
 
 
 def _build(folder: Path) -> None:
-    """Build the server; what the compiler keeps for a next time goes with it, two GiB that nobody needs again."""
+    """Build the server. The compiler keeps two GiB, so that a build that was ended goes on; they go when it is done."""
+    kept = folder / "compiled"
     with tempfile.TemporaryDirectory(dir=folder, prefix=".building-") as made:
-        environment = {**_plain(), "CGO_ENABLED": "0", "GOCACHE": f"{made}/cache", "GOTMPDIR": made}
+        environment = {**_plain(), "CGO_ENABLED": "0", "GOCACHE": str(kept), "GOTMPDIR": made}
         command = [_go(), "build", "-trimpath", f"-ldflags={_link_flags()}", "-o", f"{made}/", "tool"]
         subprocess.run(command, cwd=MODULE, env=environment, check=True, timeout=BUILD_TIMEOUT_S)
         Path(made, "kube-apiserver").rename(_apiserver())
+    shutil.rmtree(kept)
 
 
 def _link_flags() -> str:
