@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.commands.policy import Environment, Folders
-from cli.options import DEFAULT_STACK, Json, Stack
+from cli.options import DEFAULT_STACK, Json, Stack, SudoPasswordFile, stack_with_sudo
 
 if TYPE_CHECKING:
     from lifecycle.audit import AuditReport
+    from lifecycle.home import StackHome
 
 OF_A_CLUSTER = {
     "cluster": "--context",
@@ -60,6 +61,7 @@ def audit(
         bool,
         typer.Option("--print-role", help="Print the role under which a cluster is audited, for `kubectl apply`."),
     ] = False,
+    sudo_password_file: SudoPasswordFile = None,
     as_json: Json = False,
 ) -> None:
     """Run the rules over a running stack: its account's resources and its hosts' files, as they are now.
@@ -98,7 +100,7 @@ def audit(
     if kubeconfig is None:
         if beside := [option for name, option in OF_A_CLUSTER.items() if context.params[name]]:
             raise UsageError(f"{beside[0]} is for a cluster", hint="Name it: --kubeconfig FILE.")
-        report = _of_stack(stack)
+        report = _of_stack(stack_with_sudo(stack, sudo_password_file))
     else:
         source = context.get_parameter_source("stack")
         if source is not None and source.name == "COMMANDLINE":
@@ -113,14 +115,13 @@ def audit(
     raise typer.Exit(0 if report.ok else PolicyRefusedError.exit_code)
 
 
-def _of_stack(stack: str) -> AuditReport:
+def _of_stack(home: StackHome) -> AuditReport:
     from cli.progress_view import progress_view
     from lifecycle.audit import audit as look
-    from lifecycle.home import Home
     from lifecycle.stack import Stack as Made
 
     with progress_view() as progress:
-        return look(Made.load(Home.of_user().stack(stack), progress), progress)
+        return look(Made.load(home, progress), progress)
 
 
 def _of_cluster(

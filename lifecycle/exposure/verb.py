@@ -47,9 +47,16 @@ def exposure_of_account(plan: Plan, home: StackHome, progress: Progress) -> Expo
     """Prove it of what is there, asked from the account and not from our own notes.
 
     Raises:
-        DeployError: the stack has no network, its account does not answer, or the credentials are of another one.
+        DeployError: the stack is on hosts or has no network, its account does not answer, or the credentials are of
+            another one.
 
     """
+    if plan.target == "metal":
+        raise DeployError(
+            f"{plan.stack!r} is on hosts: there is no account whose network could be proven",
+            hint="`deploy verify` probes each host from outside and from inside; `deploy audit` reads its firewall.",
+            code="no_account",
+        )
     if plan.target == "aws":
         check_account(AwsSession(plan.network.region), plan.account.number)
     made = Provisioner(plan, home, progress)
