@@ -51,9 +51,7 @@ def read_alert_files(alerts: AlertsPlan | None) -> AlertFiles:
     for name, (field, path) in _secret_paths(alerts).items():
         secrets[name] = _text(field, path).strip()
         if len(secrets[name].splitlines()) != 1:
-            raise AlertFileError(
-                f"`{field}`: {path} is empty, or has several lines", hint="One line: the secret alone."
-            )
+            raise AlertFileError(f"`{field}`: {path} is not one line", hint="It holds the secret alone.")
     for name, (field, path) in _authority_paths(alerts).items():
         authorities[name] = _text(field, path)
         if "-----BEGIN CERTIFICATE-----" not in authorities[name]:

@@ -141,16 +141,16 @@ class SecurityGroups(pulumi.ComponentResource):
 
     def _to_servers(self) -> None:
         """Let nodes reach the servers that services ask, each at its port."""
-        servers = {server for service in self._plan.services for server in service.reaches if server.address}
-        for server in sorted(servers, key=lambda one: (one.address, one.port)):
-            name = f"{self._name}-node-to-{server.address.replace(':', '-')}-{server.port}"
-            where = {_family(server.address): f"{server.address}/{128 if ':' in server.address else 32}"}
+        servers = [server for service in self._plan.services for server in service.reaches if server.address]
+        for address, port in sorted({(server.address, server.port) for server in servers}):
+            name = f"{self._name}-node-to-{address.replace(':', '-')}-{port}"
+            where: dict[str, Any] = {_family(address): f"{address}/{128 if ':' in address else 32}"}
             aws.vpc.SecurityGroupEgressRule(
                 name,
                 security_group_id=self.node_id,
                 tags=tags_of(self._plan, name),
                 opts=child_of(self, one_at_a_time=True),
-                **_port(server.port, "A server that services ask"),
+                **_port(port, "A server that services ask"),
                 **where,
             )
 

@@ -15,7 +15,7 @@ def alerts() -> None:
 
 
 @app.command("test")
-def test_receivers(stack: Stack = DEFAULT_STACK, as_json: Json = False) -> None:
+def try_receivers(stack: Stack = DEFAULT_STACK, as_json: Json = False) -> None:
     """Send one test alert to every receiver that the profile names, and say whether each took it.
 
     It goes through the Alertmanager that runs, of every host, and Alertmanager's own figures say what became of it:
