@@ -95,7 +95,7 @@ def send_test(stack: Stack, progress: Progress) -> AlertsReport:
     with Journal(stack.home.journal, "alerts").step("alerts test", test):
         for host, port in _alertmanagers(stack, progress):
             with progress.step(f"{host or 'alertmanager'}: one alert to each receiver"):
-                found += _try(alerts, host, port, test)
+                found += _try(alerts, host, port, {"stack": stack.plan.stack, "test": test})
     return AlertsReport(
         ok=all(one.delivered for one in found), stack=stack.plan.stack, test=test, deliveries=tuple(found)
     )
@@ -117,11 +117,11 @@ def _alertmanagers(stack: Stack, progress: Progress) -> Iterator[tuple[str, int]
                 yield planned.name, local
 
 
-def _try(alerts: AlertsPlan, host: str, port: int, test: str) -> Iterator[Delivery]:
-    """Send the alert, and yield what became of it at each receiver."""
+def _try(alerts: AlertsPlan, host: str, port: int, labels: dict[str, str]) -> Iterator[Delivery]:
+    """Send the alert with these labels, and yield what became of it at each receiver."""
     with _answers(host, port) as client:
         before = counts(client.get("/metrics").raise_for_status().text)
-        client.post("/api/v2/alerts", json=[_alert(test, host, datetime.now(UTC))]).raise_for_status()
+        client.post("/api/v2/alerts", json=[_alert(labels, host, datetime.now(UTC))]).raise_for_status()
         waiting = dict(_receivers(alerts))
         deadline = time.monotonic() + PATIENCE_S
         while waiting:
@@ -172,11 +172,10 @@ def _receivers(alerts: AlertsPlan) -> Iterator[tuple[str, str]]:
         yield "email", ", ".join(alerts.email.to)
 
 
-def _alert(test: str, host: str, now: datetime) -> dict[str, Any]:
-    labels = {"alertname": NAME, "severity": "none", "test": test}
+def _alert(labels: dict[str, str], host: str, now: datetime) -> dict[str, Any]:
     summary = "a test: `deploy alerts test` was run, and nothing is wrong"
     return {
-        "labels": {**labels, **({"host": host} if host else {})},
+        "labels": {"alertname": NAME, "severity": "none", **labels, **({"host": host} if host else {})},
         "annotations": {"summary": summary},
         "startsAt": now.isoformat(),
         "endsAt": (now + LIFE).isoformat(),

@@ -12,11 +12,11 @@ from planner.profile import AlertsSection, EmailSection, WebhookSection
 
 HOST = HostPlan(name="a", address="10.0.0.5", gpus=8)
 WEBHOOK = WebhookSection(
-    url="https://alerts.example.test:8443/hook", address="10.0.0.9", token_file="token", ca="webhook-ca.pem"
+    url="https://alerts.example.test:8443/hook", address="10.42.9.9", token_file="token", ca="webhook-ca.pem"
 )
 EMAIL = EmailSection(
     host="mail.example.test",
-    address="10.0.0.8",
+    address="10.42.9.8",
     sender="cloister@example.test",
     to=("a@example.test", "b@example.test"),
     user="cloister",

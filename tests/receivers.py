@@ -55,6 +55,13 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+class Quiet(ThreadingHTTPServer):
+    """Says nothing of clients that leave, because they do not believe its certificate."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing."""
+
+
 class Webhook:
     """Takes what is posted, and answers as it is told to.
 
@@ -82,16 +89,17 @@ class Webhook:
             def log_message(self, *_: object) -> None:
                 """Say nothing."""
 
-        self.server = ThreadingHTTPServer((address, port), Handler)
+        self.folder, self.context = folder, server_side(folder)
+        self.server = Quiet((address, port), Handler)
         self.port = int(self.server.server_address[1])
-        self._plain = self.server.socket
-        self.show(folder, RIGHT)
-
-    def show(self, folder: Path, kind: str) -> None:
-        """Show one of the certificates from now on."""
-        self.server.socket = server_side(folder, kind).wrap_socket(
-            self._plain.dup(), server_side=True, do_handshake_on_connect=False
+        # Handshakes are the threads' work: one that fails must not end the server.
+        self.server.socket = self.context.wrap_socket(
+            self.server.socket, server_side=True, do_handshake_on_connect=False
         )
+
+    def show(self, kind: str) -> None:
+        """Show one of the certificates from now on."""
+        self.context.load_cert_chain(self.folder / f"{kind}.pem", self.folder / f"{kind}.key")
 
     def start(self) -> None:
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
@@ -99,7 +107,6 @@ class Webhook:
     def stop(self) -> None:
         self.server.shutdown()
         self.server.server_close()
-        self._plain.close()
 
 
 class Mailbox(Message):

@@ -78,10 +78,9 @@ def test_alerts_are_told_and_when_they_are_over(deploy: Deploy, receivers: Recei
         require(part)
     deploy("up", "--profile", str(receivers.profile))
     a_test_reaches_both(deploy, receivers)
-    checks = {one["id"]: one for one in deploy("verify", "--json").json["checks"]}
-    assert checks["metrics.alertmanager"]["ok"], checks["metrics.alertmanager"]
-    assert checks["metrics.targets"]["ok"]
-    assert checks["policies.hold"]["ok"], checks["policies.hold"]
+    checks = deploy("verify", "--json", check=False).json["checks"]
+    assert [one for one in checks if one["ok"] is not True] == []
+    assert "metrics.alertmanager" in {one["id"] for one in checks}
     who_cannot_be_verified_gets_nothing(deploy, receivers)
     an_engine_that_ends_is_told_of(deploy, receivers)
     no_secret_is_where_it_should_not_be(deploy)
@@ -96,7 +95,7 @@ def a_test_reaches_both(deploy: Deploy, receivers: Receivers) -> None:
     (alert,) = message["body"]["alerts"]
     assert alert["labels"]["test"] == report["test"]
     ((to, subject, text),) = receivers.mailbox.mails
-    assert (to, subject) == ("operators@example.test", "[firing] CloisterTest")
+    assert (to, subject) == ("operators@example.test", "[firing] default: CloisterTest")
     assert "nothing is wrong" in text
 
 
@@ -109,12 +108,12 @@ def who_cannot_be_verified_gets_nothing(deploy: Deploy, receivers: Receivers) ->
     assert {message["path"] for message in receivers.messages} == {"/hook"}
     receivers.webhook.status = 200
     receivers.messages.clear()
-    receivers.webhook.show(receivers.pki, STRANGER)
+    receivers.webhook.show(STRANGER)
     report = deploy("alerts", "test", "--json", check=False).json
     assert not report["ok"]
     assert {one["receiver"]: one["delivered"] for one in report["deliveries"]} == {"webhook": False, "email": True}
     assert receivers.messages == []
-    receivers.webhook.show(receivers.pki, RIGHT)
+    receivers.webhook.show(RIGHT)
 
 
 def an_engine_that_ends_is_told_of(deploy: Deploy, receivers: Receivers) -> None:
