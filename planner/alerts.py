@@ -21,7 +21,7 @@ from planner.plan import (
 from planner.profile import AlertsSection, EmailSection, WebhookSection
 
 HTTPS = 443
-TOKEN, PASSWORD = "alert-webhook-token", "alert-smtp-password"
+TOKEN, PASSWORD = "alert-webhook-token", "alert-smtp-login"
 
 
 def plan_alerts(section: AlertsSection, target: Target) -> AlertsPlan | None:

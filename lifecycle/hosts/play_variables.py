@@ -56,7 +56,7 @@ def firewall_variables(plan: Plan, name: str, inventory: Inventory, arrivals: Ma
     ]
     ways_out += log_shipping_ways_out(plan.logs.shipping)
     ways_out += [
-        {"name": f"{service.name}: {server.name}", "protocol": "tcp", "port": server.port, "networks": [server.address]}
+        {"name": service.name, "protocol": "tcp", "port": server.port, "networks": [server.address]}
         for service in plan.services
         for server in service.reaches
     ]

@@ -108,7 +108,7 @@ def test_every_receiver_is_verified(receiver: str) -> None:
     assert webhook["send_resolved"] is (receiver == "operators")
     for email in found.get("email_configs", []):
         assert email["require_tls"] is True
-        assert email["auth_password_file"] == "/etc/cloister/credentials/alert-smtp-password"
+        assert email["auth_password_file"] == "/etc/cloister/credentials/alert-smtp-login"
         assert email["smarthost"] == "mail.example.test:587"
 
 
