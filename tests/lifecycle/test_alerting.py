@@ -12,8 +12,10 @@ from lifecycle.alerting import Count, counts
 from lifecycle.alerting import _verdict as verdict
 from lifecycle.hosts.inventory import Inventory
 from lifecycle.hosts.play_variables import firewall_variables
+from lifecycle.probes import observe
+from lifecycle.probes.base import Subject
 from planner.layout import Layout
-from planner.plan import AlertsPlan
+from planner.plan import AlertsPlan, Target
 from planner.profile import AlertsSection
 from tests.alerts import EMAIL, WEBHOOK, told_plan
 from tests.templates.stacks import layout_below
@@ -122,3 +124,10 @@ alertmanager_notifications_failed_total{integration="webhook",reason="other"} 1
 alertmanager_notifications_failed_total{integration="webhook",reason="serverError"} 1
 """
     assert counts(text) == {"webhook": Count(requests=20, failed=19, given_up=2), "email": Count(requests=1)}
+
+
+@pytest.mark.parametrize(("target", "ok"), [("sandbox", None), ("metal", False)])
+def test_hosts_without_an_alertmanager_fail_and_the_sandbox_says_so(target: Target, ok: bool | None) -> None:
+    told = told_plan(target=target)
+    subject = Subject(plan=told, layout=layout_below("/nowhere"), host="127.0.0.1", token=lambda: None)
+    assert observe._told(subject, ["alertmanager"]).ok is ok
