@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from planner.catalogue import Catalogue
+from planner.images import command_in_image, read_image
 from planner.plan import (
     Binding,
     EnginePlan,
     Health,
+    Image,
     Limits,
     Metrics,
     MetricsPlan,
@@ -102,6 +104,12 @@ class Services:
             limits=Limits(memory_mib=2048),
         )
 
+    def _engine_image(self, artefact: str, engine: EnginePlan) -> Image | None:
+        """Return what the profile has the engine run from."""
+        if not engine.image:
+            return None
+        return read_image(engine.image, command_in_image(artefact, self._catalogue), "engine.image")
+
     def engines(self, engine: EnginePlan) -> tuple[Service, ...]:
         """Describe every replica of the engine: its GPUs are those of its place among the node's replicas."""
         return tuple(self._engine(name, number, engine) for number, name in enumerate(engine.service_names))
@@ -129,7 +137,7 @@ class Services:
         return {
             **ENGINE_ENVIRONMENT,
             **engine_environment(self._catalogue.needs[need] for need in engine.needs),
-            "CUDA_VISIBLE_DEVICES": ",".join(map(str, range(first_gpu, first_gpu + engine.gpus_per_node))),
+            "CUDA_VISIBLE_DEVICES": _visible(engine, first_gpu),
             **(AMONG_NODES if engine.worker_args else AMONG_THEMSELVES),
         }
 
@@ -139,14 +147,17 @@ class Services:
             name=name,
             artefact=engine.name,
             version=engine.version,
+            image=self._engine_image(engine.name, engine),
             args=("serve", *engine.args[:port], str(self.number(name, "http")), *engine.args[port + 1 :]),
             env=self._engine_environment(engine, number * engine.gpus_per_node),
             secret_env={"VLLM_API_KEY": "engine-api-key"},
             ports=(self._port(name, "http"),),
             health=Health(port="http", path="/health", timeout_s=ENGINE_STARTS_WITHIN_S),
+            reads=engine.reads,
             limits=ENGINE_LIMITS,
             metrics=Metrics(port="http"),
             gpus=engine.gpus_per_node,
+            first_gpu=number * engine.gpus_per_node,
             needs=_engine_needs(engine),
         )
 
@@ -181,8 +192,9 @@ class Services:
             name=name,
             artefact="vllm-sim",
             version=self._version("vllm-sim"),
+            image=self._engine_image("vllm-sim", engine),
             args=tuple(str(word) for pair in arguments.items() for word in pair),
-            env={"CUDA_VISIBLE_DEVICES": ",".join(map(str, range(first_gpu, first_gpu + engine.gpus_per_node)))},
+            env={"CUDA_VISIBLE_DEVICES": _visible(engine, first_gpu)},
             secret_env={"VLLM_API_KEY": "engine-api-key"},
             ports=(self._port(name, "http"),),
             health=Health(port="http", path="/health"),
@@ -297,6 +309,12 @@ def wanted_ports(plan: Plan) -> dict[str, int]:
     """Return `service.port` -> the default number, for every port of the plan."""
     names = (f"{service.name}.{port.name}" for service in plan.services for port in service.ports)
     return {name: DEFAULT_PORTS[name] for name in names}
+
+
+def _visible(engine: EnginePlan, first_gpu: int) -> str:
+    """Return which GPUs CUDA is to use; a container is given its own alone, and counts them from the beginning."""
+    first = 0 if engine.image else first_gpu
+    return ",".join(map(str, range(first, first + engine.gpus_per_node)))
 
 
 def _engine_needs(engine: EnginePlan) -> tuple[Need, ...]:
