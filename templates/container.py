@@ -67,28 +67,28 @@ def with_secrets(service: Service, programs: str) -> tuple[str, ...]:
     return (f"{programs}/with-secrets", *pairs, "--")
 
 
-def container(service: Service, layout: Layout, *, user: str, unit: str, programs: str) -> Container:
+def container(service: Service, image: Image, layout: Layout, *, user: str, unit: str, programs: str) -> Container:
     """Return a service as a container.
 
     Args:
-        service: has an image.
+        service: what runs.
+        image: from which.
         layout: the host's folders, which have the same paths inside.
         user: that it runs as.
         unit: its own.
         programs: folder of the small programs that units start.
 
     """
-    assert service.image is not None
 
     def expand(text: str) -> str:
         return layout.expand(service.name, text)
 
     credentials = f"/run/credentials/{unit}"
-    entry, *words = (*with_secrets(service, programs), *service.image.command, *map(expand, service.args))
+    entry, *words = (*with_secrets(service, programs), *image.command, *map(expand, service.args))
     given = bool(service.secret_env or service.secret_files)
     return Container(
         name=user,
-        image=service.image,
+        image=image,
         entry=entry,
         words=tuple(words),
         environment={
@@ -99,11 +99,7 @@ def container(service: Service, layout: Layout, *, user: str, unit: str, program
         volumes=(
             Volume(source=expand("{data}"), target=expand("{data}"), options=DATA_OPTIONS),
             *(Volume(source=path, target=path, options=READ_OPTIONS) for path in _read(service, layout, programs)),
-            *(
-                (Volume(source=f"/run/{user}/credentials", target=credentials, options=READ_OPTIONS),)
-                if given
-                else ()
-            ),
+            *((Volume(source=f"/run/{user}/credentials", target=credentials, options=READ_OPTIONS),) if given else ()),
         ),
         devices=tuple(f"nvidia.com/gpu={service.first_gpu + number}" for number in range(service.gpus))
         if "gpu" in service.needs

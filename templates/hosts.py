@@ -14,7 +14,7 @@ import msgspec
 from planner.catalogue import Catalogue
 from planner.host_commands import host_command, host_environment
 from planner.layout import HOST_LAYOUT, Layout
-from planner.plan import HostPlan, Plan, Port, Service
+from planner.plan import HostPlan, Image, Plan, Port, Service
 from planner.spanning import MEETING_PORT, head_of, peers_of, services_of
 from templates.container import CDI_FILE, CDI_MAKER, PODMAN, container, with_secrets
 from templates.environment import FOLDER, environment
@@ -167,7 +167,7 @@ def _configuration(place: _Place, service: Service) -> Iterable[HostFile]:
 def _unit(place: _Place, service: Service, with_it: tuple[HostFile, ...]) -> HostFile:
     """Return a service's unit. It carries a hash of all that it is started with, the bundle's programs among them."""
     template = "container" if service.image else "service"
-    values = _contained(place, service) if service.image else _values(place, service)
+    values = _contained(place, service, service.image) if service.image else _values(place, service)
     digest = hashlib.sha256(f"{place.plan.bundle.id}\0{_text(template, **values, mark='')}\0".encode())
     for file in with_it:
         if file.services:
@@ -194,7 +194,7 @@ def _common(place: _Place, service: Service) -> dict[str, object]:
     }
 
 
-def _contained(place: _Place, service: Service) -> dict[str, object]:
+def _contained(place: _Place, service: Service, image: Image) -> dict[str, object]:
     """Return what the template of a Quadlet is filled with.
 
     Raises:
@@ -203,7 +203,9 @@ def _contained(place: _Place, service: Service) -> dict[str, object]:
     """
     if "peers" in service.needs or any(port.binding == "published" for port in service.ports):
         raise ValueError(f"{service.name}: no container publishes a port, or computes with other nodes")
-    inside = container(service, place.layout, user=user_of(service.name), unit=unit_of(service.name), programs=PROGRAMS)
+    inside = container(
+        service, image, place.layout, user=user_of(service.name), unit=unit_of(service.name), programs=PROGRAMS
+    )
     return {
         **_common(place, service),
         "program": PODMAN,

@@ -144,8 +144,8 @@ def settings(needs: tuple[Need, ...], clients: tuple[str, ...], peers: tuple[str
 
 
 AROUND_CONTAINER = ("IPAddressDeny", "IPAddressAllow", "LimitMEMLOCK")
-"""What a unit can say of the container that it holds: of its control group, and limits that are inherited. Podman, which
-sets the container up, is root and needs the rest; the container itself is shut in by Podman."""
+"""What a unit can say of the container that it holds: of its control group, and limits that are inherited. Podman,
+which sets the container up, is root and needs the rest; the container itself is shut in by Podman."""
 
 
 def around_container(needs: tuple[Need, ...]) -> tuple[Setting, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -41,11 +40,6 @@ AT_HAND = (
     "unattended-upgrades",
 )
 """Packages in apt's own cache: a host installs them for real, with no route to a mirror."""
-FOR_IMAGES: Mapping[Release, tuple[str, ...]] = {
-    "bookworm": (),  # its Podman knows no Quadlets
-    "trixie": ("aardvark-dns", "catatonit", "crun", "netavark", "podman"),
-}
-"""The same, for services that come as images."""
 OPERATOR = "ops"
 """The host's user: logs in with a key, and may use sudo without a password."""
 SHARED_PASSWORD_USER = "clerk"
@@ -64,6 +58,7 @@ HOOKS = (
     # Nothing configures the network but the harness, and nothing waits for what does.
     "chroot $1 systemctl mask systemd-networkd-wait-online.service systemd-networkd.service",
     "chroot $1 apt-get -qq clean",
+    f"chroot $1 apt-get -qq -y --no-install-recommends --download-only install {' '.join(AT_HAND)}",
 )
 BUILD_TIMEOUT_S = 400
 
@@ -72,8 +67,8 @@ class Recipe(msgspec.Struct, frozen=True):
     """Everything that decides what an image holds."""
 
     release: Release
-    hooks: tuple[str, ...]
     installed: tuple[str, ...] = INSTALLED
+    hooks: tuple[str, ...] = HOOKS
 
     @property
     def key(self) -> str:
@@ -83,7 +78,7 @@ class Recipe(msgspec.Struct, frozen=True):
 
 def image(release: Release) -> Path:
     """Return the root folder of a release; the first call on a machine makes it, which takes about half a minute."""
-    recipe = _recipe(release)
+    recipe = Recipe(release)
     folder = Path(platformdirs.user_cache_dir("cloister")) / "test-hosts"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     root = folder / recipe.key
@@ -91,12 +86,6 @@ def image(release: Release) -> Path:
         if not root.is_dir():
             _make(recipe, root)
     return root
-
-
-def _recipe(release: Release) -> Recipe:
-    at_hand = " ".join((*AT_HAND, *FOR_IMAGES[release]))
-    download = f"chroot $1 apt-get -qq -y --no-install-recommends --download-only install {at_hand}"
-    return Recipe(release, hooks=(*HOOKS, download))
 
 
 def _make(recipe: Recipe, root: Path) -> None:
