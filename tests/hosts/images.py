@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import gzip
-import hashlib
 import io
-import json
 import subprocess
 import tarfile
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from planner.images import folder_of
 from planner.plan import Image
 from tests.hosts.image import image as host_root
+from tests.images import add, write_image
 
 ROOT = Path(__file__).parents[2]
 REPOSITORY = "registry.example/cloister/vllm-sim"
 PYTHON = "python3.13"
 """Of trixie, whose files it is made of."""
-MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-CONFIG = "application/vnd.oci.image.config.v1+json"
-LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 PACKAGES = "usr/lib/python3/dist-packages"
 
 
@@ -35,61 +29,27 @@ def engine_image(folder: Path, wheels: Path, repository: str = REPOSITORY) -> Im
         repository: what it shall be called.
 
     """
-    layer = gzip.compress(_layer(wheels), compresslevel=1, mtime=0)
-    with gzip.open(io.BytesIO(layer)) as plain:
-        inside = hashlib.sha256(plain.read()).hexdigest()
-    config = json.dumps(
-        {
-            "architecture": "amd64",
-            "os": "linux",
-            "config": {"Env": ["PATH=/usr/bin:/bin"], "User": "0:0"},
-            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{inside}"]},
-        }
-    ).encode()
-    manifest = json.dumps(
-        {
-            "schemaVersion": 2,
-            "mediaType": MANIFEST,
-            "config": _descriptor(CONFIG, config),
-            "layers": [_descriptor(LAYER, layer)],
-        }
-    ).encode()
-    image = Image(repository=repository, digest=f"sha256:{_digest(manifest)}", command=())
-    place = folder / folder_of(image)
-    place.mkdir(parents=True)
-    (place / "version").write_text("Directory Transport Version: 1.1\n")
-    (place / "manifest.json").write_bytes(manifest)
-    for blob in (config, layer):
-        (place / _digest(blob)).write_bytes(blob)
-    return image
+    return write_image(folder, repository, _root(wheels))
 
 
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-def _descriptor(kind: str, content: bytes) -> dict[str, object]:
-    return {"mediaType": kind, "size": len(content), "digest": f"sha256:{_digest(content)}"}
-
-
-def _layer(wheels: Path) -> bytes:
+def _root(wheels: Path) -> bytes:
     """Return the root folder as a tar file: the same bytes for the same files."""
     root, made = host_root("trixie"), io.BytesIO()
     with tarfile.open(fileobj=made, mode="w") as tar:
         for name in ("bin", "lib", "lib64", "sbin"):
-            _add(tar, name, link=f"usr/{name}")
+            add(tar, name, link=f"usr/{name}")
         for name in ("dev", "etc", "proc", "run", "sys", "tmp", "var/tmp"):
-            _add(tar, name)
+            add(tar, name)
         for path in _of_python(root):
-            _add(tar, path.relative_to(root).as_posix(), (root / path).read_bytes(), executable=True)
-        _add(tar, "usr/bin/python3", link=PYTHON)
+            add(tar, path.relative_to(root).as_posix(), (root / path).read_bytes(), executable=True)
+        add(tar, "usr/bin/python3", link=PYTHON)
         for wheel in sorted(wheels.glob("*.whl")):
             if not wheel.name.startswith("traefik"):
                 _add_wheel(tar, wheel)
         for source in sorted((ROOT / "sandbox" / "vllm_sim").rglob("*")):
             if source.is_file() and "__pycache__" not in source.parts:
-                _add(tar, f"{PACKAGES}/{source.relative_to(ROOT).as_posix()}", source.read_bytes())
-        _add(tar, f"{PACKAGES}/sandbox/__init__.py", b"")
+                add(tar, f"{PACKAGES}/{source.relative_to(ROOT).as_posix()}", source.read_bytes())
+        add(tar, f"{PACKAGES}/sandbox/__init__.py", b"")
     return made.getvalue()
 
 
@@ -108,18 +68,8 @@ def _of_python(root: Path) -> Iterable[Path]:
     yield from sorted({*modules, *programs, *libraries, root / "usr/bin/sh"})
 
 
-def _add(
-    tar: tarfile.TarFile, name: str, content: bytes | None = None, *, link: str = "", executable: bool = False
-) -> None:
-    entry = tarfile.TarInfo(name)
-    entry.type = tarfile.SYMTYPE if link else tarfile.DIRTYPE if content is None else tarfile.REGTYPE
-    entry.linkname, entry.size = link, len(content or b"")
-    entry.mode = 0o755 if executable or content is None else 0o644
-    tar.addfile(entry, io.BytesIO(content) if content is not None else None)
-
-
 def _add_wheel(tar: tarfile.TarFile, wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         for name in sorted(archive.namelist()):
             if not name.endswith("/"):
-                _add(tar, f"{PACKAGES}/{name}", archive.read(name))
+                add(tar, f"{PACKAGES}/{name}", archive.read(name))

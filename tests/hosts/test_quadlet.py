@@ -142,8 +142,8 @@ def test_its_key_is_in_no_file_that_stays_and_on_no_command_line(world: World) -
 
 
 def test_what_the_generator_makes_is_sound(world: World) -> None:
-    judged = world.machine.run("systemd-analyze", "verify", UNIT, "cloister.target", check=False).stderr
-    assert [line for line in judged.splitlines() if "cloister" in line] == []
+    units = (f"/run/systemd/generator/{UNIT}", "/etc/systemd/system/cloister.target")
+    assert world.machine.run("systemd-analyze", "verify", *units, check=False).stderr == ""
     dry = world.machine.run("sh", "-c", "/usr/libexec/podman/quadlet --dryrun 2>&1 >/dev/null", check=False)
     assert [line for line in dry.stdout.splitlines() if "rror" in line or "nsupported" in line] == []
 
