@@ -259,7 +259,7 @@ def _services(
     )
     if site.target != "sandbox":
         # Certificates are renewed by the operator, who has the authority's key.
-        return (*engines, *served, builder.node_exporter())
+        return tuple(builder.in_its_image(one) for one in (*engines, *served, builder.node_exporter()))
     return (builder.aws(network), *(() if site.upstream else engines), *served, builder.renewer())
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
+
 from planner.catalogue import Catalogue
-from planner.images import command_in_image, read_image
+from planner.images import command_in_image, image_of, read_image
 from planner.plan import (
     Binding,
     EnginePlan,
@@ -109,6 +111,11 @@ class Services:
         if not engine.image:
             return None
         return read_image(engine.image, command_in_image(artefact, self._catalogue), "engine.image")
+
+    def in_its_image(self, service: Service) -> Service:
+        """Return a service as it runs on a host: from an image, where its artefact exists as one alone."""
+        image = service.image or image_of(service.artefact, self._catalogue)
+        return msgspec.structs.replace(service, image=image) if image else service
 
     def engines(self, engine: EnginePlan) -> tuple[Service, ...]:
         """Describe every replica of the engine: its GPUs are those of its place among the node's replicas."""
