@@ -40,7 +40,9 @@ HOSTS_INTRODUCTION = (
     "and what was changed is put back. What others did meanwhile stays, and is listed in the certificate. A host that "
     "is not reached is listed as left, and `deploy down` again goes on. A host belongs to one stack.\n\n"
     "`deploy rotate` replaces the endpoint's certificate and authority, the key that signs tokens and the key that "
-    "logs in, while the hosts serve: see [rotation](rotation.md)."
+    "logs in, while the hosts serve: see [rotation](rotation.md).\n\n"
+    "With `[engine] image` the engine runs from an image, by Podman: on Debian 13 and Ubuntu 24.04, not on older ones, "
+    "whose Podman knows no Quadlets: see [images](images.md)."
 )
 JSON_INTRODUCTION = (
     "Source: `cli/contract.py`. What each command prints on stdout with `--json`, as JSON Schema. Keys may be added; "
