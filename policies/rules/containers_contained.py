@@ -27,6 +27,7 @@ KNOWN = frozenset(
         "PodmanArgs",
         "Pull",
         "ReadOnly",
+        "RunInit",
         "Volume",
     }
 )

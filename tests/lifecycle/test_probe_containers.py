@@ -17,7 +17,7 @@ IMAGE = Image(repository="registry.example/x", digest=SAID["ImageDigest"], comma
 
 
 def changed(path: str, value: Any) -> dict[str, Any]:
-    said = json.loads(json.dumps(SAID))
+    said: dict[str, Any] = json.loads(json.dumps(SAID))
     part, _, name = path.rpartition(".")
     (said[part] if part else said)[name] = value
     return said
