@@ -23,7 +23,7 @@ from tests.hosts.person import PROFILE, Operator
 from tests.hosts.test_metal import checks, snapshot, started
 from tests.waiting import wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("hosts")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("hosts")]
 
 UNIT = "cloister-engine.service"
 CONTENTS = Contents(
