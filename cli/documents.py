@@ -57,7 +57,10 @@ HOSTS_INTRODUCTION = (
     "What was booted for it (`make test-hosts`): Debian 12 and 13, alone, together in one stack, behind a jump host, "
     "and without a route anywhere; each loses its power, restarts, is changed, rotated and given back. They are booted "
     "containers on one kernel, without GPUs: a power cut there loses no data that the kernel had not written yet, and "
-    "auditing and most kernel settings are the machine's underneath. Ubuntu was not booted, nor any machine with GPUs."
+    "auditing and most kernel settings are the machine's underneath. Ubuntu was not booted, nor any machine with "
+    "GPUs.\n\n"
+    "With `[engine] image` the engine runs from an image, by Podman: on Debian 13 and Ubuntu 24.04, not on older ones, "
+    "whose Podman knows no Quadlets: see [images](images.md)."
 )
 JSON_INTRODUCTION = (
     "Source: `cli/contract.py`. What each command prints on stdout with `--json`, as JSON Schema. Keys may be added; "

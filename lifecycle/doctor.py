@@ -12,6 +12,7 @@ import msgspec
 import psutil
 
 from lifecycle import ports
+from lifecycle.bundle.collect.images import skopeo
 from lifecycle.home import Home
 from lifecycle.parts import absence
 from lifecycle.pulumi_install import Release, releases
@@ -66,6 +67,9 @@ def _findings(home: Home) -> Iterator[DoctorFinding]:
         detail=f"in use: {', '.join(busy)}; `up` chooses others" if busy else "free",
     )
     yield from _pulumi(home)
+    found = skopeo()
+    detail = f"at {found}" if found else "not on PATH; bundles with images need it (the package skopeo)"
+    yield DoctorFinding(what="skopeo", ok=bool(found), needed=False, detail=detail)
 
 
 def _pulumi(home: Home) -> Iterator[DoctorFinding]:

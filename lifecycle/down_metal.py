@@ -31,6 +31,7 @@ KINDS = {
     "mounts": "mount",
     "settings": "kernel setting",
     "packages": "package",
+    "images": "image",
     "paths": "path",
     "put_back": "file put back",
     "users": "user",

@@ -77,6 +77,8 @@ def _command(source: ArtefactSource) -> list[str] | None:
         case "debian":
             program = cache_folder() / source.name / "usr" / "bin" / source.name
             return [str(program)] if os.access(program, os.X_OK) else None
+        case "image":
+            return None  # runs on hosts alone
 
 
 def unpack_package(package: str, target: Path) -> None:

@@ -8,7 +8,8 @@ import msgspec
 
 from planner.catalogue import Catalogue
 from planner.catalogue.rows import FetchedFile
-from planner.plan import Plan, Service
+from planner.images import PODMAN_PACKAGES
+from planner.plan import Image, Plan, Service
 
 HOST_MODULES = ("gateway", "sandbox.vllm_sim")
 """Modules of ours that run without the toolkit, and so on hosts."""
@@ -24,6 +25,7 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True):
         modules: our own, by their Python names.
         packages: of the distribution, beside those that the roles install.
         files: what the engine would fetch while it runs.
+        images: what services run from.
         model: name of the model whose weights are served; empty where none are.
 
     """
@@ -32,6 +34,7 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True):
     modules: tuple[str, ...] = ("gateway",)
     packages: tuple[str, ...] = ()
     files: tuple[FetchedFile, ...] = ()
+    images: tuple[Image, ...] = ()
     model: str = ""
 
 
@@ -52,20 +55,27 @@ def contents_of_services(
         needs: rows of `downloads.toml` for a real engine.
 
     """
+    services = tuple(services)
     artefacts = {service.artefact for service in services}
-    sources = [one for name in sorted(artefacts & catalogue.artefacts.keys()) for one in _sources(catalogue, name)]
-    real = bool(artefacts & catalogue.engines.keys())
-    rows = [catalogue.needs[need] for need in needs] if real else []
+    images = {one.image.reference: one.image for one in services if one.image}
+    # What runs from an image brings nothing else along.
+    installed = {service.artefact for service in services if not service.image}
+    sources = [one for name in sorted(installed & catalogue.artefacts.keys()) for one in _sources(catalogue, name)]
+    served = bool(artefacts & catalogue.engines.keys())
+    real = bool(installed & catalogue.engines.keys())
+    rows = [catalogue.needs[need] for need in needs] if served else []
+    packages = {name for kind, name in sources if kind == "debian"}
+    if real:
+        packages |= {name for row in rows for name in row.packages}
+    if images:
+        packages |= set(PODMAN_PACKAGES)
     return Contents(
         environments=(GATEWAY, ENGINE) if real else (GATEWAY,),
         modules=tuple(name for kind, name in sources if kind == "module" and name in HOST_MODULES),
-        packages=tuple(
-            sorted(
-                {name for kind, name in sources if kind == "debian"} | {name for row in rows for name in row.packages}
-            )
-        ),
+        packages=tuple(sorted(packages)),
         files=tuple(file for row in rows for file in row.files),
-        model=model if real else "",
+        images=tuple(images[reference] for reference in sorted(images)),
+        model=model if served else "",
     )
 
 

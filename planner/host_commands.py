@@ -17,7 +17,8 @@ def environment_folder(name: str) -> str:
 def host_command(artefact: str, catalogue: Catalogue) -> tuple[str, ...]:
     """Return the beginning of the command that runs an artefact on a host; the first word is an absolute path.
 
-    A host has exactly one of an artefact's sources, the first one that a bundle can hold.
+    A host has exactly one of an artefact's sources, the first one that a bundle can hold. What exists only as an image
+    is started by Podman, and found in the image.
 
     Raises:
         KeyError: the catalogue has no such program.
@@ -34,6 +35,8 @@ def host_command(artefact: str, catalogue: Catalogue) -> tuple[str, ...]:
             return (f"{environment_folder('gateway')}/bin/python", "-P", "-m", source.name)
         case "path" | "debian":
             return (f"/usr/bin/{source.name}",)
+        case "image":
+            return source.command
 
 
 def host_environment(artefact: str, catalogue: Catalogue) -> dict[str, str]:

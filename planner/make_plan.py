@@ -15,6 +15,7 @@ from planner.division import nodes_of
 from planner.engine_args import Nodes, engine_arguments
 from planner.errors import PlanError
 from planner.ground import Land, find_machine
+from planner.images import check_image
 from planner.logs import plan_logs
 from planner.metal import from_bundle
 from planner.model_choice import ChosenModel, choose_model
@@ -42,7 +43,7 @@ from planner.plan import (
 from planner.private_name import plan_private_name
 from planner.profile import Profile, TlsSection
 from planner.replica import engine_choice, fit_replica, in_flight
-from planner.runtime_needs import needs_of
+from planner.runtime_needs import needs_of, read_by_engine
 from planner.services import STAND_IN, Services
 from planner.tags import PROFILE_TAG, STACK_TAG
 from planner.throughput import rates
@@ -98,6 +99,7 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
 
     """
     _check_stand_in(profile, site)
+    check_image(profile, site.target)
     gpu = catalogue.gpu(profile.hardware.gpu)
     chosen = choose_model(profile.model, catalogue, site.model_config)
     identity, tls = _identity(profile, site.stack), _tls(profile.tls, site)
@@ -142,6 +144,8 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         version=row.version,
         args=args,
         worker_args=tuple(words for words, _ in workers),
+        image=profile.engine.image if site.target == "metal" else "",
+        reads=read_by_engine(profile, catalogue, loaded.source, chosen.architectures),
         needs=tuple(need.name for need in needs_of(catalogue, row.name, chosen.architectures)),
         gpu=gpu.name,
         gpus=profile.hardware.count,
@@ -262,7 +266,7 @@ def _services(
     )
     if site.target != "sandbox":
         # Certificates are renewed by the operator, who has the authority's key.
-        return (*engines, *served, builder.node_exporter())
+        return tuple(builder.in_its_image(one) for one in (*engines, *served, builder.node_exporter()))
     return (builder.aws(network), *(() if site.upstream else engines), *served, builder.renewer())
 
 
@@ -379,6 +383,17 @@ def _doubts(chosen: ChosenModel, gpu: Gpu) -> tuple[Decision, ...]:
 
 
 def _served_by(profile: Profile, site: Site, engine: EnginePlan) -> Decision:
+    said = _engine_itself(profile, site, engine)
+    if not profile.engine.image:
+        return said
+    if engine.image:
+        inside = f", in the image {engine.image}"
+        return msgspec.structs.replace(said, choice=said.choice + inside, why=f"{said.why}; Podman runs the image")
+    beside = "; `engine.image` is for hosts, and no image runs here"
+    return msgspec.structs.replace(said, why=said.why + beside)
+
+
+def _engine_itself(profile: Profile, site: Site, engine: EnginePlan) -> Decision:
     if site.target == "metal" and profile.engine.stand_in:
         why = "`engine.stand_in` asks for it: everything but the engine is real, and no answer means anything"
         return Decision(what="engine", choice=STAND_IN, why=why)

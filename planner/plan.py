@@ -73,6 +73,10 @@ class EnginePlan(Record, frozen=True, kw_only=True):
     worker_args: tuple[tuple[str, ...], ...] = ()
     """The command line of each further node of a replica that spans nodes. `{node-0}` stands for the address of the
     first one on the private network, which is known when it is there."""
+    image: str = ""
+    """What it runs from, REPOSITORY@sha256:DIGEST; empty where it is installed on the host itself."""
+    reads: tuple[str, ...] = ()
+    """Folders of the host with its weights, its adapters and what it would fetch."""
     needs: tuple[str, ...] = ()
     """What it would fetch while it runs, and finds in its bundle: rows of the catalogue's `downloads.toml`."""
     gpu: str
@@ -371,6 +375,22 @@ class Metrics(Record, frozen=True, kw_only=True):
     path: str = "/metrics"
 
 
+class Image(Record, frozen=True, kw_only=True):
+    """What a service runs from where it comes as an image: exact content, whatever a registry says of a tag."""
+
+    repository: str
+    """With its registry, for example `docker.io/vllm/vllm-openai`."""
+    digest: str
+    """Of the image's manifest, `sha256:` and 64 hexadecimal digits."""
+    command: tuple[str, ...]
+    """The program in it, before the service's arguments; the image's own entry point is not asked."""
+
+    @property
+    def reference(self) -> str:
+        """How registries and Podman name it."""
+        return f"{self.repository}@{self.digest}"
+
+
 class Service(Record, frozen=True, kw_only=True):
     """One program, described once; every substrate only interprets it.
 
@@ -383,12 +403,16 @@ class Service(Record, frozen=True, kw_only=True):
     artefact: str
     """A row of the catalogue's `artefacts.toml`, or of its `engines.toml`."""
     version: str
+    image: Image | None = None
+    """What it runs from; None for a program that the host itself has."""
     args: tuple[str, ...]
     env: dict[str, str] = {}
     secret_env: dict[str, str] = {}
     """Environment variable -> name of the secret whose value it gets when the service starts."""
     secret_files: tuple[str, ...] = ()
     """Secrets that it reads as files of these names from `{secrets}`."""
+    reads: tuple[str, ...] = ()
+    """Folders of the host that it reads besides its own, for example weights: all that a container is shown."""
     ports: tuple[Port, ...] = ()
     health: Health | None = None
     limits: Limits
@@ -396,6 +420,8 @@ class Service(Record, frozen=True, kw_only=True):
     after: tuple[str, ...] = ()
     """Services that start first."""
     gpus: int = 0
+    first_gpu: int = 0
+    """Which of the host's GPUs is the first of them."""
     needs: tuple[Need, ...] = ()
     check: tuple[str, ...] = ()
     """Arguments with which the program says whether its configuration is good, and ends; none where it cannot."""

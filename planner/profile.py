@@ -100,6 +100,8 @@ class EngineSection(Record, frozen=True, kw_only=True):
     """Tokens of one step, prompts and answers together; the engine's own choice for the GPU when absent."""
     prefix_caching: bool = True
     """Compute what prompts have in common once."""
+    image: str = ""
+    """Run it from this image, `REPOSITORY@sha256:DIGEST`, on hosts with Podman 4.6 or later; not on AWS."""
     stand_in: bool = False
     """Imitate the engine on hosts without GPUs, to rehearse everything around it. Not on AWS."""
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from planner.catalogue import Catalogue
 from planner.catalogue.rows import RuntimeNeed
 from planner.layout import CURRENT_BUNDLE
+from planner.profile import Profile
 
 
 def needs_of(catalogue: Catalogue, engine: str, architectures: Iterable[str]) -> tuple[RuntimeNeed, ...]:
@@ -34,3 +35,21 @@ def engine_environment(needs: Iterable[RuntimeNeed]) -> dict[str, str]:
     return {
         name: value.replace("{bundle}", CURRENT_BUNDLE) for need in needs for name, value in sorted(need.env.items())
     }
+
+
+def read_by_engine(
+    profile: Profile, catalogue: Catalogue, source: str, architectures: Iterable[str]
+) -> tuple[str, ...]:
+    """Return the folders of a host that an engine reads: a container is shown no others.
+
+    Args:
+        profile: whose engine it is.
+        catalogue: what it would fetch.
+        source: where its weights are.
+        architectures: as the model's configuration names them.
+
+    """
+    adapters = profile.model.lora.adapters.values() if profile.model.lora else ()
+    needs = needs_of(catalogue, "vllm", architectures)
+    fetched = (f"{CURRENT_BUNDLE}/{file.path.rpartition('/')[0]}" for need in needs for file in need.files)
+    return tuple(sorted({path for path in (source, *adapters, *fetched) if path.startswith("/")}))

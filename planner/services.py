@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
+
 from planner.alerts import alert_secrets
 from planner.catalogue import Catalogue
+from planner.images import command_in_image, image_of, read_image
 from planner.plan import (
     AlertsPlan,
     Binding,
     EnginePlan,
     Health,
+    Image,
     Limits,
     Metrics,
     MetricsPlan,
@@ -105,6 +109,17 @@ class Services:
             limits=Limits(memory_mib=2048),
         )
 
+    def _engine_image(self, artefact: str, engine: EnginePlan) -> Image | None:
+        """Return what the profile has the engine run from."""
+        if not engine.image:
+            return None
+        return read_image(engine.image, command_in_image(artefact, self._catalogue), "engine.image")
+
+    def in_its_image(self, service: Service) -> Service:
+        """Return a service as it runs on a host: from an image, where its artefact exists as one alone."""
+        image = service.image or image_of(service.artefact, self._catalogue)
+        return msgspec.structs.replace(service, image=image) if image else service
+
     def engines(self, engine: EnginePlan) -> tuple[Service, ...]:
         """Describe every replica of the engine: its GPUs are those of its place among the node's replicas."""
         return tuple(self._engine(name, number, engine) for number, name in enumerate(engine.service_names))
@@ -132,7 +147,7 @@ class Services:
         return {
             **ENGINE_ENVIRONMENT,
             **engine_environment(self._catalogue.needs[need] for need in engine.needs),
-            "CUDA_VISIBLE_DEVICES": ",".join(map(str, range(first_gpu, first_gpu + engine.gpus_per_node))),
+            "CUDA_VISIBLE_DEVICES": _visible(engine, first_gpu),
             **(AMONG_NODES if engine.worker_args else AMONG_THEMSELVES),
         }
 
@@ -142,14 +157,17 @@ class Services:
             name=name,
             artefact=engine.name,
             version=engine.version,
+            image=self._engine_image(engine.name, engine),
             args=("serve", *engine.args[:port], str(self.number(name, "http")), *engine.args[port + 1 :]),
             env=self._engine_environment(engine, number * engine.gpus_per_node),
             secret_env={"VLLM_API_KEY": "engine-api-key"},
             ports=(self._port(name, "http"),),
             health=Health(port="http", path="/health", timeout_s=ENGINE_STARTS_WITHIN_S),
+            reads=engine.reads,
             limits=ENGINE_LIMITS,
             metrics=Metrics(port="http"),
             gpus=engine.gpus_per_node,
+            first_gpu=number * engine.gpus_per_node,
             needs=_engine_needs(engine),
         )
 
@@ -184,8 +202,9 @@ class Services:
             name=name,
             artefact="vllm-sim",
             version=self._version("vllm-sim"),
+            image=self._engine_image("vllm-sim", engine),
             args=tuple(str(word) for pair in arguments.items() for word in pair),
-            env={"CUDA_VISIBLE_DEVICES": ",".join(map(str, range(first_gpu, first_gpu + engine.gpus_per_node)))},
+            env={"CUDA_VISIBLE_DEVICES": _visible(engine, first_gpu)},
             secret_env={"VLLM_API_KEY": "engine-api-key"},
             ports=(self._port(name, "http"),),
             health=Health(port="http", path="/health"),
@@ -322,6 +341,12 @@ def wanted_ports(plan: Plan) -> dict[str, int]:
     """Return `service.port` -> the default number, for every port of the plan."""
     names = (f"{service.name}.{port.name}" for service in plan.services for port in service.ports)
     return {name: DEFAULT_PORTS[name] for name in names}
+
+
+def _visible(engine: EnginePlan, first_gpu: int) -> str:
+    """Return which GPUs CUDA is to use; a container is given its own alone, and counts them from the beginning."""
+    first = 0 if engine.image else first_gpu
+    return ",".join(map(str, range(first, first + engine.gpus_per_node)))
 
 
 def _engine_needs(engine: EnginePlan) -> tuple[Need, ...]:

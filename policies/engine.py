@@ -29,13 +29,14 @@ def command_lines(plan: Plan) -> Iterator[tuple[str, Words]]:
 
 def unit_command(unit: Unit) -> Words:
     """Return the words of a unit's commands, if it starts the engine; none if it does not."""
-    words = tuple(word for line in unit.values("ExecStart") for word in shlex.split(line))
+    words = tuple(word for line in unit.command_lines for word in shlex.split(line))
     return words if any(word.rpartition("/")[2] == ENGINE for word in words) else ()
 
 
 def unit_environment(unit: Unit) -> dict[str, str]:
-    """Return the variables that a unit sets."""
-    pairs = (pair.partition("=") for line in unit.values("Environment") for pair in shlex.split(line))
+    """Return the variables that a unit sets, for its container where it has one."""
+    lines = (*unit.values("Environment"), *unit.values("Environment", "Container"))
+    pairs = (pair.partition("=") for line in lines for pair in shlex.split(line))
     return {name: value for name, _, value in pairs}
 
 

@@ -149,6 +149,17 @@ def unit(changes: Changes | None = None, name: str = "cloister-gateway") -> dict
     return {f"/etc/systemd/system/{name}.service": "\n".join(lines) + "\n"}
 
 
+def quadlet(container: Changes | None = None, service: Changes | None = None) -> dict[str, str]:
+    """Return a Quadlet of an engine's container, small and sound but for these changes of two of its sections."""
+    lines = ["[Unit]", "Description=Example"]
+    for section, settings in (("Container", _applied(_CONTAINER, container or {})), ("Service", service or {})):
+        held = _applied(_AROUND_CONTAINER, settings) if section == "Service" else settings
+        lines += ["", f"[{section}]"]
+        for key, value in held.items():
+            lines += [f"{key}={one}" for one in (value if isinstance(value, list) else [value])]
+    return {"/etc/containers/systemd/cloister-engine.container": "\n".join(lines) + "\n"}
+
+
 def _applied(base: Any, changes: Changes) -> Any:
     """Return a changed copy; what no change touches is shared with the original."""
     for path, value in changes.items():
@@ -180,6 +191,28 @@ def _value(value: Any) -> str:
     return json.dumps(value)
 
 
+_CONTAINER: dict[str, Any] = {
+    "ContainerName": "cloister-engine",
+    "Image": f"registry.example/vllm@sha256:{'c' * 64}",
+    "Pull": "never",
+    "Network": "host",
+    "ReadOnly": "true",
+    "DropCapability": "all",
+    "NoNewPrivileges": "true",
+    "LogDriver": "passthrough",
+    "PodmanArgs": ["--user=${CLOISTER_USER}", "--stop-timeout=40"],
+    "Volume": ["/var/lib/cloister/data/engine:/var/lib/cloister/data/engine:rw,nodev,nosuid"],
+    "Exec": "serve --host 127.0.0.1",
+}
+_AROUND_CONTAINER: dict[str, Any] = {
+    "EnvironmentFile": "-/run/cloister-engine/user",
+    "MemoryMax": "1024M",
+    "TasksMax": "512",
+    "LimitNOFILE": "4096",
+    "LimitCORE": "0",
+    "IPAddressDeny": "any",
+    "IPAddressAllow": "localhost",
+}
 _STATIC: dict[str, Any] = {
     "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
     "entryPoints": {

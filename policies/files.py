@@ -46,6 +46,20 @@ class Unit:
             return None
         return values[-1] if values else ""
 
+    def names(self, section: str) -> tuple[str, ...]:
+        """Return the settings of a section that are there."""
+        return tuple(self._sections.get(section, {}))
+
+    @property
+    def is_container(self) -> bool:
+        """Whether it is a Quadlet, of which Podman makes a unit."""
+        return self.name.endswith(".container")
+
+    @property
+    def command_lines(self) -> tuple[str, ...]:
+        """What it starts, on the host or in a container."""
+        return (*self.values("ExecStart"), *self.values("Exec", "Container"))
+
     def words(self, name: str, section: str = "Service") -> tuple[str, ...] | None:
         """Return the words of all values of a list setting; None where it is absent, none where it is emptied."""
         values = self._sections.get(section, {}).get(name)
@@ -94,6 +108,17 @@ class Files:
         for path in self.texts:
             if path.endswith(".service"):
                 yield self._once("a systemd unit", path, partial(_unit, path))
+
+    def containers(self) -> Iterator[Unit]:
+        """Yield every Quadlet of a container among the files.
+
+        Raises:
+            UnreadableError: one is none.
+
+        """
+        for path in self.texts:
+            if path.endswith(".container"):
+                yield self._once("a Quadlet", path, partial(_unit, path))
 
     def _once(self, kind: str, path: str, parse: Callable[[str], Any]) -> Any:
         if (kind, path) not in self._parsed:

@@ -111,10 +111,23 @@ def on_traefik(check: Callable[[Traefik], Iterable[Answer]]) -> FileCheck:
 
 def on_units(check: Callable[[Unit], Iterable[Answer]]) -> FileCheck:
     """Make a check of rendered files from one of each systemd service; where there are none, nothing is judged."""
+    return _on_each(check, Files.units)
 
+
+def on_containers(check: Callable[[Unit], Iterable[Answer]]) -> FileCheck:
+    """Make a check of rendered files from one of each Quadlet; where there are none, nothing is judged."""
+    return _on_each(check, Files.containers)
+
+
+def on_programs(check: Callable[[Unit], Iterable[Answer]]) -> FileCheck:
+    """Make a check of rendered files from one of each service, whether it runs on the host or in a container."""
+    return both(on_units(check), on_containers(check))
+
+
+def _on_each(check: Callable[[Unit], Iterable[Answer]], read: Callable[[Files], Iterator[Unit]]) -> FileCheck:
     def judge(files: Files) -> Iterator[Answer]:
         try:
-            for unit in files.units():
+            for unit in read(files):
                 yield from _told_of(check(unit), unit.path)
         except UnreadableError as error:
             yield Violated(str(error))

@@ -14,14 +14,17 @@ import msgspec
 from planner.catalogue import Catalogue
 from planner.host_commands import host_command, host_environment
 from planner.layout import HOST_LAYOUT, Layout
-from planner.plan import HostPlan, Plan, Port, Service
+from planner.plan import HostPlan, Image, Plan, Port, Service
 from planner.spanning import MEETING_PORT, head_of, peers_of, services_of
+from templates.container import CDI_FILE, CDI_MAKER, PODMAN, container, with_secrets
 from templates.environment import FOLDER, environment
 from templates.render import render
-from templates.unit_sandbox import settings
+from templates.unit_sandbox import around_container, settings
 
 TARGET = "cloister.target"
 UNITS = "/etc/systemd/system"
+QUADLETS = "/etc/containers/systemd"
+"""Where Podman's generator looks for what it makes units of (podman-systemd.unit(5))."""
 PROGRAMS = "/usr/local/lib/cloister"
 USERS = "/etc/sysusers.d/cloister.conf"
 STATE_ROOT = "/var/lib/"
@@ -89,6 +92,16 @@ def unit_of(service: str) -> str:
 def socket_of(service: str, port: str) -> str:
     """Return the name of the unit that opens a published port of a service."""
     return f"{user_of(service)}-{port}.socket"
+
+
+def container_of(service: str) -> str:
+    """Return the path of the Quadlet that a service's unit is made of where it runs from an image."""
+    return f"{QUADLETS}/{user_of(service)}.container"
+
+
+def unit_file(service: Service) -> str:
+    """Return the path of the file that says how a service runs."""
+    return container_of(service.name) if service.image else f"{UNITS}/{unit_of(service.name)}"
 
 
 def credentials_of(service: Service) -> tuple[str, ...]:
@@ -167,13 +180,55 @@ def _names_of(place: _Place, service: Service) -> str:
 
 def _unit(place: _Place, service: Service, with_it: tuple[HostFile, ...]) -> HostFile:
     """Return a service's unit. It carries a hash of all that it is started with, the bundle's programs among them."""
-    values = _values(place, service)
-    digest = hashlib.sha256(f"{place.plan.bundle.id}\0{_text('service', **values, mark='')}\0".encode())
+    template = "container" if service.image else "service"
+    values = _contained(place, service, service.image) if service.image else _values(place, service)
+    digest = hashlib.sha256(f"{place.plan.bundle.id}\0{_text(template, **values, mark='')}\0".encode())
     for file in with_it:
         if file.services:
             digest.update(f"{file.path}\0{file.text}\0".encode())
-    text = _text("service", **values, mark=f"{CONFIGURATION}={digest.hexdigest()[:32]}")
-    return HostFile(path=f"{UNITS}/{unit_of(service.name)}", text=text, services=(service.name,))
+    text = _text(template, **values, mark=f"{CONFIGURATION}={digest.hexdigest()[:32]}")
+    return HostFile(path=unit_file(service), text=text, services=(service.name,))
+
+
+def _common(place: _Place, service: Service) -> dict[str, object]:
+    """Return what both templates of units are filled with."""
+    return {
+        "service": service,
+        "description": f"{service.name} of the stack {place.plan.stack} ({service.artefact} {service.version})",
+        "target": TARGET,
+        "user": user_of(service.name),
+        "after": [unit_of(name) for name in service.after],
+        "health": _gate(service),
+        "start_timeout_s": round(service.health.timeout_s if service.health else 0) + UNHURRIED_S,
+        "stop_timeout_s": STOP_TIMEOUT_S,
+        "able": place.able,
+        "credentials": credentials_of(service),
+        "secrets": place.layout.secrets,
+        "data": place.layout.expand(service.name, "{data}"),
+    }
+
+
+def _contained(place: _Place, service: Service, image: Image) -> dict[str, object]:
+    """Return what the template of a Quadlet is filled with.
+
+    Raises:
+        ValueError: it has a published port, reaches out, or computes with others, which no container is set up for.
+
+    """
+    if "peers" in service.needs or service.reaches or any(port.binding == "published" for port in service.ports):
+        raise ValueError(f"{service.name}: no container publishes a port, reaches out, or computes with other nodes")
+    inside = container(
+        service, image, place.layout, user=user_of(service.name), unit=unit_of(service.name), programs=PROGRAMS
+    )
+    return {
+        **_common(place, service),
+        "program": PODMAN,
+        "inside": inside,
+        "prepare": f"{PROGRAMS}/for-container",
+        "cdi_maker": CDI_MAKER,
+        "cdi_file": CDI_FILE,
+        "sandbox": around_container(service.needs),
+    }
 
 
 def _values(place: _Place, service: Service) -> dict[str, object]:
@@ -184,33 +239,19 @@ def _values(place: _Place, service: Service) -> dict[str, object]:
 
     command = host_command(service.artefact, place.catalogue)
     words = (*_meeting(place, service), *command, *map(expand, service.args))
-    if service.secret_env:
-        pairs = (f"{variable}={secret}" for variable, secret in service.secret_env.items())
-        words = (f"{PROGRAMS}/with-secrets", *pairs, "--", *words)
     published = [port for port in service.ports if port.binding == "published"]
     return {
-        "service": service,
-        "description": f"{service.name} of the stack {place.plan.stack} ({service.artefact} {service.version})",
-        "target": TARGET,
-        "user": user_of(service.name),
+        **_common(place, service),
         "program": command[0],
-        "command": words,
+        "command": (*with_secrets(service, PROGRAMS), *words),
         "check": (*command, *map(expand, service.check)) if service.check else (),
-        "after": [unit_of(name) for name in service.after],
         "sockets": [socket_of(service.name, port.name) for port in published],
-        "health": _gate(service),
-        "start_timeout_s": round(service.health.timeout_s if service.health else 0) + UNHURRIED_S,
-        "stop_timeout_s": STOP_TIMEOUT_S,
-        "able": place.able,
         "environment": {
             "HOME": expand("{data}"),  # caches of libraries go there
             **host_environment(service.artefact, place.catalogue),
             **{name: expand(value) for name, value in service.env.items()},
         },
-        "credentials": credentials_of(service),
         "names": _names_of(place, service) if any(one.name != one.address for one in service.reaches) else "",
-        "secrets": place.layout.secrets,
-        "data": expand("{data}"),
         "state": expand("{data}").removeprefix(STATE_ROOT),
         "sandbox": settings(
             service.needs,
@@ -261,7 +302,13 @@ def _gate(service: Service) -> tuple[str, ...]:
 
 def _programs(place: _Place) -> tuple[HostFile, ...]:
     """Return the small programs that units start."""
-    names = ("await-health", "with-secrets", *(("with-peers",) if place.plan.followers else ()))
+    contained = any(service.image for service in place.services)
+    names = (
+        "await-health",
+        "with-secrets",
+        *(("with-peers",) if place.plan.followers else ()),
+        *(("for-container",) if contained else ()),
+    )
     return tuple(
         HostFile(path=f"{PROGRAMS}/{name}", text=(FOLDER / "systemd" / name).read_text(encoding="utf-8"), mode="0755")
         for name in names

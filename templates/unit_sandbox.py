@@ -145,3 +145,13 @@ def settings(
             reasons = (*(before.reasons if before else ()), opening.why)
             found[opening.name] = Setting(name=opening.name, value=opening.value, reasons=reasons)
     return tuple(found.values())
+
+
+AROUND_CONTAINER = ("IPAddressDeny", "IPAddressAllow", "LimitMEMLOCK")
+"""What a unit can say of the container that it holds: of its control group, and limits that are inherited. Podman,
+which sets the container up, is root and needs the rest; the container itself is shut in by Podman."""
+
+
+def around_container(needs: tuple[Need, ...]) -> tuple[Setting, ...]:
+    """Return the sandbox of a unit that holds a container."""
+    return tuple(setting for setting in settings(needs, ()) if setting.name in AROUND_CONTAINER)

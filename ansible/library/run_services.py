@@ -63,7 +63,7 @@ ARGUMENTS = {
     "masked": {"type": "list", "elements": "str", "default": []},
     "services": {"type": "list", "elements": "dict", "default": [], "options": SERVICE},
 }
-ASKED = "Id,LoadState,ActiveState,NeedDaemonReload,MainPID,FragmentPath,UnitFileState"
+ASKED = "Id,LoadState,ActiveState,NeedDaemonReload,MainPID,FragmentPath,SourcePath,UnitFileState"
 LAST_LINES = 15
 STARTS = {"activating"}
 RUNS = {"active", "reloading", *STARTS}
@@ -112,7 +112,7 @@ class Running:
             name
             for name, unit in known.items()
             if unit["ActiveState"] in {"active", "activating", "reloading", "failed"}
-            and (unit["LoadState"] == "not-found" or (unit["FragmentPath"] and not Path(unit["FragmentPath"]).exists()))
+            and (unit["LoadState"] == "not-found" or is_without_file(unit))
         ]
 
     @staticmethod
@@ -193,6 +193,11 @@ class Running:
         """Run systemctl, and return what it says."""
         _, said, _ = self.module.run_command(["systemctl", *words], check_rc=True)
         return str(said)
+
+
+def is_without_file(unit: dict[str, str]) -> bool:
+    """Tell whether a unit's file is gone, or the one that a generator made it of."""
+    return any(path and not Path(path).exists() for path in (unit["SourcePath"], unit["FragmentPath"]))
 
 
 def read(path: str) -> bytes:

@@ -39,7 +39,11 @@ def read_host(connection: Connection, plan: Plan, host: HostPlan) -> HostReading
     """
     units, paths = _expected(plan, host)
     script = resources.files("lifecycle.auditing").joinpath("look.sh").read_text(encoding="utf-8")
-    words = ("sh", "-s", *units, "--", *paths, "--", *WHOLE)
+    # What may change a Quadlet from beside it: its own drop-ins, and those of every container.
+    beside = [f"{path}.d" for path in paths if path.endswith(".container")]
+    if beside:
+        beside.append(f"{beside[0].rpartition('/')[0]}/container.d")
+    words = ("sh", "-s", *units, "--", *paths, "--", *WHOLE, *beside)
     ran = connection.run_as_root(shlex.join(words), text=script, timeout_s=TIMEOUT_S)
     lines = ran.stdout.splitlines()
     if ran.code or not lines or lines[-1] != "end":

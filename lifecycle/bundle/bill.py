@@ -36,6 +36,7 @@ def bill_of_materials(components: Iterable[Component], digests: Mapping[str, str
 
     types = {"model": ComponentType.MACHINE_LEARNING_MODEL, "program": ComponentType.APPLICATION}
     types |= {"module": ComponentType.APPLICATION, "data": ComponentType.DATA}
+    types |= {"image": ComponentType.CONTAINER}
 
     def file_of(path: str) -> Part:
         hashes = [HashType(alg=HashAlgorithm.SHA_256, content=digests[path])]

@@ -17,6 +17,7 @@ from lifecycle.bundle.bill import bill_of_materials
 from lifecycle.bundle.check import WHOLE, notes_of, seal
 from lifecycle.bundle.collect.fetched import collect_file
 from lifecycle.bundle.collect.found import Found, merged
+from lifecycle.bundle.collect.images import collect_image
 from lifecycle.bundle.collect.modules import collect_module
 from lifecycle.bundle.collect.packages import collect_packages
 from lifecycle.bundle.collect.roles import packages_of_roles
@@ -135,6 +136,8 @@ def _work(
         yield f"packages of {release.title}", partial(collect_packages, release, names, mirrors.get(release.name, ""))
     for file in contents.files:
         yield file.path, partial(collect_file, file)
+    for image in contents.images:
+        yield f"image {image.reference}", partial(collect_image, image)
     if weights is not None:
         row = catalogue.models.get(contents.model)
         yield (

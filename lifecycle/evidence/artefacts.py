@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lifecycle.bundle.bill import without_time
@@ -13,7 +13,7 @@ from lifecycle.bundle.collect.wheels import LOCKS
 from lifecycle.evidence.records import Artefact
 from planner.catalogue import ArtefactSource, Catalogue
 from planner.contents import contents_of
-from planner.plan import Plan
+from planner.plan import Image, Plan
 
 ROOT = Path(__file__).resolve().parents[2]
 ENTRY = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s;\\]+)")
@@ -90,7 +90,11 @@ def _programs(plan: Plan, catalogue: Catalogue) -> Iterator[Artefact]:
     by_artefact: dict[str, list[str]] = {}
     for service in plan.services:
         by_artefact.setdefault(service.artefact, []).append(service.name)
+    images = {service.artefact: service.image for service in plan.services if service.image}
     for name, services in by_artefact.items():
+        if image := images.get(name):
+            yield _image(image, name, services, catalogue)
+            continue
         if name in catalogue.engines:
             engine = catalogue.engines[name]
             digests = _locked("engine").get((engine.name, engine.version), ())
@@ -120,6 +124,20 @@ def _programs(plan: Plan, catalogue: Catalogue) -> Iterator[Artefact]:
         )
 
 
+def _image(image: Image, name: str, services: Sequence[str], catalogue: Catalogue) -> Artefact:
+    row = catalogue.artefacts.get(name)
+    return Artefact(
+        name=name,
+        kind="program",
+        version=row.version if row else catalogue.engines[name].version,
+        licence=row.licence if row else "",
+        source=f"image {image.repository}",
+        sha256=(image.digest.removeprefix("sha256:"),),
+        held_by="the image's own digest, by which it is named",
+        services=tuple(services),
+    )
+
+
 def _digests(source: ArtefactSource, version: str) -> tuple[tuple[str, ...], str]:
     match source.kind:
         case "wheel":
@@ -128,6 +146,8 @@ def _digests(source: ArtefactSource, version: str) -> tuple[tuple[str, ...], str
             return (digest_of_folder(_module(source.name)),), "the toolkit's own source, by this digest"
         case "debian":
             return (), "the signature of the distribution's archive; a bundle's manifest holds the digest"
+        case "image":
+            return (source.name.rpartition(":")[2],), "the image's own digest, by which it is named"
         case "path":
             return (), "whoever administers this machine"
 

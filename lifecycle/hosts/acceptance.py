@@ -77,6 +77,7 @@ def variables_of(plan: Plan, catalogue: Catalogue, *, exactly: int | None = None
         "nvidia_wanted": {
             "driver": drivers.driver,
             "least_driver": drivers.least_driver,
+            "images": any(service.image for service in plan.services),
             "packages": {name: list(patterns) for name, patterns in drivers.packages.items()},
         },
         "gpu_acceptance_expected": msgspec.to_builtins(expected),

@@ -22,6 +22,7 @@ from planner.capacity import Drain
 from planner.catalogue import load_catalogue
 from planner.contents import contents_of
 from planner.errors import DeployError
+from planner.images import folder_of
 from planner.layout import BUNDLES
 from planner.plan import Plan
 from planner.spanning import heads_of, part_of
@@ -79,6 +80,10 @@ class Bringing:
             "bundle_folder": folder,
             "bundle_packages": list(contents.packages),
             "runtime_environments": list(contents.environments),
+            "runtime_images": [
+                {"repository": image.repository, "digest": image.digest, "folder": folder_of(image)}
+                for image in contents.images
+            ],
         }
         self.changed += self.session.play("install", variables).changed
 

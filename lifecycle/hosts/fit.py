@@ -10,6 +10,7 @@ import msgspec
 from lifecycle.hosts.facts import Facts
 from lifecycle.hosts.inventory import Host
 from planner.catalogue import Catalogue, load_catalogue
+from planner.images import LEAST_PODMAN
 from planner.make_plan import Site, make_plan
 from planner.plan import HostPlan, Plan
 from planner.profile import Profile
@@ -46,6 +47,8 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     weights_gib: float
     memory_gib: float
     published_ports: tuple[int, ...]
+    images: bool = False
+    """Something runs from an image, which takes a Podman with Quadlets."""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +85,7 @@ def needs_of(plan: Plan, catalogue: Catalogue) -> Needs:
         published_ports=tuple(
             port.number for service in plan.services for port in service.ports if port.binding == "published"
         ),
+        images=any(service.image for service in plan.services),
     )
 
 
@@ -93,6 +97,8 @@ def but_for_our_own(needs: Needs) -> Needs:
 def fit(host: Host, facts: Facts, needs: Needs | None, catalogue: Catalogue) -> tuple[Verdict, ...]:
     """Judge a host: by itself, against what the inventory says of it, and against a plan where there is one."""
     verdicts = [*_system(facts), *_clock(facts), *_gpus(facts), *_declared(host, facts, catalogue)]
+    if needs and needs.images:
+        verdicts.append(_podman(facts, catalogue))
     verdicts += [*_against(facts, needs)] if needs else [*_disk(facts, SPARE_DISK_GIB)]
     return tuple(verdicts)
 
@@ -147,6 +153,27 @@ def _system(facts: Facts) -> Iterator[Verdict]:
     yield _verdict("root", facts.root, "yes" if facts.root else "no sudo without a password", remedy)
     remedy = "Install python3: Ansible runs on it."
     yield _verdict("Python", bool(facts.python), facts.python or "none", remedy)
+
+
+def _podman(facts: Facts, catalogue: Catalogue) -> Verdict:
+    """Judge the Podman that the release brings: it comes from the bundle, so what is there now says nothing."""
+    release = next((row for row in catalogue.releases.values() if row.title == _title(facts)), None)
+    least = ".".join(map(str, LEAST_PODMAN))
+    known = release is not None and tuple(map(int, release.podman.split("."))) >= LEAST_PODMAN
+    able = ", ".join(
+        row.title for row in catalogue.releases.values() if tuple(map(int, row.podman.split("."))) >= LEAST_PODMAN
+    )
+    found = f"{release.podman}, of {release.title}" if release else "unknown"
+    remedy = (
+        f"Images run as Quadlets, which take Podman {least}: bring the host to {able}, or leave `engine.image` out, "
+        "which installs the engine on the host itself."
+    )
+    return _verdict("Podman", known, found, remedy)
+
+
+def _title(facts: Facts) -> str:
+    """Return a release's title as the catalogue has it."""
+    return f"{facts.os.capitalize()} {facts.release}"
 
 
 def _clock(facts: Facts) -> Iterator[Verdict]:

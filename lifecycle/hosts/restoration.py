@@ -27,6 +27,8 @@ DERIVED = {
 UNIT_FOLDER = "/etc/systemd/system"
 OUR_FOLDERS = {"/opt/cloister", HOST_LAYOUT.stack, HOST_LAYOUT.logs}
 """Ours even where they were there before: weights may have been kept in them."""
+OF_PODMAN = ("/run/containers", "/run/crun", "/run/libpod", "/run/podman", "/var/lib/cni")
+"""What Podman makes where it runs, and its package leaves behind."""
 OWN_HOMES = ("/opt", "/srv", "/usr/local", "/root", "/home")
 """Below these, only what has our name is ours."""
 SYSTEM_USERS_BELOW = 1000
@@ -44,6 +46,8 @@ class Restoration(msgspec.Struct, frozen=True, kw_only=True):
     """Kernel settings -> the values they had."""
     packages: tuple[str, ...]
     """Purged: they came with us."""
+    images: tuple[str, ...]
+    """Taken out of Podman's storage: services ran from them."""
     paths: tuple[str, ...]
     """Files, links and folders, with all that is in them."""
     folders: tuple[str, ...]
@@ -103,6 +107,7 @@ def restoration(before: HostState, now: HostState, touched: Iterable[str]) -> Re
         mounts=tuple(unit for unit in units if unit.endswith(".mount")),
         settings=_settings(before, now, ours),
         packages=_come("package", before, now, ours),
+        images=_come("image", before, now, ours),
         paths=tuple(_outermost(_paths(before, now, ours))),
         folders=tuple(sorted(_come("folder", before, now, ours), key=len, reverse=True)),
         put_back=put_back,
@@ -165,6 +170,8 @@ def _paths(before: HostState, now: HostState, ours: _Touched) -> Iterator[str]:
     for path in _come("place", before, now, ours):
         if path not in DERIVED and (MARK in PurePosixPath(path).name or not path.startswith(OWN_HOMES)):
             yield path
+    if "podman" in _come("package", before, now, ours):
+        yield from (path for path in OF_PODMAN if path not in before.by_name("place"))
     yield from (folder for folder in _come("folder", before, now, ours) if MARK in PurePosixPath(folder).name)
 
 

@@ -21,16 +21,17 @@ from planner.layout import HOST_LAYOUT, Layout
 from planner.plan import HostPlan, Plan, Service
 from planner.progress import Progress
 from planner.spanning import services_of
+from templates.container import PODMAN
 from templates.hosts import (
     CONFIGURATION,
     PROGRAMS,
-    UNITS,
     USERS,
     HostAbilities,
     HostFile,
     credentials_of,
     render_host,
     socket_of,
+    unit_file,
     unit_of,
     user_of,
 )
@@ -234,11 +235,11 @@ def _units(services: Sequence[Service], catalogue: Catalogue, files: Sequence[Ho
     """Yield what shall run, and how to tell that it does with what it shall have."""
     texts = {file.path: file.text for file in files}
     for service in services:
-        lines = texts[f"{UNITS}/{unit_of(service.name)}"].splitlines()
+        lines = texts[unit_file(service)].splitlines()
         yield {
             "unit": unit_of(service.name),
             "mark": next(line for line in lines if line.startswith(f"Environment={CONFIGURATION}=")).partition("=")[2],
-            "program": host_command(service.artefact, catalogue)[0],
+            "program": PODMAN if service.image else host_command(service.artefact, catalogue)[0],
             "optional": service.optional,
             "sockets": [socket_of(service.name, port.name) for port in service.ports if port.binding == "published"],
             "credentials": list(credentials_of(service)),

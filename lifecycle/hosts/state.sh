@@ -32,8 +32,16 @@ places() {
     done | grep -v "^place $kept\(\.new\)\?$"
 }
 
+images() {
+    # Where Podman was never used, asking it would make its storage.
+    if [ -d /var/lib/containers/storage ] && command -v podman >/dev/null; then
+        podman images --noheading --format '{{.Tag}} image {{.Repository}}:{{.Tag}} {{.Digest}}' 2>/dev/null |
+            sed -n 's/^cloister-[0-9a-f]* //p'
+    fi
+}
+
 everything() {
-    { accounts; packages; units; configuration; places; } | sort -u
+    { accounts; packages; units; configuration; places; images; } | sort -u
     # What cannot be told from what runs by itself: the kernel's settings, all of them, and the firewall's tables.
     sysctl --all 2>/dev/null | sed -n 's/^\([^ ]*\) = /sysctl \1 /p'
     nft list tables 2>/dev/null | sed 's/^/nft /'

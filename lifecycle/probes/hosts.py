@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shlex
 import socket
 from collections.abc import Iterator
@@ -14,10 +15,11 @@ from lifecycle.hosts.ssh import Connection
 from lifecycle.hosts.units import services_on
 from lifecycle.hosts.way_in import reaches
 from lifecycle.probes.base import Check
+from lifecycle.probes.containers import container_faults
 from planner.layout import HOST_LAYOUT
 from planner.plan import HostPlan, Plan
 from planner.spanning import PEER_PORTS
-from templates.hosts import credentials_of, unit_of
+from templates.hosts import credentials_of, unit_of, user_of
 
 EXPOSURE = 2.0
 """The most that `systemd-analyze security` may say of a unit that needs no GPU."""
@@ -67,6 +69,7 @@ class HostProbe:
         facts, here = read_facts(self.connection), arrival(self.connection)
         yield from self._services()
         yield self._shut_in()
+        yield from self._contained()
         yield self._ssh()
         yield self._firewall()
         yield self._listening(facts, here)
@@ -95,13 +98,26 @@ class HostProbe:
         said, open_ones = [], []
         for service in self.plan.services:
             value = found.get(unit_of(service.name))
-            if value is None:
-                continue  # a unit that is not there is told of by itself
+            if value is None or service.image:
+                continue  # a unit that is not there is told of by itself, and a container's unit is Podman's
             said.append(f"{service.name} {value:g}{' (for its GPUs)' if 'gpu' in service.needs else ''}")
             if value > EXPOSURE and "gpu" not in service.needs:
                 open_ones.append(service.name)
         detail = f"exposure {', '.join(said) or 'unknown'}; at most {EXPOSURE:g} is allowed"
         return self._check("sandboxed", bool(said) and not open_ones, detail)
+
+    def _contained(self) -> Iterator[Check]:
+        """Ask Podman how each container is shut in: its unit is Podman's own, which sets it up as root."""
+        for service in self.plan.services:
+            if service.image is None:
+                continue
+            said = self._root("podman", "container", "inspect", user_of(service.name))
+            try:
+                faults = list(container_faults(json.loads(said)[0], service.image))
+            except (ValueError, LookupError):
+                faults = ["Podman knows no such container"]
+            good = "its own user, no capabilities, no new rights, a read-only image of the planned digest"
+            yield self._check(f"contained.{service.name}", not faults, ", ".join(faults) or good)
 
     def _ssh(self) -> Check:
         lines = dict(line.split(" ", 1) for line in self._root("sshd", "-T").splitlines() if " " in line)

@@ -7,11 +7,14 @@ them; whoever shows such a value marks it.
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
+IMAGE_REFERENCE = re.compile(r"[a-z0-9][a-z0-9._:/-]*@sha256:[0-9a-f]{64}")
+"""Of an image: its repository and the digest of its manifest."""
 Positive = Annotated[float, Meta(gt=0, le=1e15)]
 NotNegative = Annotated[float, Meta(ge=0, le=1e15)]
 """Bounded above, so that TOML's `inf` is no price."""
@@ -316,10 +319,18 @@ class HarmlessXid(Row, frozen=True, kw_only=True):
 class ArtefactSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One place an artefact may come from."""
 
-    kind: Literal["wheel", "module", "path", "debian"]
+    kind: Literal["wheel", "module", "path", "debian", "image"]
     name: str
+    """As its kind has it; of an image REPOSITORY@sha256:DIGEST, which no tag can change."""
+    command: tuple[str, ...] = ()
+    """The program in an image."""
     installed: bool = False
     """It runs from where it is installed alone: unpacked into a user's folder it does not."""
+
+    def __post_init__(self) -> None:
+        """Refuse an image that a registry could replace, and one of which nobody says what it runs."""
+        if self.kind == "image" and (not IMAGE_REFERENCE.fullmatch(self.name) or not self.command):
+            raise ValueError(f"an image is named REPOSITORY@sha256:DIGEST and has a command, unlike {self.name!r}")
 
 
 class Artefact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -343,6 +354,8 @@ class Release(Row, frozen=True, kw_only=True):
     distribution: Literal["debian", "ubuntu"]
     python: Annotated[str, Meta(pattern=r"^3\.[0-9]{1,2}$")]
     """Version of the Python that it comes with."""
+    podman: Annotated[str, Meta(pattern=r"^[0-9]+\.[0-9]+$")]
+    """Version of the Podman that it comes with."""
     glibc: Annotated[str, Meta(pattern=r"^2\.[0-9]{1,2}$")]
     """Version of the C library: wheels for a later one do not run."""
     suites: tuple[str, ...]

@@ -8,7 +8,7 @@ from planner.plan import Plan
 from policies import examples
 from policies.engine import command_lines, engines, forbidden, unit_command, unit_environment
 from policies.files import Unit
-from policies.readers import on_units
+from policies.readers import on_programs
 from policies.rule import Answer, Example, Rule, Violated
 
 OPTIONS = {
@@ -67,5 +67,5 @@ RULE = Rule(
         Example("in a unit", files=examples.unit({"Environment": "VLLM_LOGGING_LEVEL=DEBUG"}, "cloister-engine")),
     ),
     on_plan=on_plan,
-    on_files=on_units(_on_unit),
+    on_files=on_programs(_on_unit),
 )

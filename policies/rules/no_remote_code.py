@@ -8,7 +8,7 @@ from planner.plan import Plan
 from policies import examples
 from policies.engine import Words, command_lines, forbidden, unit_command
 from policies.files import Unit
-from policies.readers import on_units
+from policies.readers import on_programs
 from policies.rule import Answer, Example, Rule, Violated
 
 REASONS = {
@@ -61,6 +61,7 @@ RULE = Rule(
         Example("its unit", files=examples.unit({"ExecStart": f"{_VLLM} --port 8000"}, "cloister-engine")),
     ),
     bad=(
+        Example("in a container", files=examples.quadlet({"Exec": "vllm serve m --trust-remote-code"})),
         Example("code from the repository", plan=examples.engine_with("--trust-remote-code")),
         Example("the same with underscores", plan=examples.engine_with("--trust_remote_code")),
         Example("the same cut short, as argparse takes it", plan=examples.engine_with("--trust-remote")),
@@ -72,5 +73,5 @@ RULE = Rule(
         ),
     ),
     on_plan=on_plan,
-    on_files=on_units(_on_unit),
+    on_files=on_programs(_on_unit),
 )

@@ -9,7 +9,7 @@ from planner.plan import Plan, Port
 from policies import examples
 from policies.engine import command_lines, option, unit_command
 from policies.files import Unit
-from policies.readers import both, is_loopback, on_gateway, on_static, on_units, table
+from policies.readers import both, is_loopback, on_gateway, on_programs, on_static, table
 from policies.rule import Answer, Example, Rule, Violated
 from policies.values import at
 
@@ -67,7 +67,7 @@ def _on_unit(unit: Unit) -> Iterator[Answer]:
     if engine and "--headless" not in engine:
         yield from _engine(unit.name, engine)
     elif not engine:
-        for line in unit.values("ExecStart"):
+        for line in unit.command_lines:
             yield from _words(unit.name, tuple(line.split()))
 
 
@@ -126,5 +126,5 @@ RULE = Rule(
         ),
     ),
     on_plan=on_plan,
-    on_files=both(on_static(_on_static), on_gateway(_on_gateway), on_units(_on_unit)),
+    on_files=both(on_static(_on_static), on_gateway(_on_gateway), on_programs(_on_unit)),
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from planner.plan import Limits, Plan
 from policies import examples
 from policies.files import Unit
-from policies.readers import on_units
+from policies.readers import on_programs
 from policies.rule import Answer, Example, Rule, Violated
 
 ENDLESS = (None, "", "infinity")
@@ -45,10 +45,12 @@ RULE = Rule(
     controls=("nist SC-5", "nist SC-6", "iso27001 A.8.6", "soc2 A1.1"),
     references=("https://www.freedesktop.org/software/systemd/man/latest/systemd.resource-control.html",),
     good=(
+        Example("both limits, around a container", files=examples.quadlet()),
         Example("both limits", files=examples.unit()),
         Example("both limits, in the plan", plan=_limited(512)),
     ),
     bad=(
+        Example("a container without a limit", files=examples.quadlet(service={"MemoryMax": ...})),
         Example("no limit of memory", files=examples.unit({"MemoryMax": ...})),
         Example("all of it", files=examples.unit({"MemoryMax": "infinity"})),
         Example("no limit of files", files=examples.unit({"LimitNOFILE": ...})),
@@ -56,5 +58,5 @@ RULE = Rule(
         Example("no limit, in the plan", plan=_limited(0)),
     ),
     on_plan=on_plan,
-    on_files=on_units(_on_unit),
+    on_files=on_programs(_on_unit),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -39,8 +40,10 @@ def fetched(*codenames: str, contents: Contents = REHEARSAL) -> Path:
     return made
 
 
-def bundle(folder: Path, *codenames: str, contents: Contents = REHEARSAL) -> str:
-    """Make a bundle in a folder, with our own modules as they are now; return its id."""
+def bundle(
+    folder: Path, *codenames: str, contents: Contents = REHEARSAL, more: Mapping[str, Path] | None = None
+) -> str:
+    """Make a bundle in a folder, with our own modules as they are now and with further files; return its id."""
     kept = fetched(*codenames, contents=contents)
     ours = {path: file for name in contents.modules for path, file in collect_module(name, "0").files.items()}
     others = {
@@ -48,5 +51,5 @@ def bundle(folder: Path, *codenames: str, contents: Contents = REHEARSAL) -> str
         for file in kept.rglob("*")
         if file.is_file() and "programs/cloister/" not in file.as_posix() and file.name != "manifest.json"
     }
-    place(folder, {**others, **ours})
+    place(folder, {**others, **ours, **(more or {})})
     return seal(Home(folder.parent / "home"), folder, {}, Silent()).bundle

@@ -41,7 +41,7 @@ from lifecycle.verify import VerifyReport
 from planner.catalogue import load_catalogue
 from planner.errors import DeployError, UsageError
 from planner.make_plan import Site, make_plan
-from planner.plan import LevelPlan, Plan, PolicyPlan, WaiverPlan
+from planner.plan import HostPlan, LevelPlan, Plan, PolicyPlan, WaiverPlan
 from planner.resources import UNKNOWN, Resource
 from policies.exposure.planned import planned
 from policies.exposure.reach import prove
@@ -227,6 +227,20 @@ def test_artefacts_have_digests_or_say_who_holds_them() -> None:
     assert found["vllm"].sha256
     assert len(found["gateway"].sha256) == 1
     assert found["qwen3-235b-a22b-fp8"].kind == "model"
+
+
+def test_an_engine_in_an_image_is_named_by_the_images_digest() -> None:
+    digest = "a" * 64
+    profile = load_profile("2xh200")
+    engine = msgspec.structs.replace(profile.engine, image=f"registry.example/vllm@sha256:{digest}")
+    host = HostPlan(name="a", address="10.0.0.5", gpus=8)
+    plan = make_plan(
+        msgspec.structs.replace(profile, engine=engine),
+        load_catalogue(),
+        Site(stack="s", target="metal", hosts=(host,)),
+    )
+    found = {one.name: one for one in artefacts_of(plan, load_catalogue())}["vllm"]
+    assert (found.source, found.sha256, found.services) == ("image registry.example/vllm", (digest,), ("engine",))
 
 
 def test_retention_names_fields_that_there_are(home: StackHome) -> None:

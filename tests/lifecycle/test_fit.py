@@ -81,3 +81,34 @@ def test_a_stand_in_needs_no_gpu_and_the_stack_itself_takes_the_endpoints_port()
     host, facts = Host(name="h", address="192.0.2.1", user="root"), facts_of("port-taken")
     assert [one.what for one in fit(host, facts, wanted, load_catalogue()) if one.state == "no"] == ["ports"]
     assert fits(fit(host, facts, but_for_our_own(wanted), load_catalogue()))
+
+
+@pytest.mark.parametrize(
+    ("os", "release", "found"),
+    [
+        ("debian", "12", "4.3, of Debian 12"),
+        ("debian", "13", ""),
+        ("ubuntu", "22.04", "3.4, of Ubuntu 22.04"),
+        ("ubuntu", "24.04", ""),
+    ],
+)
+def test_images_take_a_release_whose_podman_knows_quadlets(os: str, release: str, found: str) -> None:
+    profile = load_profile("poc")
+    image = f"registry.example/vllm@sha256:{'a' * 64}"
+    engine = msgspec.structs.replace(profile.engine, stand_in=True, image=image)
+    profile = msgspec.structs.replace(profile, engine=engine)
+    wanted = needs_of(plan_for_a_host(profile), load_catalogue())
+    facts = msgspec.structs.replace(facts_of("no-gpu"), os=os, release=release)
+    said = {one.what: one for one in fit(Host(name="h", address="192.0.2.1", user="root"), facts, wanted, CATALOGUE)}
+    assert said["Podman"].state == ("no" if found else "ok")
+    if found:
+        assert said["Podman"].found == found
+        assert "Debian 13, Ubuntu 24.04" in said["Podman"].remedy
+        assert "engine.image" in said["Podman"].remedy
+    without = msgspec.structs.replace(wanted, images=False)
+    assert "Podman" not in {
+        one.what for one in fit(Host(name="h", address="a", user="root"), facts, without, CATALOGUE)
+    }
+
+
+CATALOGUE = load_catalogue()

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from lifecycle.profiles import load_profile
 from planner.catalogue import load_catalogue
-from planner.contents import contents_of, contents_of_services
+from planner.contents import Contents, contents_of, contents_of_services
+from planner.images import PODMAN_PACKAGES
 from planner.make_plan import Site, make_plan
-from planner.plan import Plan
+from planner.plan import HostPlan, Plan
 from planner.runtime_needs import engine_environment, needs_of
 
 ROOT = Path(__file__).parents[2]
@@ -28,6 +30,27 @@ def locked(file: str) -> dict[str, set[str]]:
 
 def plan(profile: str, **site: str) -> Plan:
     return make_plan(load_profile(profile), CATALOGUE, Site(stack="one", target="aws"))
+
+
+IMAGE = "registry.example/vllm@sha256:" + "a" * 64
+
+
+def test_an_engine_from_an_image_brings_podman_instead_of_an_environment() -> None:
+    host = HostPlan(name="a", address="10.0.0.5", gpus=8)
+
+    def contents(image: str) -> Contents:
+        profile = load_profile("2xh200")
+        profile = msgspec.structs.replace(profile, engine=msgspec.structs.replace(profile.engine, image=image))
+        return contents_of(make_plan(profile, CATALOGUE, Site(stack="s", target="metal", hosts=(host,))), CATALOGUE)
+
+    plain, contained = contents(""), contents(IMAGE)
+    assert (plain.images, plain.environments) == ((), ("gateway", "engine"))
+    assert not set(PODMAN_PACKAGES) & set(plain.packages)
+    assert [image.reference for image in contained.images] == [IMAGE]
+    assert contained.environments == ("gateway",)
+    assert set(contained.packages) - set(plain.packages) == set(PODMAN_PACKAGES)
+    assert "gcc" in set(plain.packages) - set(contained.packages)
+    assert (contained.files, contained.model) == (plain.files, plain.model)
 
 
 @pytest.mark.parametrize("name", CATALOGUE.models)

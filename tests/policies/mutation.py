@@ -4,7 +4,8 @@ A family of `cases/mutants.toml` names one place:
 
 - `plan = "dotted.path"`, `file = "name"` with `path`, or `type = "pulumi type"` with `path`, and `values`; `"<gone>"`
   takes the value away. In a path `*` is every item of a list or table, a word is a key or the `name` of a list's item,
-  and `policy#Statement.0` goes on inside JSON text; `unit` has settings of a unit and their values;
+  and `policy#Statement.0` goes on inside JSON text; `unit`, `container` and `around_container` (the
+  latter two of a Quadlet) have settings and their values;
 - `append = [[...]]` adds words to a list instead, `drop = [...]` takes an option and its value from a command line;
 - `add = [types]` adds a resource, `remove = [types]` takes one away, `days = [...]` judges on another day.
 
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -27,7 +28,7 @@ import yaml
 
 from planner.plan import Plan
 from planner.resources import Resource
-from policies.examples import toml_text, unit, urn_of
+from policies.examples import quadlet, toml_text, unit, urn_of
 from policies.files import Loader
 from policies.run import evaluate
 from tests.policies.stacks import Shipped
@@ -81,9 +82,16 @@ def originals(name: str, shipped: Shipped) -> Iterator[Mutant]:
 
 
 def with_unit(shipped: Shipped) -> dict[str, str]:
-    """The rendered files, and a sound unit in place of those that hosts get."""
-    return {**shipped.files, **unit()}
+    """The rendered files, and a sound unit and a sound container in place of those that hosts get."""
+    return {**shipped.files, **unit(), **quadlet()}
 
+
+SPOILT: dict[str, Callable[[dict[str, Any]], dict[str, str]]] = {
+    "unit": unit,
+    "container": quadlet,
+    "around_container": lambda changes: quadlet(service=changes),
+}
+"""Kinds of families that spoil one setting of a file -> what makes the file."""
 
 Depth = Literal["family", "value", "place"]
 """How many mutants of a family are made: one, one for each value, or one for each value at each place that fits."""
@@ -110,11 +118,11 @@ def _of_family(name: str, shipped: Shipped, family: Family) -> Iterator[Mutant]:
             yield replace(base, what=f"plan {what}", plan=msgspec.convert(document, Plan))
     elif "file" in family:
         yield from _file_mutants(base, shipped, family)
-    elif "unit" in family:
-        for setting, values in family["unit"].items():
+    elif kind := next((kind for kind in SPOILT if kind in family), ""):
+        for setting, values in family[kind].items():
             for value in values:
-                files = {**shipped.files, **unit({setting: ... if value == GONE else value})}
-                yield replace(base, what=f"unit {setting} -> {value}", files=files)
+                files = {**with_unit(shipped), **SPOILT[kind]({setting: ... if value == GONE else value})}
+                yield replace(base, what=f"{kind} {setting} -> {value}", files=files)
     else:
         yield from _resource_mutants(replace(base, plan=shipped.plan), shipped.resources, family)
 

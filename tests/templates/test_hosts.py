@@ -15,7 +15,9 @@ from lifecycle.profiles import load_profile, shipped_names
 from planner.catalogue import load_catalogue
 from planner.make_plan import Site, make_plan
 from planner.plan import HostPlan, Plan
-from templates.hosts import UNITS, USERS, HostAbilities, HostFile, render_host, unit_of
+from policies.files import Files, Unit
+from policies.run import evaluate
+from templates.hosts import QUADLETS, UNITS, USERS, HostAbilities, HostFile, container_of, render_host, unit_of
 from templates.unit_sandbox import OPENINGS, SANDBOX
 from templates.unit_text import unit_value, unit_word
 from tests.spanning import FOLLOWER, HEAD, spanning_plan, with_nodes
@@ -24,15 +26,18 @@ GOLDEN = Path(__file__).parent / "golden_hosts"
 BOOKWORM, TRIXIE = HostAbilities(systemd=252), HostAbilities(systemd=257)
 HOST = HostPlan(name="a", address="10.0.0.5", gpus=8)
 WIDE = with_nodes(spanning_plan())
+IMAGE = f"registry.example/vllm/vllm-openai@sha256:{'a1' * 32}"
 CASES = {
-    "2xh200-trixie": ("2xh200", False, HOST, TRIXIE),
-    "poc-imitated-bookworm": ("poc", True, HostPlan(name="a", interface="eth1"), BOOKWORM),
+    "2xh200-trixie": ("2xh200", False, HOST, TRIXIE, ""),
+    "2xh200-contained-trixie": ("2xh200", False, HOST, TRIXIE, IMAGE),
+    "poc-imitated-bookworm": ("poc", True, HostPlan(name="a", interface="eth1"), BOOKWORM, ""),
 }
+PLACES = (UNITS, QUADLETS, "/etc/sysusers.d")
 
 
-def metal(name: str, *, stand_in: bool = False, host: HostPlan = HOST, **limits: int) -> Plan:
+def metal(name: str, *, stand_in: bool = False, host: HostPlan = HOST, image: str = "", **limits: int) -> Plan:
     profile = load_profile(name)
-    engine = msgspec.structs.replace(profile.engine, stand_in=stand_in)
+    engine = msgspec.structs.replace(profile.engine, stand_in=stand_in, image=image)
     profile = msgspec.structs.replace(profile, engine=engine, limits=msgspec.structs.replace(profile.limits, **limits))
     return make_plan(profile, load_catalogue(), Site(stack="s", target="metal", hosts=(host,)))
 
@@ -48,9 +53,9 @@ def unit(plan: Plan, service: str, able: HostAbilities = BOOKWORM) -> list[str]:
 
 @pytest.mark.parametrize("case", CASES)
 def test_units_are_as_they_were(case: str) -> None:
-    profile, stand_in, host, able = CASES[case]
-    files = rendered(metal(profile, stand_in=stand_in, host=host), host, able)
-    units = {Path(file.path).name: file.text for file in files if file.path.startswith((UNITS, "/etc/sysusers.d"))}
+    profile, stand_in, host, able, image = CASES[case]
+    files = rendered(metal(profile, stand_in=stand_in, host=host, image=image), host, able)
+    units = {Path(file.path).name: file.text for file in files if file.path.startswith(PLACES)}
     if os.environ.get("UPDATE_GOLDEN"):
         for name, text in units.items():
             (GOLDEN / case).mkdir(parents=True, exist_ok=True)
@@ -216,3 +221,91 @@ def test_no_text_breaks_out_of_its_line(text: str) -> None:
 def test_what_no_program_can_be_given_is_refused() -> None:
     with pytest.raises(ValueError, match="NUL"):
         unit_word("a\0b")
+
+
+def quadlet(plan: Plan, able: HostAbilities = TRIXIE) -> Unit:
+    files = {file.path: file.text for file in rendered(plan, able=able)}
+    (found,) = Files({container_of("engine"): files[container_of("engine")]}).containers()
+    return found
+
+
+def test_a_service_with_an_image_is_a_quadlet_and_no_unit_file() -> None:
+    paths = {file.path for file in rendered(metal("2xh200", image=IMAGE))}
+    plain = {file.path for file in rendered(metal("2xh200"))}
+    assert paths - plain == {container_of("engine"), "/usr/local/lib/cloister/for-container"}
+    assert plain - paths == {f"{UNITS}/{unit_of('engine')}"}
+
+
+def test_a_container_has_what_its_plain_unit_has() -> None:
+    """Limits, health, credentials and pauses are the same, and it is told the same."""
+    text = {file.path: file.text for file in rendered(metal("2xh200"), able=TRIXIE)}[f"{UNITS}/{unit_of('engine')}"]
+    (plain,) = Files({f"{UNITS}/{unit_of('engine')}": text}).units()
+    contained = quadlet(metal("2xh200", image=IMAGE))
+    same = (
+        *("ExecStartPost", "TimeoutStartSec", "TimeoutStopSec", "Restart", "RestartSec", "RestartSteps"),
+        *("MemoryMax", "MemorySwapMax", "TasksMax", "LimitNOFILE", "LimitCORE", "IPAddressDeny", "IPAddressAllow"),
+        *("LoadCredentialEncrypted", "SyslogIdentifier", "StandardOutput"),
+    )
+    for name in same:
+        assert contained.values(name) == plain.values(name) != (), name
+    start, inside = plain.value("ExecStart") or "", contained.value("Exec", "Container") or ""
+    assert start.partition(" serve ")[2] == inside.partition(" serve ")[2] != ""
+    for name in ("PartOf", "After", "AssertFileIsExecutable", "StartLimitIntervalSec"):
+        assert bool(contained.values(name, "Unit")) == bool(plain.values(name, "Unit")), name
+
+
+def test_a_container_carries_a_hash_of_all_that_it_is_started_with() -> None:
+    def mark(plan: Plan) -> str:
+        return next(one for one in quadlet(plan).values("Environment") if one.startswith("CLOISTER_CONFIGURATION="))
+
+    plan = metal("2xh200", image=IMAGE)
+    assert mark(plan) == mark(plan)
+    assert mark(plan) != mark(metal("2xh200", image=IMAGE.replace("a1", "b2")))
+    bundle = msgspec.structs.replace(plan.bundle, id="c" * 64)
+    assert mark(plan) != mark(msgspec.structs.replace(plan, bundle=bundle))
+
+
+def test_each_container_sees_its_own_gpus_and_folders_alone() -> None:
+    profile = load_profile("2xh200")
+    hardware = msgspec.structs.replace(profile.hardware, replicas=2)
+    engine = msgspec.structs.replace(profile.engine, image=IMAGE)
+    profile = msgspec.structs.replace(profile, hardware=hardware, engine=engine)
+    plan = make_plan(profile, load_catalogue(), Site(stack="s", target="metal", hosts=(HOST,)))
+    units = list(Files({file.path: file.text for file in rendered(plan, able=TRIXIE)}).containers())
+    assert [unit.values("AddDevice", "Container") for unit in units] == [
+        ("nvidia.com/gpu=0", "nvidia.com/gpu=1"),
+        ("nvidia.com/gpu=2", "nvidia.com/gpu=3"),
+    ]
+    for name, unit in zip(("engine-0", "engine-1"), units, strict=True):
+        written = [one for one in unit.values("Volume", "Container") if not one.endswith(":ro,nodev,nosuid")]
+        assert written == [f"/var/lib/cloister/data/{name}:/var/lib/cloister/data/{name}:rw,nodev,nosuid"]
+
+
+def test_words_of_a_container_reach_it_as_they_are() -> None:
+    plan = metal("2xh200", image=IMAGE)
+    service = plan.service("engine")
+    odd = msgspec.structs.replace(service, args=("serve", "$HOME %n", 'a "b"'), env={"X": "%h $Y"})
+    plan = msgspec.structs.replace(plan, services=(odd, *plan.services[1:]))
+    contained = quadlet(plan)
+    assert (contained.value("Exec", "Container") or "").endswith(r'serve "$$HOME %%n" "a \x22b\x22"')
+    assert '"X=%%h $Y"' in contained.values("Environment", "Container")
+
+
+@pytest.mark.parametrize("stand_in", [True, False])
+def test_rules_have_nothing_to_say_of_what_is_rendered(stand_in: bool) -> None:
+    plan = metal("2xh200", image=IMAGE, stand_in=stand_in)
+    files = {file.path: file.text for file in rendered(plan, able=TRIXIE)}
+    found = evaluate(None, (), files=files)
+    assert [one for one in found if one.resource == container_of("engine")] == []
+    spoilt = files[container_of("engine")].replace("ReadOnly=true", "ReadOnly=false")
+    found = evaluate(None, (), files={**files, container_of("engine"): spoilt})
+    assert "containers-contained" in {one.rule for one in found if one.resource == container_of("engine")}
+
+
+def test_what_no_container_is_set_up_for_is_refused() -> None:
+    plan = metal("2xh200", image=IMAGE)
+    image = plan.service("engine").image
+    traefik = msgspec.structs.replace(plan.service("traefik"), image=image)
+    services = tuple(traefik if one.name == "traefik" else one for one in plan.services)
+    with pytest.raises(ValueError, match="publishes a port"):
+        rendered(msgspec.structs.replace(plan, services=services))

@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 import platformdirs
 
-Sort = Literal["wheel", "package", "program", "module", "model", "data"]
+Sort = Literal["wheel", "package", "program", "module", "model", "data", "image"]
 
 
 class Component(msgspec.Struct, frozen=True, kw_only=True):

@@ -134,3 +134,26 @@ def test_an_answer_that_is_cut_off_is_no_state() -> None:
     assert parse_state("package a 1\nend\n").lines == ("package a 1",)
     with pytest.raises(ValueError, match="cut off"):
         parse_state("package a 1\n")
+
+
+IMAGE = "image registry.example/vllm:cloister-a1a1a1a1a1a1a1a1 sha256:a1"
+THEIRS = "image registry.example/theirs:cloister-b2b2b2b2b2b2b2b2 sha256:b2"
+
+
+def test_podman_goes_with_all_that_it_made_where_it_came_with_us() -> None:
+    now = after("package podman 5.4", "place /var/lib/containers", "place /var/lib/cni", IMAGE)
+    ours = ("+ package podman 5.4", "+ place /var/lib/containers", f"+ {IMAGE}")
+    what = restoration(BEFORE, now, ours)
+    assert what.packages == ("podman",)
+    assert what.images == ("registry.example/vllm:cloister-a1a1a1a1a1a1a1a1",)
+    # What a reboot made is Podman's as well, though nobody watched.
+    assert {"/var/lib/containers", "/var/lib/cni", "/run/containers", "/run/libpod"} <= set(what.paths)
+
+
+def test_a_podman_that_was_there_keeps_its_own_images() -> None:
+    before = after("package podman 5.4", "place /var/lib/containers", THEIRS)
+    now = after("package podman 5.4", "place /var/lib/containers", "place /var/lib/cni", THEIRS, IMAGE)
+    what = restoration(before, now, (f"+ {IMAGE}",))
+    assert what.images == ("registry.example/vllm:cloister-a1a1a1a1a1a1a1a1",)
+    assert (what.packages, what.paths) == ((), ())
+    assert restoration(before, before, (f"+ {IMAGE}",)).is_nothing

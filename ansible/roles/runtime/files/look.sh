@@ -1,4 +1,5 @@
 # Says in lines what of the host the role `runtime` decides by.
+# IMAGES: names by digest; PODMAN: the program that has them.
 # PYTHON: the interpreter; UV: the program that makes environments; BUNDLE: folder; FOLDER: of environments; NAMES: theirs.
 version=$("$PYTHON" -I -c "import sys; print('%d.%d' % sys.version_info[:2])") || exit 1
 echo "python $version"
@@ -17,4 +18,7 @@ for name in $NAMES; do
     ls -1t "$home" 2>/dev/null | while read -r other; do
         if [ "$other" != "$digest" ] && [ -d "$home/$other" ] && [ ! -L "$home/$other" ]; then echo "other $home/$other"; fi
     done
+done
+for image in $IMAGES; do
+    if [ -x "$PODMAN" ] && "$PODMAN" image exists "$image"; then echo "image $image"; fi
 done
