@@ -195,7 +195,9 @@ def rendered_files(plan: Plan, home: StackHome) -> dict[str, str]:
 
     able, catalogue = HostAbilities(systemd=LOWEST_SYSTEMD), load_catalogue()
     return {
-        f"{host.name}{file.path}": file.text for host in plan.hosts for file in render_host(plan, catalogue, host, able)
+        f"{host.name}:{file.path}": file.text
+        for host in plan.hosts
+        for file in render_host(plan, catalogue, host, able)
     }
 
 

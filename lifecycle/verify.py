@@ -20,6 +20,8 @@ from planner.progress import Progress, Silent
 from policies.run import Finding, evaluate, refusals
 from templates.render import TEMPLATES
 
+JUDGING = ("exposure", "policies")
+"""Themes that judge what the stack is; the others try what it does."""
 VERIFY_TOKEN_S = 300
 """Lifetime of the token that `verify` asks with, seconds."""
 
@@ -33,19 +35,22 @@ class VerifyReport(msgspec.Struct, frozen=True, kw_only=True):
     not_tried: int
 
 
-def verify(stack: Stack, progress: Progress, token: str | None = None) -> VerifyReport:
+def verify(stack: Stack, progress: Progress, token: str | None = None, *, judge: bool = True) -> VerifyReport:
     """Try everything.
 
     Args:
         stack: a stack that is up.
         progress: told about each theme.
         token: a token of the foreign issuer, where the stack does not issue its own.
+        judge: run the rules and the exposure proof as well; evidence does so by itself, over what is read anew.
 
     """
     source = _token_source(stack, token)
     checks: list[Check] = []
     with Journal(stack.home.journal, "verify").step("verify"):
         for title, run in _all_themes(stack, source, progress):
+            if title in JUDGING and not judge:
+                continue
             with progress.step(title):
                 checks += run()
     return VerifyReport(

@@ -107,7 +107,7 @@ def test_hosts_that_do_not_compute_together_let_each_other_in_nowhere() -> None:
 
 def test_what_is_placed_on_each_node_passes_the_rules(tmp_path: Path) -> None:
     files = rendered_files(WIDE, Home(tmp_path).stack("wide"))
-    assert {path.partition("/")[0] for path in files} == {"node-0", "node-1"}
+    assert {path.partition(":")[0] for path in files} == {"node-0", "node-1"}
     findings = evaluate(WIDE, (), rules_of(WIDE), files=files, today=date(2026, 11, 21))
     assert refusals(findings) == ()
 

@@ -97,7 +97,9 @@ def looked(changed: Plan | None = None, **changes: Any) -> Looked:
         files=files,
         findings=evaluate(judged, resources, rules_of(judged), files=files, today=DAY),
         exposure=prove(planned(judged, there, files), of="plan", stack="example"),
+        audited=None,
         live=None,
+        bundle=None,
         beyond=NOTHING_RUNS,
     )
     return replace(found, **changes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,6 +28,7 @@ from templates.hosts import HostAbilities, render_host
 from templates.render import render
 from tests.lifecycle.stack import layout_in
 
+DAY = date(2026, 11, 21)
 HOST = HostPlan(name="node-a", address="10.0.0.10", gpus=8)
 ROUTES = "traefik/dynamic/routes.yml"
 
@@ -40,8 +42,8 @@ METAL = plan_on("metal", HOST)
 
 def judged(plan: Plan, **hosts: HostReading) -> tuple[Finding, ...]:
     """Return what refuses, apart from what the plan itself is guilty of."""
-    guilty = set(judge(plan, Reading(), {}, RULES))
-    return tuple(one for one in refusals(judge(plan, Reading(), hosts, RULES), settled=True) if one not in guilty)
+    guilty = set(judge(plan, Reading(), {}, RULES, DAY))
+    return tuple(one for one in refusals(judge(plan, Reading(), hosts, RULES, DAY), settled=True) if one not in guilty)
 
 
 @pytest.fixture
