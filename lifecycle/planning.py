@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -21,7 +20,7 @@ from lifecycle.hosts.kept import KeptHosts, nobody, settle
 from lifecycle.hosts.ssh import Confirm
 from lifecycle.lifetime import asked_lifetime
 from lifecycle.model_config import config_of
-from lifecycle.policies import policy_of, rules_of, today
+from lifecycle.policies import folder_of, policy_of, rules_of, today
 from lifecycle.profiles import load_profile
 from lifecycle.provision import Provisioner
 from lifecycle.pulumi_place import StateChoice
@@ -317,7 +316,7 @@ def _hosts(home: StackHome, before: Kept | None, request: Request) -> KeptHosts 
 
 def _found_again(profile: Profile) -> Profile:
     """Return the profile with its folders of policies by their whole paths: later verbs may run from elsewhere."""
-    paths = tuple(str(Path(folder).expanduser().absolute()) for folder in profile.policies)
+    paths = tuple(map(folder_of, profile.policies))
     return msgspec.structs.replace(profile, policies=paths)
 
 

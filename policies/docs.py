@@ -83,10 +83,11 @@ def _lines(rules: tuple[Rule, ...]) -> Iterator[str]:
     yield ""
     yield "# Benchmarks"
     yield ""
-    yield "| name | benchmark | version |"
-    yield "|---|---|---|"
+    yield "| name | benchmark | version | checked against | on | titles |"
+    yield "|---|---|---|---|---|---|"
     for name, benchmark in benchmarks().items():
-        yield f"| {name} | [{benchmark.title}]({benchmark.url}) | {benchmark.version} |"
+        checked = f"{benchmark.checked_against} | {benchmark.checked_on} | {benchmark.titles}"
+        yield f"| {name} | [{benchmark.title}]({benchmark.url}) | {benchmark.version} | {checked} |"
 
 
 def _section(rule: Rule) -> Iterator[str]:

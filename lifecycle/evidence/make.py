@@ -29,7 +29,7 @@ from lifecycle.evidence.records import (
 from lifecycle.evidence.sarif import sarif_of
 from lifecycle.evidence.verdicts import OF_AUDITS, control_states, rule_verdicts, waiver_states
 from lifecycle.home import Home
-from lifecycle.policies import rule_files, rules_of
+from lifecycle.policies import rules_of, sources_in
 from lifecycle.teardown_certificate import Certificate
 from planner.catalogue import load_catalogue
 from planner.plan import Plan, to_json
@@ -124,10 +124,10 @@ def tool() -> Tool:
 
 
 def _versions(plan: Plan, rules: tuple[Rule, ...]) -> dict[str, str]:
-    shipped = [ROOT / "policies" / "rules" / f"{rule.id.replace('-', '_')}.py" for rule in RULES]
-    own = [path for folder in plan.policy.folders for path in rule_files(Path(folder))]
-    live = [ROOT / "policies" / "live.py" for rule in rules if rule in OF_AUDITS]
-    return {rule.id: _sha256(path.read_bytes()) for rule, path in zip(rules, [*shipped, *own, *live], strict=True)}
+    shipped = [(ROOT / "policies" / "rules" / f"{rule.id.replace('-', '_')}.py").read_bytes() for rule in RULES]
+    own = [text.encode() for folder in plan.policy.folders for _, text in sources_in(folder)]
+    live = [(ROOT / "policies" / "live.py").read_bytes() for rule in rules if rule in OF_AUDITS]
+    return {rule.id: _sha256(text) for rule, text in zip(rules, [*shipped, *own, *live], strict=True)}
 
 
 def _audit(audited: Audited) -> Audit:

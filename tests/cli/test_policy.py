@@ -265,6 +265,23 @@ def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
         read_policy((), "production")
 
 
+def test_a_package_that_is_installed_is_as_good_as_a_folder(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "site" / "example_house" / "rules"
+    package.mkdir(parents=True)
+    for name, text in (("__init__", ""), ("_limits", 'WORD = "MIT"\n')):
+        (package / f"{name}.py").write_text(text)
+    shared = f"from example_house.rules._limits import WORD\n{OWN_RULE}"
+    (package / "acme_licence.py").write_text(shared.replace('"MIT"', "WORD"))
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    monkeypatch.chdir(tmp_path)
+    assert read_policy(("example_house.rules",)).folders == (str(package),)
+    assert call(capsys, "policy", "test", "example_house.rules")[1]["ok"]
+    with pytest.raises(UsageError, match="no folder"):
+        read_policy(("example_house.nowhere",))
+
+
 def test_a_teams_faulty_rule_is_told(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
     (folder / "acme_licence.py").write_text(OWN_RULE.replace('"MIT"', '"Apache-2.0"'))
     code, report = call(capsys, "policy", "test", folder)
