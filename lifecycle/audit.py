@@ -146,7 +146,7 @@ def look(stack: Stack, progress: Progress, day: date) -> Audited:
         with progress.step("the account's resources, read"):
             known = stack.provisioner().resources()
             reading = read_account(place, known, given_vpc=plan.network.given is not None)
-    served, hosts = _files(stack, progress)
+    served, hosts = read_files(stack, progress)
     rules = rules_of(plan)
     return Audited(
         plan=served,
@@ -211,7 +211,7 @@ def _settled(finding: Finding) -> Finding:
     return msgspec.structs.replace(finding, status="undecidable", message=message)
 
 
-def _files(stack: Stack, progress: Progress) -> tuple[Plan, dict[str, HostReading]]:
+def read_files(stack: Stack, progress: Progress) -> tuple[Plan, dict[str, HostReading]]:
     """Return the plan with the hosts that serve it, and what was read of each, or of this machine's own folder."""
     from lifecycle.served_hosts import served_hosts  # noqa: PLC0415 - loads SSH, which a sandbox does not need
 
