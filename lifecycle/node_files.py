@@ -14,25 +14,25 @@ PLACEHOLDER = "192.0.2.{}"
 
 
 def node_files(plan: Plan, layout: Layout) -> dict[str, str]:
-    """Return what machines are given, path -> text: on AWS of `first_nodes`, units and sockets among it.
+    """Return what machines are given, path -> text: of hosts each its own, units and sockets among it.
+
+    Of a plan in AWS whose nodes have no addresses yet, the files of `first_nodes`.
 
     Args:
         plan: of the stack.
         layout: folders of a stack whose services are processes of this machine.
 
     """
-    if plan.target != "aws":
-        from templates.render import render  # noqa: PLC0415 - Jinja takes long to load
+    plan = first_nodes(plan)
+    if not plan.hosts:
+        from templates.render import render  # noqa: PLC0415 - Jinja takes longer to load than `size` takes to answer
 
         return render(plan, layout)
     from templates.hosts import HostAbilities, render_host  # noqa: PLC0415 - as above
 
-    plan, catalogue, able = first_nodes(plan), load_catalogue(), HostAbilities(systemd=LOWEST_SYSTEMD)
-    return {
-        f"{host.name}:{file.path}": file.text
-        for host in plan.hosts
-        for file in render_host(plan, catalogue, host, able)
-    }
+    able, catalogue = HostAbilities(systemd=LOWEST_SYSTEMD), load_catalogue()
+    placed = ((host.name, file) for host in plan.hosts for file in render_host(plan, catalogue, host, able))
+    return {f"{name}:{file.path}": file.text for name, file in placed}
 
 
 def first_nodes(plan: Plan) -> Plan:

@@ -9,8 +9,8 @@ import msgspec
 
 from lifecycle.exposure.verb import exposure_of_account
 from lifecycle.journal import Journal
+from lifecycle.node_files import node_files
 from lifecycle.own_token import own_token
-from lifecycle.planning import rendered_files
 from lifecycle.policies import rules_of, today
 from lifecycle.probes import auth, inference, observe, ports, replicas, routes, stored, tls
 from lifecycle.probes.base import Check, Subject
@@ -110,7 +110,7 @@ def _policies(stack: Stack) -> Check:
 def _findings(stack: Stack) -> tuple[Finding, ...]:
     """Judge what hosts were given, and the account's resources where there are any."""
     resources = stack.provisioner().resources() if stack.plan.target == "aws" else ()
-    files = rendered_files(stack.plan, stack.home)
+    files = node_files(stack.plan, stack.layout)
     return evaluate(stack.plan, resources, rules_of(stack.plan), files=files, today=today())
 
 

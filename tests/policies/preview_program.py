@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import get_args
 
 from lifecycle.home import Home
-from lifecycle.planning import rendered_files
+from lifecycle.node_files import node_files
 from lifecycle.profiles import load_profile
 from lifecycle.provision import Provisioner
 from planner.catalogue import load_catalogue
@@ -22,7 +22,6 @@ from planner.layout import Layout
 from planner.make_plan import Site, make_plan
 from planner.plan import HostPlan, Target
 from planner.progress import Silent
-from templates.render import render
 from tests.policies.stacks import Previewed, Shipped
 
 PROFILES = sorted(path.stem for path in (Path(__file__).parents[2] / "profiles").glob("*.toml"))
@@ -42,10 +41,10 @@ def preview(profile: str, target: Target = "sandbox", lifetime: Lifetime | None 
     site = Site(stack="example", target=target, account=account, lifetime=lifetime, hosts=hosts)
     plan = make_plan(load_profile(profile), load_catalogue(), site)
     if hosts:
-        return Shipped(plan, (), rendered_files(plan, Home(Path("/stack")).stack("example")))
+        return Shipped(plan, (), node_files(plan, LAYOUT))
     with TemporaryDirectory() as folder:
         resources = Provisioner(plan, Home(Path(folder)).stack("example"), Silent()).preview().resources
-    return Shipped(plan, resources, render(plan, LAYOUT))
+    return Shipped(plan, resources, node_files(plan, LAYOUT))
 
 
 def all_previews() -> Previewed:
