@@ -45,14 +45,13 @@ def audit(stack: Stack = DEFAULT_STACK, as_json: Json = False) -> None:
 
 
 def _show(report: AuditReport) -> None:
-    from cli.show import show, table
+    from rich.markup import escape
 
-    rows = [(one.rule, one.severity, one.level, one.status, one.resource, one.message) for one in report.findings]
-    if rows:
-        columns = ["rule", "severity", "level", "verdict", "where", "what"]
-        show(table(columns, rows, title=f"stack {report.stack}, as it runs", named=True))
-    for one in report.gone:
-        show(f"gone from the account: {one}")
+    from cli.findings import told
+    from cli.show import show
+
+    show(*told(report.findings, settled=True))
+    show(*(f"gone from the account: {escape(one)}" for one in report.gone))
     judged = f"{len(report.resources)} resources and {len(report.files)} files, {report.rules} rules"
     verdict = "[green]every mandatory rule holds[/]" if report.ok else "[red]refused[/]"
     show(f"{verdict} ({judged}, {report.seconds:.1f} s)")

@@ -242,6 +242,21 @@ def test_a_profile_names_the_folder(tmp_path: Path, folder: Path, monkeypatch: p
         refuse_violations(findings, rules_of(decided))
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:pulumi_aws")
+def test_a_plan_that_is_refused_is_one_document(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, folder: Path
+) -> None:
+    text = f'extends = "8xh200"\ndescription = "mine"\npolicies = ["{folder}"]\n'
+    code, report = call(capsys, "plan", "--profile", written(tmp_path / "mine.toml", text))
+    assert (code, codes(report) & {("acme-licence", "violated")}) == (3, {("acme-licence", "violated")})
+    code = run(["plan", "--profile", str(tmp_path / "mine.toml")])
+    told = capsys.readouterr()
+    assert code == 3
+    assert "acme-licence: violated (high, mandatory)" in told.out
+    assert "policy acme-licence refuses plan" in told.err
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
