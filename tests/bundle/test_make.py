@@ -34,6 +34,8 @@ from planner.progress import Silent
 from tests.bundle.folders import safetensors
 from tests.bundle.local_server import LocalServer
 
+pytestmark = pytest.mark.slow
+
 CATALOGUE = load_catalogue()
 CONTENTS = Contents(modules=("gateway", "sandbox.vllm_sim"), packages=("prometheus",), model="gpt-oss-20b")
 

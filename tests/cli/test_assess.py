@@ -102,6 +102,7 @@ def test_words_hold_the_advice_the_numbers_and_what_is_not_counted(capsys: pytes
     assert "\x1b" not in out
 
 
+@pytest.mark.slow  # matplotlib
 def test_the_page_is_written_and_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     case = str(CASES / "small-demand-stays-with-the-api.toml")

@@ -25,7 +25,7 @@ from tests.sandbox.aws.account import Account
 from tests.stacks.test_life import provisioner, up
 from tests.stacks.test_program import registered
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:pulumi_aws")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning:pulumi_aws")]
 
 PARTNER = "arn:aws:iam::210987654321:root"
 GATEWAY, PEER = "tgw-0123456789abcdef0", "vpc-0123456789abcdef0"

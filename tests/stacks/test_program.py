@@ -26,7 +26,7 @@ from sandbox.handlers.invokes import INVOKES
 from sandbox.handlers.registry import default_registry
 from tests.stacks.test_life import spanning
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:pulumi_aws")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning:pulumi_aws")]
 
 UNTAGGED = {
     "aws:ec2/routeTableAssociation:RouteTableAssociation",

@@ -15,6 +15,8 @@ from lifecycle.tunnel.console import HostKeyNotShownError, HostKeysDifferError, 
 from planner.errors import DeployError
 from planner.progress import Silent
 
+pytestmark = pytest.mark.slow
+
 CONSOLES = Path(__file__).parent / "consoles"
 INSTANCE = "i-0123456789abcdef0"
 

@@ -25,6 +25,8 @@ from planner.errors import DeployError
 from planner.progress import Silent
 from tests.lifecycle.tunnel.standin_endpoint import ADDRESS, ENDPOINT_ID, HOST, REGION
 
+pytestmark = pytest.mark.slow
+
 NODE = Host(name="gpu-0", address="i-0123456789abcdef0", user="ubuntu")
 FIPS = HOST.replace(".ec2-", ".fips.ec2-")
 FILTERS = [

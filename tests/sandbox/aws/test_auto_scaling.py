@@ -11,6 +11,8 @@ import pytest
 from tests.sandbox.aws.network import Network, refused
 from tests.sandbox.aws.timed import TimedAccount, timed
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["timed"]
 
 IMAGE = "/aws/service/deeplearning/ami/x86_64/base-oss-nvidia-driver-gpu-ubuntu-24.04/latest/ami-id"

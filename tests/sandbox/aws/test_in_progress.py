@@ -12,6 +12,8 @@ from sandbox.aws.images import IMAGES
 from tests.sandbox.aws.network import Network, refused
 from tests.sandbox.aws.timed import TimedAccount, timed
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["timed"]
 
 P5EN = "p5en.48xlarge"

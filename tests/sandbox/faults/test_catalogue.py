@@ -11,6 +11,8 @@ import pytest
 from sandbox.faults.catalogue import Fault, changes, load_faults
 from sandbox.handlers.registry import default_registry
 
+pytestmark = pytest.mark.slow
+
 FAULTS = load_faults()
 SERVICES = {
     "ec2": "ec2", "iam": "iam", "kms": "kms", "logs": "logs", "secretsmanager": "secretsmanager", "ssm": "ssm",
