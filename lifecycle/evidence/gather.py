@@ -230,7 +230,7 @@ def _beyond(plan: Plan, bundle: BundleFolder | None) -> tuple[NotLookedAt, ...]:
         found.append(
             NotLookedAt(
                 what="the files of the bundle",
-                why="its manifest says what they are; hosts hold each file to it, and so does `deploy bundle verify DIR`",
+                why="its manifest says what they are; hosts hold each to it, and so does `deploy bundle verify DIR`",
             )
         )
     else:
