@@ -18,8 +18,9 @@ up-demo: ## a stack in the sandbox
 dev: ## .venv with everything that tests and checks need
 	sh tools/make-venv.sh dev
 
-parts: dev ## programs that tests need and that come from the distribution
+parts: dev ## programs that tests need: from the distribution, and a Kubernetes API server, built in minutes the first time
 	sh tools/get-test-programs.sh
+	$(PYTHON) -m tests.kubernetes.programs
 	$(PYTHON) -c "from lifecycle.parts import obtain; import sys; sys.exit(obtain('prometheus') or 0)"
 
 lint: dev ## style, types, import directions, spelling, generated pages

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 import typer
 
 if TYPE_CHECKING:
+    from lifecycle.home import StackHome
     from lifecycle.hosts.inventory import Host, Inventory
     from lifecycle.models import Hardware
     from planner.plan import Target as PlanTarget
@@ -91,6 +92,16 @@ HostsKey = Annotated[
         "--key", help="SSH private key for hosts; your agent's and usual ones when absent.", show_default=False
     ),
 ]
+SudoPasswordFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--sudo-password-file",
+        metavar="FILE",
+        help="File with the password that sudo asks for on hosts, readable by you alone; `-` to be asked.",
+        envvar="CLOISTER_SUDO_PASSWORD_FILE",
+        show_default=False,
+    ),
+]
 OwnPrices = Annotated[
     Path | None, typer.Option("--prices", help="A TOML file of your own models, licences, machines and prices.")
 ]
@@ -138,6 +149,21 @@ def inventory_of(path: Path | None, host: str) -> Inventory | None:
         return parse_inventory(path.read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} cannot be read: {error}", hint="It is a TOML file with `[[host]]` tables.") from None
+
+
+def stack_with_sudo(name: str, sudo_password_file: Path | None) -> StackHome:
+    """Return the place of a stack whose hosts' users become root with a password, if one is given.
+
+    Raises:
+        UsageError: that is no name for a stack, or there is no terminal to ask for the password on.
+        DeployError: the file with the password cannot be used.
+
+    """
+    from cli.secrets_input import sudo_password
+    from lifecycle.home import Home
+    from lifecycle.hosts.sudo import Sudo
+
+    return Home.of_user().stack(name, Sudo(sudo_password(sudo_password_file)))
 
 
 def confirm_host_key(host: Host, fingerprint: str) -> bool:

@@ -80,7 +80,8 @@ class NodeAccess:
         if stack.plan.target != "aws":
             raise UsageError(
                 f"stack {stack.plan.stack!r} is of the target {stack.plan.target}: no tunnel leads to it",
-                hint="Tunnels are for `--target aws`; `deploy open` shows how this one is reached.",
+                hint="Such tunnels are for `--target aws`; `deploy open` shows how this one is reached; `deploy ssh` "
+                "and `deploy connect` lead to hosts of one's own.",
                 code="not_on_aws",
             )
         try:

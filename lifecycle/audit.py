@@ -11,6 +11,7 @@ import msgspec
 
 from lifecycle.auditing.account import read_account
 from lifecycle.auditing.records import HostReading, Reading, Unread
+from lifecycle.auditing.verdicts import settled, undecided
 from lifecycle.policies import rules_of, today
 from lifecycle.stack import Stack
 from lifecycle.sweep import place_of_stack
@@ -18,9 +19,30 @@ from planner.errors import DeployError
 from planner.plan import Plan
 from planner.progress import Progress
 from policies.finding import finding_of
-from policies.live import COMPLETE, STRANGE_FILES
+from policies.live import STRANGE_FILES
 from policies.rule import PLAN, Rule
 from policies.run import Finding, answered, find, place_of, refusals
+
+
+class AuditedCluster(msgspec.Struct, frozen=True, kw_only=True):
+    """A cluster of Kubernetes that was audited.
+
+    Attributes:
+        context: its name in the kubeconfig file.
+        server: address of its API.
+        version: that the server tells.
+        plugin: the program that was run to sign in; empty where the file holds the credentials.
+        namespaces: that were asked for; none where all were.
+        left_out: kind, namespace and name of what is the cluster's own, and was not judged.
+
+    """
+
+    context: str
+    server: str
+    version: str
+    plugin: str
+    namespaces: tuple[str, ...]
+    left_out: tuple[str, ...]
 
 
 class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,11 +50,11 @@ class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         ok: every mandatory rule holds, and everything that it is about could be read.
-        stack: its name.
+        stack: its name; empty where a cluster was audited.
         account: number of the account; empty for a stack that has none.
         region: of the account.
         at: when it was looked, UTC.
-        resources: places of the resources that were judged, as the account has them.
+        resources: places of the resources or objects that were judged, as the account or the cluster has them.
         files: paths of the files that were judged, each with its host where there are hosts.
         strangers: resources and files among these that neither state nor plan knows.
         gone: resources that the state knows and the account has no more.
@@ -40,6 +62,7 @@ class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
         rules: how many were run.
         findings: everything that is not as it should be.
         seconds: that it took.
+        cluster: which one was audited, and how; None where it was a stack.
 
     """
 
@@ -56,6 +79,7 @@ class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
     rules: int
     findings: tuple[Finding, ...]
     seconds: float
+    cluster: AuditedCluster | None = None
 
 
 @dataclass(frozen=True)
@@ -185,11 +209,11 @@ def judge(
             for path in host.strangers
         ]
     unread = (*reading.unread, *(one for host in hosts.values() for one in host.unread))
-    findings += map(_undecided, unread)
+    findings += map(undecided, unread)
     paths = (path for host in hosts.values() for path in host.files)
     places = None if unread else (PLAN, "stack", *map(place_of, reading.resources), *paths)
     told = answered(tuple(dict.fromkeys(findings)), rules, plan.policy, day, places)
-    return tuple(_settled(finding) for finding in told)
+    return tuple(settled(finding) for finding in told)
 
 
 def _on(name: str, finding: Finding, host: HostReading) -> Finding:
@@ -197,18 +221,6 @@ def _on(name: str, finding: Finding, host: HostReading) -> Finding:
     if not name or finding.resource in host.files:
         return finding
     return msgspec.structs.replace(finding, resource=f"{name}:{finding.resource}")
-
-
-def _undecided(unread: Unread) -> Finding:
-    return finding_of(COMPLETE, unread.place, unread.why, "undecidable")
-
-
-def _settled(finding: Finding) -> Finding:
-    """Say of what is not known though it exists that nobody can decide it: nothing will decide it later."""
-    if finding.status != "unknown":
-        return finding
-    message = finding.message.replace("not known yet", "cannot be read", 1)
-    return msgspec.structs.replace(finding, status="undecidable", message=message)
 
 
 def read_files(stack: Stack, progress: Progress) -> tuple[Plan, dict[str, HostReading]]:

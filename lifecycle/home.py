@@ -12,6 +12,7 @@ from pathlib import Path
 import platformdirs
 
 from lifecycle import files
+from lifecycle.hosts.sudo import Sudo
 from planner.errors import DeployError, UsageError
 from planner.layout import Layout
 
@@ -59,8 +60,12 @@ class Home:
         """Capacity Blocks that were found for sale."""
         return self.root / "offerings.json"
 
-    def stack(self, name: str) -> StackHome:
+    def stack(self, name: str, sudo: Sudo | None = None) -> StackHome:
         """Return the place of one stack, whether it exists or not.
+
+        Args:
+            name: of the stack.
+            sudo: how its hosts' users become root; without a password when None.
 
         Raises:
             UsageError: that is no name for a stack.
@@ -72,7 +77,7 @@ class Home:
                 hint="Use 1 to 32 lower-case letters, digits and hyphens, beginning with a letter.",
                 code="bad_stack_name",
             )
-        return StackHome(self, name)
+        return StackHome(self, name, sudo)
 
     def stacks(self) -> Iterator[StackHome]:
         """Yield the stacks that have a folder, by name."""
@@ -84,11 +89,17 @@ class Home:
 
 
 class StackHome:
-    """The folder of one stack, and what is where in it."""
+    """The folder of one stack, and what is where in it.
 
-    def __init__(self, home: Home, name: str) -> None:
+    Attributes:
+        sudo: how users become root on the stack's hosts, for as long as a verb runs; written nowhere.
+
+    """
+
+    def __init__(self, home: Home, name: str, sudo: Sudo | None = None) -> None:
         self.home = home
         self.name = name
+        self.sudo = sudo or Sudo()
         self.folder = home.root / "stacks" / name
 
     @property

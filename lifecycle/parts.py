@@ -77,18 +77,29 @@ def _command(source: ArtefactSource) -> list[str] | None:
             return [str(program)] if os.access(program, os.X_OK) else None
 
 
+def unpack_package(package: str, target: Path) -> None:
+    """Download a Debian package, and unpack it into a folder that is not there yet; nothing is installed by it.
+
+    Raises:
+        subprocess.SubprocessError: the package manager says why not.
+        OSError: it cannot be run, or the folder be written.
+        ValueError: what came is not one package.
+
+    """
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".apt-") as folder:
+        _download(package, Path(folder))
+        (archive,) = Path(folder).glob("*.deb")
+        _run(["dpkg-deb", "-x", str(archive), f"{folder}/unpacked"], Path(folder))
+        Path(folder, "unpacked").rename(target)
+
+
 def _unpack(artefact: Artefact, source: ArtefactSource) -> str:
     missing = [tool for tool in ("apt-get", "dpkg-deb") if shutil.which(tool) is None]
     if missing:
         return f"{artefact.name} is not on PATH, and {' and '.join(missing)} to unpack it with is not there either"
-    target = cache_folder() / source.name
     try:
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".apt-") as folder:
-            _download(source.name, Path(folder))
-            (package,) = Path(folder).glob("*.deb")
-            _run(["dpkg-deb", "-x", str(package), f"{folder}/unpacked"], Path(folder))
-            Path(folder, "unpacked").rename(target)
+        unpack_package(source.name, cache_folder() / source.name)
     except subprocess.TimeoutExpired:
         return f"the package {source.name} did not come within {UNPACK_TIMEOUT_S} s"
     except subprocess.CalledProcessError as error:

@@ -416,6 +416,11 @@ class TlsPlan(Record, frozen=True, kw_only=True):
     ca: str = ""
     ca_key: str = ""
 
+    @property
+    def least_left_s(self) -> int:
+        """How long the certificate must be good for at least, in seconds: half of what is left when it is renewed."""
+        return min(3 * 86400, self.leaf_days * 86400 // 6)
+
     def name_at(self, address: str) -> str:
         """Return the name to ask the endpoint by at an address: the address, where the certificate covers it."""
         return address if address in self.hostnames else self.hostnames[0]

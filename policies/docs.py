@@ -58,6 +58,11 @@ rendered in a folder that a program reads whole (`{STRANGE_FILES.id}`).
 `deploy policy check FILE.yaml` judges manifests: several documents, lists, everything that makes pods. Files are judged
 together, so hand in namespaces and network policies with what is in them. A namespace whose label `{GPU_LABEL}` is
 `true` is for drivers and device plugins, which need the host. A kind that no rule judges is refused.
+
+`deploy audit --kubeconfig FILE` judges what a cluster has in force by the same rules: every namespace but the cluster's
+own, or those that `--namespace` names, and always what is the whole cluster's. It only lists, and reads no secret;
+`deploy audit --print-role | kubectl apply -f -` lets the group `cloister-auditors` do that and no more. Findings name
+`CONTEXT: Kind/namespace/name`, and waivers do so too. Kinds that are not in that role are not read.
 """
 
 

@@ -15,8 +15,8 @@ COMPLETE = Rule(
         "undecided, and never counted as sound."
     ),
     remediation=(
-        "`deploy iam-policy --for audit` prints what a reviewer needs to be allowed, and `deploy hosts check` says why "
-        "a host is not reached; then run `deploy audit` again."
+        "`deploy iam-policy --for audit` prints what a reviewer needs to be allowed, `deploy audit --print-role` the "
+        "same for a cluster, and `deploy hosts check` says why a host is not reached; then run `deploy audit` again."
     ),
     controls=("nist CA-7", "iso27001 A.8.16", "soc2 CC7.1"),
     references=("https://csrc.nist.gov/pubs/sp/800/53/r5/upd1/final",),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,7 +14,16 @@ from policies.paths import at
 
 DEFAULT = "default"
 """The namespace of what names none."""
-CLUSTER_WIDE = frozenset({"Namespace", "ClusterRole", "ClusterRoleBinding", "PriorityClass"})
+CLUSTER_WIDE = frozenset(
+    {
+        "Namespace",
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "PriorityClass",
+        "MutatingWebhookConfiguration",
+        "ValidatingWebhookConfiguration",
+    }
+)
 ENFORCE = "pod-security.kubernetes.io/enforce"
 GPU_LABEL = "cloister/gpus"
 """Label, with the value `true`, of a namespace for drivers and device plugins, which need the host; nothing else may
@@ -84,10 +93,19 @@ class Pod:
 
 
 class Manifests:
-    """All objects of several files."""
+    """All objects of several files, or of a cluster.
 
-    def __init__(self, texts: Mapping[str, str]) -> None:
+    Args:
+        texts: of files, by their paths.
+        documents: as a cluster's API tells them, by the cluster's name.
+
+    """
+
+    def __init__(
+        self, texts: Mapping[str, str], documents: Mapping[str, Iterable[Mapping[str, Any]]] | None = None
+    ) -> None:
         self.texts = texts
+        self.documents = documents or {}
 
     @cached_property
     def objects(self) -> tuple[Object, ...]:
@@ -97,19 +115,41 @@ class Manifests:
             UnreadableError: a file is no manifest.
 
         """
-        return tuple(one for path, text in self.texts.items() for one in _objects(path, text))
+        told = (
+            one
+            for name, documents in self.documents.items()
+            for number, document in enumerate(documents, 1)
+            for one in _one(name, number, document)
+        )
+        return (*(one for path, text in self.texts.items() for one in _objects(path, text)), *told)
 
     def of(self, group: str, kind: str) -> Iterator[Object]:
         """Yield the objects of a kind."""
-        return (one for one in self.objects if (one.group, one.kind) == (group, kind))
+        return iter(self._by_kind.get((group, kind), ()))
 
     def pods(self) -> Iterator[Pod]:
         """Yield every pod, and every template of pods."""
-        return (pod for one in self.objects for pod in one.pods())
+        return iter(self._pods)
 
     def namespace(self, name: str) -> Object | None:
         """Return a namespace; None where nobody handed it in."""
-        return next((one for one in self.of("", "Namespace") if one.name == name), None)
+        return self._namespaces.get(name)
+
+    @cached_property
+    def _by_kind(self) -> Mapping[tuple[str, str], list[Object]]:
+        """Objects by their kind: rules ask for one after the other, of clusters with thousands."""
+        found: dict[tuple[str, str], list[Object]] = {}
+        for one in self.objects:
+            found.setdefault((one.group, one.kind), []).append(one)
+        return found
+
+    @cached_property
+    def _pods(self) -> tuple[Pod, ...]:
+        return tuple(pod for one in self.objects for pod in one.pods())
+
+    @cached_property
+    def _namespaces(self) -> Mapping[str, Object]:
+        return {one.name: one for one in reversed(list(self.of("", "Namespace")))}
 
     def for_gpus(self, namespace: str) -> bool:
         """Tell whether a namespace is for drivers and device plugins: its label says so."""

@@ -81,7 +81,7 @@ def evaluate(
     files: Mapping[str, str] | None = None,
     today: date | None = None,
     policy: PolicyPlan | None = None,
-    manifests: Mapping[str, str] | None = None,
+    manifests: Mapping[str, str] | Manifests | None = None,
 ) -> tuple[Finding, ...]:
     """Judge a plan, its resources and its files. No finding means that every rule holds.
 
@@ -93,7 +93,7 @@ def evaluate(
         files: path -> text, as rendered; None where there are none to judge.
         today: the day; None where nobody says: no waiver holds then, and nothing is called old.
         policy: levels and waivers where there is no plan; a plan has its own.
-        manifests: of Kubernetes, path -> text; None where there are none to judge.
+        manifests: of Kubernetes, path -> text, or read already; None where there are none to judge.
 
     """
     resources, policy = tuple(resources), plan.policy if plan else policy or PolicyPlan()
@@ -129,7 +129,7 @@ def find(
         Stack(plan, tuple(resources)),
         None if files is None else Files(files),
         today,
-        None if manifests is None else Manifests(manifests),
+        Manifests(manifests) if isinstance(manifests, Mapping) else manifests,
     )
     in_force, lowered = levelled(rules, policy, today)
     return (*(finding for rule in in_force for finding in _evaluate(rule, case)), *lowered)

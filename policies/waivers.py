@@ -87,6 +87,10 @@ def read_waivers(text: str, origin: str, rules: Iterable[Rule]) -> tuple[WaiverP
     return tuple(WaiverPlan(**msgspec.structs.asdict(waiver)) for waiver in file.waiver)
 
 
+WAIVED = " (waived until "
+"""What the message of a waived finding goes on with."""
+
+
 def waive(findings: Iterable[Finding], waivers: tuple[WaiverPlan, ...], today: date | None) -> tuple[Finding, ...]:
     """Return the findings, with those that a waiver covers today marked as waived; a broken rule is never waived."""
     if today is None:
@@ -103,7 +107,7 @@ def in_force(waiver: WaiverPlan, severity: Severity, today: date) -> bool:
 def _waived(finding: Finding, waivers: tuple[WaiverPlan, ...], today: date) -> Finding:
     for waiver in waivers:
         if covers(waiver, finding) and in_force(waiver, finding.severity, today):
-            answered = f"{finding.message} (waived until {waiver.expiry} by {waiver.owner}, {waiver.ticket})"
+            answered = f"{finding.message}{WAIVED}{waiver.expiry} by {waiver.owner}, {waiver.ticket})"
             return msgspec.structs.replace(finding, status="waived", message=answered)
     return finding
 

@@ -12,7 +12,13 @@ from lifecycle import parts
 from tests.parts import require
 
 
-@pytest.mark.parametrize("part", ["traefik", "prometheus", "promtool", "openssl", "curl", "unshare", "pulumi"])
+@pytest.mark.parametrize(
+    "part",
+    [
+        *("traefik", "prometheus", "promtool", "openssl", "curl", "unshare", "pulumi"),
+        *("etcd", "kube-apiserver", "setpriv"),
+    ],
+)
 def test_a_part_that_is_found_can_be_run(part: str) -> None:
     program = require(part)
     assert os.access(program, os.X_OK)

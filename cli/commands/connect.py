@@ -14,41 +14,49 @@ if TYPE_CHECKING:
 
 def connect(
     stack: Stack = DEFAULT_STACK,
+    host: Annotated[str, typer.Option("--host", help="Which host or node; the first when absent.")] = "",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Of this machine; 0 takes a free one.")] = 8443,
     as_json: Json = False,
 ) -> None:
     """Open a port of this machine that leads to a private endpoint, until Ctrl-C.
 
-    The port (loopback only) leads through SSH to the first node's gateway, over the stack's EC2 Instance Connect
-    Endpoint. AWS ends a tunnel after an hour: the port stays open, and a new tunnel takes over. Throughput suits
-    administration and smoke tests; clients reach the endpoint from the networks that the profile names. All that goes
-    through one `connect` is one of the 20 tunnels that the endpoint carries.
+    The port (loopback only) leads through SSH to the gateway of a host, through its jump hosts, or to that of a node in
+    AWS, over the stack's EC2 Instance Connect Endpoint. AWS ends a tunnel after an hour: the port stays open, and a new
+    tunnel takes over. Throughput suits administration and smoke tests; clients reach the endpoint from the networks
+    that the profile names. All that goes through one `connect` is one of the 20 tunnels that such an endpoint carries.
 
     \b
     Examples:
       deploy connect
+      deploy connect --host rack-2
       deploy connect --stack team-a --port 9443
     """
     from cli.progress_view import LineView, progress_view
     from cli.show import emit_json, show
     from lifecycle.access import NodeAccess
     from lifecycle.connecting import connect as run
+    from lifecycle.connecting import connect_host
     from lifecycle.home import Home
+    from lifecycle.planning import hosts_of
     from lifecycle.stack import Stack as Made
 
     made = Made.load(Home.of_user().stack(stack))
-    with progress_view() as progress:
-        first = NodeAccess.of(made, progress)
-        first.pin(first.node())
     lines = LineView()  # for hours: no moving picture
+
+    def ready(report: ConnectReport) -> None:
+        if as_json:
+            emit_json(report)
+        else:
+            show(*_words(report))
+
     try:
-        run(
-            made,
-            NodeAccess.of(made, lines),
-            port,
-            lines,
-            ready=emit_json if as_json else lambda report: show(*_words(report)),
-        )
+        if kept := hosts_of(made.home):
+            connect_host(made, kept, port, lines, ready=ready, name=host)
+            return
+        with progress_view() as progress:
+            access = NodeAccess.of(made, progress)
+            access.pin(access.node(host))
+        run(made, NodeAccess.of(made, lines), port, lines, ready=ready, name=host)
     except KeyboardInterrupt:
         lines.note("closed")
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import DEFAULT_STACK, Json, Stack
+from cli.options import DEFAULT_STACK, Json, Stack, SudoPasswordFile, stack_with_sudo
 
 if TYPE_CHECKING:
     from lifecycle.teardown_certificate import Leftover
@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 KeepWeights = Annotated[bool, typer.Option("--keep-weights", help="Leave the model's weights on the hosts of `metal`.")]
 
 
-def down(stack: Stack = DEFAULT_STACK, keep_weights: KeepWeights = False, as_json: Json = False) -> None:
+def down(
+    stack: Stack = DEFAULT_STACK,
+    keep_weights: KeepWeights = False,
+    sudo_password_file: SudoPasswordFile = None,
+    as_json: Json = False,
+) -> None:
     """Take a stack away, and prove that nothing is left.
 
     Works on half-made, killed and damaged stacks, and may be run twice. Leaves a certificate in the archive. Exits with
@@ -31,11 +36,11 @@ def down(stack: Stack = DEFAULT_STACK, keep_weights: KeepWeights = False, as_jso
     from cli.progress_view import progress_view
     from cli.show import card, emit_json, show
     from lifecycle.down import down as run
-    from lifecycle.home import Home
     from planner.errors import LeftoversError
 
+    home = stack_with_sudo(stack, sudo_password_file)
     with progress_view() as progress:
-        report = run(Home.of_user().stack(stack), progress, keep_weights=keep_weights)
+        report = run(home, progress, keep_weights=keep_weights)
     if as_json:
         emit_json(report)
         raise typer.Exit(0 if report.ok else LeftoversError.exit_code)

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import DEFAULT_STACK, Json, ProfileName, Stack, Target
+from cli.options import DEFAULT_STACK, Json, ProfileName, Stack, SudoPasswordFile, Target, stack_with_sudo
 
 if TYPE_CHECKING:
     from datetime import date
 
     from lifecycle.evidence.gather import Looked
     from lifecycle.evidence.package import EvidenceCheck, EvidenceReport
+    from lifecycle.home import StackHome
 
 app = typer.Typer(invoke_without_command=True)
 
@@ -54,6 +55,7 @@ def evidence(
     token_env: Annotated[
         str, typer.Option("--token-env", metavar="NAME", help="Variable with a token of your own OIDC issuer.")
     ] = "",
+    sudo_password_file: SudoPasswordFile = None,
     as_json: Json = False,
 ) -> None:
     """Write down what was checked of a stack and what came of it, as files that can be kept, and sign them.
@@ -79,14 +81,13 @@ def evidence(
         return
     from cli.show import emit_json
     from lifecycle.evidence.package import moment, write_evidence
-    from lifecycle.home import Home
     from planner.errors import NotPrivateError, PolicyRefusedError, UsageError
 
     if out is None:
         raise UsageError("where to? --out DIR is missing", hint="It names a new folder, or one of earlier evidence.")
-    made_at, home = moment(at), Home.of_user()
-    looked = _looked(profile, target, stack, token_env, made_at.date(), bundle)
-    report, _ = write_evidence(looked, home.stack(stack), out, made_at, key)
+    made_at, home = moment(at), stack_with_sudo(stack, sudo_password_file)
+    looked = _looked(profile, target, home, token_env, made_at.date(), bundle)
+    report, _ = write_evidence(looked, home, out, made_at, key)
     if as_json:
         emit_json(report)
     else:
@@ -130,13 +131,12 @@ def verify(
     raise typer.Exit(0 if report.ok else 1)
 
 
-def _looked(profile: str, target: str, stack: str, token_env: str, day: date, bundle: Path | None) -> Looked:
+def _looked(profile: str, target: str, home: StackHome, token_env: str, day: date, bundle: Path | None) -> Looked:
     import os
 
     from cli.options import target_of
     from cli.progress_view import progress_view
     from lifecycle.evidence.gather import look_at_profile, look_at_stack
-    from lifecycle.home import Home
     from lifecycle.stack import Stack as Made
     from planner.errors import UsageError
 
@@ -146,8 +146,8 @@ def _looked(profile: str, target: str, stack: str, token_env: str, day: date, bu
         raise UsageError("--target goes with --profile", hint="A running stack has its own target.")
     with progress_view() as progress:
         if profile:
-            return look_at_profile(profile, target_of(target) or "sandbox", stack, day, progress, bundle=bundle)
-        made = Made.load(Home.of_user().stack(stack), progress)
+            return look_at_profile(profile, target_of(target) or "sandbox", home.name, day, progress, bundle=bundle)
+        made = Made.load(home, progress)
         token = os.environ.get(token_env) if token_env else None
         return look_at_stack(made, day, progress, token, bundle)
 

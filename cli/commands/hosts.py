@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import HostsKey, InventoryFile, Json, OneHost, confirm_host_key, inventory_of
+from cli.options import HostsKey, InventoryFile, Json, OneHost, SudoPasswordFile, confirm_host_key, inventory_of
 
 if TYPE_CHECKING:
     from lifecycle.hosts.check import HostsReport
@@ -26,14 +25,7 @@ def check(
     host: OneHost = "",
     key: HostsKey = None,
     profile: Annotated[str, typer.Option("--profile", "-p", help="Say whether this profile's plan fits.")] = "",
-    sudo_password_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--sudo-password-file",
-            help="File that holds the password that sudo asks for; `-` to be asked.",
-            show_default=False,
-        ),
-    ] = None,
+    sudo_password_file: SudoPasswordFile = None,
     as_json: Json = False,
 ) -> None:
     """Connect to hosts, read what they are, and say whether they fit. Nothing is changed on them.
@@ -57,6 +49,7 @@ def check(
     from lifecycle.hosts.fit import needs_of, plan_for_a_host
     from lifecycle.hosts.pins import Pins
     from lifecycle.hosts.ssh import Login
+    from lifecycle.hosts.sudo import Sudo
     from lifecycle.profiles import load_profile
     from planner.catalogue import load_catalogue
     from planner.errors import UsageError
@@ -69,7 +62,7 @@ def check(
         pins=Pins(Home.of_user().known_hosts),
         confirm=confirm_host_key,
         key_file=key,
-        sudo_password=sudo_password(sudo_password_file),
+        sudo=Sudo(sudo_password(sudo_password_file)),
     )
     needs = needs_of(plan, load_catalogue()) if plan else None
     report = look(named, login, needs=needs, profile=profile)  # no moving picture: it may ask about a host key

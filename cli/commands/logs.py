@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.options import DEFAULT_STACK, Json, Stack
+from cli.options import DEFAULT_STACK, Json, Stack, SudoPasswordFile, stack_with_sudo
 
 
 def logs(
@@ -15,6 +15,7 @@ def logs(
     lines: Annotated[int, typer.Option("--lines", "-n", min=1, max=100_000, help="How many of the last lines.")] = 50,
     host: Annotated[str, typer.Option("--host", help="Which host or node; the first when absent.")] = "",
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come (Ctrl-C ends it).")] = False,
+    sudo_password_file: SudoPasswordFile = None,
     as_json: Json = False,
 ) -> None:
     """Print the last lines of a service's log.
@@ -25,12 +26,13 @@ def logs(
       deploy logs engine --follow
     """
     from cli.show import emit_json, emit_text
-    from lifecycle.home import Home
     from lifecycle.logs import known_services, lines_of
     from lifecycle.stack import Stack as Made
     from planner.errors import UsageError
 
-    made = Made.load(Home.of_user().stack(stack))
+    if follow and as_json:
+        raise UsageError("--follow goes on until Ctrl-C, --json is one document", hint="Leave one of them out.")
+    made = Made.load(stack_with_sudo(stack, sudo_password_file))
     names = known_services(made, service)
     if follow and len(names) > 1:
         raise UsageError("--follow takes one service", hint=f"Name one of: {', '.join(names)}.")

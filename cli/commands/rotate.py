@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import DEFAULT_STACK, Json, Stack
+from cli.options import DEFAULT_STACK, Json, Stack, SudoPasswordFile, stack_with_sudo
 
 if TYPE_CHECKING:
     from lifecycle.rotation.report import RotationReport
@@ -23,7 +23,7 @@ Cancel = Annotated[bool, typer.Option("--cancel", help="Go back to the old one, 
 
 
 @app.command("cert")
-def cert(stack: Stack = DEFAULT_STACK, as_json: Json = False) -> None:
+def cert(stack: Stack = DEFAULT_STACK, sudo_password_file: SudoPasswordFile = None, as_json: Json = False) -> None:
     """Serve a new certificate with a new key, by the same authority. Clients need nothing new.
 
     Connections that are open go on; new ones get the new certificate. Every endpoint is asked from outside whether it
@@ -36,11 +36,11 @@ def cert(stack: Stack = DEFAULT_STACK, as_json: Json = False) -> None:
       deploy rotate cert --stack team-a --json
     """
     from cli.progress_view import progress_view
-    from lifecycle.home import Home
     from lifecycle.rotation.server_certificate import rotate_certificate
 
+    home = stack_with_sudo(stack, sudo_password_file)
     with progress_view() as progress:
-        report = rotate_certificate(Home.of_user().stack(stack), progress)
+        report = rotate_certificate(home, progress)
     _tell(report, as_json=as_json)
 
 
@@ -51,6 +51,7 @@ def ca(
     now: Now = False,
     cancel: Cancel = False,
     stack: Stack = DEFAULT_STACK,
+    sudo_password_file: SudoPasswordFile = None,
     as_json: Json = False,
 ) -> None:
     """Replace the stack's own authority, in two steps, with a time in which clients trust the old and the new one.
@@ -70,11 +71,10 @@ def ca(
 
     from cli.progress_view import progress_view
     from lifecycle.durations import parse_duration
-    from lifecycle.home import Home
     from lifecycle.rotation import authority
 
     _check(finish=finish, now=now, cancel=cancel, begins=bool(overlap))
-    home, length = Home.of_user().stack(stack), timedelta(seconds=parse_duration(overlap or "7d"))
+    home, length = stack_with_sudo(stack, sudo_password_file), timedelta(seconds=parse_duration(overlap or "7d"))
     with progress_view() as progress:
         if cancel:
             report = authority.cancel(home, progress)
@@ -86,7 +86,13 @@ def ca(
 
 
 @app.command("jwks")
-def jwks(finish: Finish = False, now: Now = False, stack: Stack = DEFAULT_STACK, as_json: Json = False) -> None:
+def jwks(
+    finish: Finish = False,
+    now: Now = False,
+    stack: Stack = DEFAULT_STACK,
+    sudo_password_file: SudoPasswordFile = None,
+    as_json: Json = False,
+) -> None:
     """Let a new key sign tokens. Tokens that are out there stay good until they expire.
 
     The new key is published beside the old one first, and signs once every endpoint takes a token of it. --finish
@@ -99,11 +105,10 @@ def jwks(finish: Finish = False, now: Now = False, stack: Stack = DEFAULT_STACK,
       deploy rotate jwks --finish --now
     """
     from cli.progress_view import progress_view
-    from lifecycle.home import Home
     from lifecycle.rotation import signing_key
 
     _check(finish=finish, now=now)
-    home = Home.of_user().stack(stack)
+    home = stack_with_sudo(stack, sudo_password_file)
     with progress_view() as progress:
         report = signing_key.finish(home, progress, early=now) if finish else signing_key.begin(home, progress)
     _tell(report, as_json=as_json)
@@ -117,6 +122,7 @@ def ssh_key(
     ] = None,
     cancel: Cancel = False,
     stack: Stack = DEFAULT_STACK,
+    sudo_password_file: SudoPasswordFile = None,
     as_json: Json = False,
 ) -> None:
     """Replace the key that logs in on the stack's hosts, jump hosts too.
@@ -132,13 +138,12 @@ def ssh_key(
       deploy rotate ssh-key --to ~/.ssh/cloister_ed25519
     """
     from cli.progress_view import progress_view
-    from lifecycle.home import Home
     from lifecycle.rotation import ssh_key as run
     from planner.errors import UsageError
 
     if cancel and to:
         raise UsageError("--to is for the key that is to come, --cancel for none", hint="Give one of them.")
-    home = Home.of_user().stack(stack)
+    home = stack_with_sudo(stack, sudo_password_file)
     with progress_view() as progress:
         report = run.cancel(home, progress) if cancel else run.rotate_ssh_key(home, progress, to)
     _tell(report, as_json=as_json)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.options import DEFAULT_STACK, Json, Stack
+from cli.options import DEFAULT_STACK, Json, Stack, SudoPasswordFile, stack_with_sudo
 
 app = typer.Typer(
     help="Issue, list and revoke the tokens of a stack's own issuer, and rotate its key.", no_args_is_help=True
@@ -75,6 +75,7 @@ def revoke(
     jti: Annotated[str, typer.Argument(help="The token's id, as `deploy token list` shows it.")] = "",
     client: Annotated[str, typer.Option("--client", "-c", help="Revoke every token of this client.")] = "",
     stack: Stack = DEFAULT_STACK,
+    sudo_password_file: SudoPasswordFile = None,
     as_json: Json = False,
 ) -> None:
     """Revoke a token, or all of a client's. The gateway refuses them within about a second.
@@ -91,14 +92,13 @@ def revoke(
     from cli.progress_view import progress_view
     from cli.show import emit_json, show
     from lifecycle import tokens
-    from lifecycle.home import Home
     from lifecycle.hosts.serve_stack import pass_on
     from lifecycle.stack import Stack as Made
     from planner.errors import UsageError
 
     if bool(jti) == bool(client):
         raise UsageError("name a token's id, or a client with --client", hint="`deploy token list` shows both.")
-    made = Made.load(Home.of_user().stack(stack))
+    made = Made.load(stack_with_sudo(stack, sudo_password_file))
     ended = tokens.revoke(made.plan, made.layout, jti=jti, client=client, now=datetime.now(UTC))
     with progress_view() as progress:
         pass_on(made, "revoke", progress)
@@ -110,7 +110,7 @@ def revoke(
 
 
 @app.command("rotate")
-def rotate(stack: Stack = DEFAULT_STACK, as_json: Json = False) -> None:
+def rotate(stack: Stack = DEFAULT_STACK, sudo_password_file: SudoPasswordFile = None, as_json: Json = False) -> None:
     """Let a new key sign tokens from now on. Tokens that are out there stay good until they expire.
 
     An older key retires when the longest lifetime of a token has passed; the gateway takes none of its tokens after
@@ -123,12 +123,12 @@ def rotate(stack: Stack = DEFAULT_STACK, as_json: Json = False) -> None:
     """
     from cli.progress_view import progress_view
     from cli.show import emit_json, show
-    from lifecycle.home import Home
     from lifecycle.rotation.signing_key import begin
     from lifecycle.tokens import Retiring, Rotated
 
+    home = stack_with_sudo(stack, sudo_password_file)
     with progress_view() as progress:
-        report = begin(Home.of_user().stack(stack), progress)
+        report = begin(home, progress)
     rotated = Rotated(kid=report.new, retiring=tuple(Retiring(kid=old.id, until=old.until) for old in report.retiring))
     if as_json:
         emit_json(rotated)

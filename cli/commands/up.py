@@ -19,6 +19,7 @@ from cli.options import (
     ProfileName,
     SecretsProvider,
     Stack,
+    SudoPasswordFile,
     Target,
     Ttl,
     Until,
@@ -27,6 +28,7 @@ from cli.options import (
     Yes,
     confirm_host_key,
     inventory_of,
+    stack_with_sudo,
     target_of,
 )
 
@@ -49,6 +51,7 @@ def up(
     host: OneHost = "",
     key: HostsKey = None,
     bundle: BundleFolder = None,
+    sudo_password_file: SudoPasswordFile = None,
     upstream: UpstreamUrl = "",
     upstream_key_env: UpstreamKeyEnv = "",
     accept_licence: AcceptLicence = False,
@@ -71,7 +74,8 @@ def up(
 
     On hosts that SSH reaches (--target metal) everything is looked at before anything is changed: a host that does not
     fit is refused. What it was like is kept, for `deploy down`. A host's key is shown and asked about at first contact,
-    or stands in the inventory. What is to be done is agreed to by typing the stack's name, or with --yes.
+    or stands in the inventory. Where sudo wants a password, --sudo-password-file names a file with it; it is tried once
+    before anything is changed. What is to be done is agreed to by typing the stack's name, or with --yes.
 
     With --ttl, --until or --max-cost, the account is told to end the machines before the first of them is started;
     `deploy extend` moves that deadline, `deploy reap` takes away the rest after it.
@@ -91,11 +95,11 @@ def up(
     from cli.progress_view import progress_view
     from cli.show import card, emit_json, show
     from cli.views import next_steps, plan_summary
-    from lifecycle.home import Home
     from lifecycle.planning import Request
     from lifecycle.pulumi_place import state_choice
     from lifecycle.up import up as run
 
+    home = stack_with_sudo(stack, sudo_password_file)
     request = Request(
         profile=profile,
         target=target_of(target),
@@ -122,7 +126,7 @@ def up(
                     return agree_to_hosts(report, yes=yes)
                 return agree_to_bill(report, yes=yes, max_cost=max_cost)
 
-        report = run(Home.of_user().stack(stack), request, progress, agree=agree)
+        report = run(home, request, progress, agree=agree)
     if as_json:
         emit_json(report)
     else:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.options import DEFAULT_STACK, Json, Stack
+from cli.options import DEFAULT_STACK, Json, Stack, SudoPasswordFile, stack_with_sudo
 
 
 def verify(
@@ -14,6 +14,7 @@ def verify(
     token_env: Annotated[
         str, typer.Option("--token-env", metavar="NAME", help="Variable with a token of your own OIDC issuer.")
     ] = "",
+    sudo_password_file: SudoPasswordFile = None,
     as_json: Json = False,
 ) -> None:
     """Probe a running stack like a stranger and like a client, and say what holds.
@@ -29,15 +30,15 @@ def verify(
 
     from cli.progress_view import progress_view
     from cli.show import emit_json, show, table
-    from lifecycle.home import Home
     from lifecycle.stack import Stack as Made
     from lifecycle.verify import verify as probe
     from planner.errors import NotPrivateError, UsageError
 
     if token_env and not os.environ.get(token_env):
         raise UsageError(f"the environment variable {token_env} is empty", hint="It must hold a token.")
+    home = stack_with_sudo(stack, sudo_password_file)
     with progress_view() as progress:
-        made = Made.load(Home.of_user().stack(stack), progress)
+        made = Made.load(home, progress)
         report = probe(made, progress, os.environ.get(token_env) if token_env else None)
     if as_json:
         emit_json(report)

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from importlib import resources
 
 from lifecycle.auditing.records import HostReading, Unread
-from lifecycle.hosts.lock import as_root
 from lifecycle.hosts.ssh import Connection, connect
 from lifecycle.served_hosts import ServedHosts
 from planner.catalogue import load_catalogue
@@ -41,12 +40,12 @@ def read_host(connection: Connection, plan: Plan, host: HostPlan) -> HostReading
     units, paths = _expected(plan, host)
     script = resources.files("lifecycle.auditing").joinpath("look.sh").read_text(encoding="utf-8")
     words = ("sh", "-s", *units, "--", *paths, "--", *WHOLE)
-    ran = connection.run(as_root(connection, shlex.join(words)), text=script, timeout_s=TIMEOUT_S)
+    ran = connection.run_as_root(shlex.join(words), text=script, timeout_s=TIMEOUT_S)
     lines = ran.stdout.splitlines()
     if ran.code or not lines or lines[-1] != "end":
         raise DeployError(
             f"{host.name}: its files cannot be read: {(ran.stderr or ran.stdout).strip()[-200:] or 'no answer'}",
-            hint="The login must be root, or use sudo without a password; `deploy hosts check` says.",
+            hint="The login must be root, or may use sudo; `deploy hosts check` says.",
             code="host_unreadable",
         )
     return _reading(host.name, lines[:-1], set(paths))

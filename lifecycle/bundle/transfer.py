@@ -24,6 +24,7 @@ from lifecycle.bundle.meter import Meter, gigabytes, in_parallel
 from lifecycle.hosts.inventory import Host, Inventory
 from lifecycle.hosts.openssh import write_config
 from lifecycle.hosts.ssh import CommandStuckError, Login, UnreachableError
+from lifecycle.hosts.sudo import Rooted, Sudo, refuse_missing
 from planner.bundle import MANIFEST, BundleError, BundleFile, bundle_id, decode
 from planner.errors import DeployError
 from planner.layout import BUNDLES
@@ -108,7 +109,7 @@ def transfer(
     size = decode(raw, str(folder / MANIFEST)).size
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="cl-") as made:
-        way = _Way(write_config(Path(made), inventory, login), host, bundle_id(raw))
+        way = _Way(write_config(Path(made), inventory, login), host, login.sudo, bundle_id(raw))
         sent = _bring(way, folder, raw, progress, connections=connections, stop=stop)
     return TransferReport(
         host=host.name,
@@ -161,33 +162,32 @@ def _shares(missing: Sequence[tuple[BundleFile, int]], count: int) -> list[list[
 class _Way:
     """How the host's side is run."""
 
-    def __init__(self, config: Path, host: Host, bundle: str) -> None:
+    def __init__(self, config: Path, host: Host, sudo: Sudo, bundle: str) -> None:
         self.host, self.bundle = host, bundle
-        self._config = config
+        self._config, self._sudo = config, sudo
         self._told = ""
 
-    def _command(self, command: str) -> list[str]:
-        """Return the words that run the host's side."""
+    def _rooted(self, command: str) -> Rooted:
+        """Return what runs the host's side."""
         program = Path(receive.__file__).read_text(encoding="utf-8")
-        words = ["python3", "-I", "-c", program, command]
-        if self.host.user != "root":
-            words = ["sudo", "-n", *words]
-        options = ("-F", str(self._config), "-o", _CIPHERS, "-o", "Compression=no")
-        return ["ssh", *options, self.host.name, shlex.join(words)]
+        return self._sudo.rooted(self.host.user, shlex.join(("python3", "-I", "-c", program, command)))
 
     @contextlib.contextmanager
     def _running(self, command: str, **asked: Any) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes], IO[bytes]]]:
+        rooted = self._rooted(command)
+        options = ("-F", str(self._config), "-o", _CIPHERS, "-o", "Compression=no")
+        words = ["ssh", *options, self.host.name, rooted.command]
         with (
             tempfile.TemporaryFile() as errors,
             subprocess.Popen(  # noqa: S603 - our own words
-                self._command(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, bufsize=0
+                words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, bufsize=0
             ) as process,
         ):
             if process.stdin is None or process.stdout is None:
                 raise RuntimeError("pipes that were asked for are there")
             try:
                 first = {"home": BUNDLES, "bundle": self.bundle, **asked}
-                _write(process.stdin, msgspec.json.encode(first) + b"\n")
+                _write(process.stdin, rooted.begins.encode() + msgspec.json.encode(first) + b"\n")
                 yield process, process.stdin, process.stdout
             except BrokenPipeError:
                 pass  # it ended by itself; what it said and its exit code say why
@@ -259,11 +259,12 @@ class _Way:
         raise self._lost(code)
 
     def _lost(self, code: int) -> DeployError:
+        refuse_missing(self.host, self._told)
         last = self._told.strip().splitlines()[-1:] or [f"ssh ended with {code}"]
         if "sudo" in last[0] or "python3" in last[0]:
             return DeployError(
                 f"{self.host.name}: {last[0]}",
-                hint="The host needs Python 3, and the user sudo without a password.",
+                hint="The host needs Python 3, and the user must be allowed to use sudo.",
                 code="host_not_ready",
             )
         broke = code != 255 or "closed" in last[0] or "broken" in last[0].lower()

@@ -55,9 +55,16 @@ def exposure_of_account(
         files: as they were read where the services run; None for those that were rendered for them.
 
     Raises:
-        DeployError: the stack has no network, its account does not answer, or the credentials are of another one.
+        DeployError: the stack is on hosts or has no network, its account does not answer, or the credentials are of
+            another one.
 
     """
+    if plan.target == "metal":
+        raise DeployError(
+            f"{plan.stack!r} is on hosts: there is no account whose network could be proven",
+            hint="`deploy verify` probes each host from outside and from inside; `deploy audit` reads its firewall.",
+            code="no_account",
+        )
     if plan.target == "aws":
         check_account(AwsSession(plan.network.region), plan.account.number)
     made = Provisioner(plan, home, progress)

@@ -8,7 +8,6 @@ import shlex
 
 import msgspec
 
-from lifecycle.hosts.lock import as_root
 from lifecycle.hosts.ssh import Connection, Ran
 from planner.errors import DeployError
 
@@ -76,7 +75,7 @@ def authorized_files(connection: Connection) -> tuple[AuthorizedFile, ...]:
     """
     user = connection.host.user
     home = connection.run('printf %s "$HOME"').stdout
-    said = connection.run(as_root(connection, ASKS.format(user=user)))
+    said = connection.run_as_root(ASKS.format(user=user))
     named = re.search(r"^authorizedkeysfile (.+)$", said.stdout, re.MULTILINE | re.IGNORECASE)
     found = []
     for name in named.group(1).split() if named else DEFAULT_FILES:
@@ -111,7 +110,7 @@ def replace(connection: Connection, file: AuthorizedFile, text: str) -> None:
 def _run(connection: Connection, path: str, command: str, text: str = "") -> Ran:
     """Run a command on a file: as its user where it is the user's own, else as root."""
     its_own = connection.run(shlex.join(("test", "-O", path))).code == 0
-    return connection.run(command if its_own else as_root(connection, command), text=text)
+    return connection.run(command, text=text) if its_own else connection.run_as_root(command, text=text)
 
 
 def _options(line: str, key: str) -> str | None:

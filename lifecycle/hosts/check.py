@@ -14,7 +14,6 @@ from lifecycle.hosts.log_shipping import log_shipping_variables
 from lifecycle.hosts.play_variables import firewall_variables, host_variables
 from lifecycle.hosts.playbook import Outcome, play
 from lifecycle.hosts.ssh import Login, connect
-from lifecycle.hosts.sudo import prove_sudo
 from planner.catalogue import load_catalogue
 from planner.errors import DeployError
 from planner.plan import Plan
@@ -107,9 +106,6 @@ def _check_one(inventory: Inventory, host: Host, login: Login, needs: Needs | No
     try:
         with connect(inventory.way_to(host), login) as connection:
             facts = read_facts(connection)
-            if login.sudo_password and not facts.root:
-                prove_sudo(connection, login.sudo_password)
-                facts = msgspec.structs.replace(facts, root=True)
     except DeployError as error:
         return HostReport(
             name=host.name,

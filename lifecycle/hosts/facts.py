@@ -148,6 +148,7 @@ def read_facts(connection: Connection, now: Callable[[], float] = time.time) -> 
 
     Raises:
         FactsError: it answers something else.
+        SudoRefusedError: the password that sudo wants is wrong.
         CommandStuckError: it does not answer.
 
     """
@@ -155,13 +156,15 @@ def read_facts(connection: Connection, now: Callable[[], float] = time.time) -> 
     ran = connection.run("exec sh -s", text=script(), timeout_s=READ_TIMEOUT_S)
     # The script tells the time first: the answer is as old as the way there, not as the whole reading.
     try:
-        return parse_facts(ran.stdout, asked_at=before)
+        facts = parse_facts(ran.stdout, asked_at=before)
     except (ValueError, KeyError, IndexError) as error:
         said = (ran.stderr or ran.stdout).strip().splitlines()[-1:] or ["nothing"]
         raise FactsError(
             f"{connection.host.name}: its facts cannot be read ({error}); it said: {said[0]}",
             hint="The login must have a POSIX shell. Hosts that run only one fixed command cannot be prepared.",
         ) from None
+    root = facts.root or bool(connection.proven_sudo.password)
+    return msgspec.structs.replace(facts, root=root)
 
 
 def parse_facts(text: str, *, asked_at: float) -> Facts:

@@ -52,7 +52,8 @@ def nobody(host: Host, shown: str) -> bool:
 
 def login_of(home: StackHome, key: str, confirm: Confirm = nobody) -> Login:
     """Return how to log in on a stack's hosts: with the keys that were pinned."""
-    return Login(pins=Pins(home.home.known_hosts), confirm=confirm, key_file=Path(key) if key else None)
+    pins, key_file = Pins(home.home.known_hosts), Path(key) if key else None
+    return Login(pins=pins, confirm=confirm, key_file=key_file, sudo=home.sudo)
 
 
 def settle(home: StackHome, inventory: Inventory, key: str, confirm: Confirm, before: KeptHosts | None) -> KeptHosts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 import os
+import re
 import shlex
 import socket
 import threading
@@ -17,6 +18,7 @@ import msgspec
 import paramiko
 
 from lifecycle.hosts.ssh import CommandStuckError, Connection
+from lifecycle.hosts.sudo import refuse_missing
 from planner.errors import DeployError, LockedError
 
 PATH = "/run/cloister-operator.lock"
@@ -29,6 +31,8 @@ SETTLE_S = 10.0
 GOODBYE = b"q"
 HELD, TAKEN = "held", "taken"
 """Answers; behind the second stands who has it, and nothing where nobody does any more."""
+NO_PYTHON = re.compile("python3.*not found|python3.*No such file")
+"""What a shell and sudo say where there is none."""
 ASK_AGAIN_S = 0.5
 ANSWER_TIMEOUT_S = 20.0
 
@@ -115,11 +119,12 @@ def _take(connection: Connection, me: HostHolder) -> paramiko.ChannelFile:
     ours = resources.files("lifecycle.hosts")
     program, script = (ours.joinpath(name).read_text(encoding="utf-8") for name in ("holder.py", "state.sh"))
     words = (program, PATH, msgspec.json.encode(me).decode(), script, str(SILENCE_S), str(SETTLE_S))
-    command = as_root(connection, shlex.join(("python3", "-I", "-c", *words)))
+    rooted = connection.as_root(shlex.join(("python3", "-I", "-c", *words)))
     deadline = time.monotonic() + 2 * SETTLE_S + ANSWER_TIMEOUT_S
     while True:
         try:
-            into, out, errors = connection.client.exec_command(command, timeout=ANSWER_TIMEOUT_S)
+            into, out, errors = connection.client.exec_command(rooted.command, timeout=ANSWER_TIMEOUT_S)
+            into.channel.sendall(rooted.begins.encode())
             answer = out.readline().strip()
             said = "" if answer else errors.read().decode(errors="replace").strip()
         except (OSError, EOFError, paramiko.SSHException) as error:
@@ -131,22 +136,24 @@ def _take(connection: Connection, me: HostHolder) -> paramiko.ChannelFile:
         if answer == HELD:
             return into
         into.channel.close()
+        refuse_missing(connection.host, said)
         if answer != TAKEN or time.monotonic() > deadline:
             raise _refused(connection.host.name, answer, said)
         time.sleep(ASK_AGAIN_S)
 
 
-def as_root(connection: Connection, command: str) -> str:
-    """Return a shell command as root runs it on the host: sudo asks for no password, which the fit made sure of."""
-    return command if connection.host.user == "root" else f"sudo -n {command}"
-
-
 def _refused(name: str, answer: str, said: str) -> DeployError:
+    if NO_PYTHON.search(said):
+        return DeployError(
+            f"{name}: Python is not on the host ({said})",
+            hint="Install it there (`apt-get install python3`), then run the same command again. Nothing was changed.",
+            code="host_without_python",
+        )
     word, _, note = answer.partition(" ")
     if word != TAKEN:
         return DeployError(
             f"{name}: its lock cannot be taken: {said or answer or 'no answer'}",
-            hint="The login must be root, or use sudo without a password, and the host must have python3.",
+            hint="The login must be root, or may use sudo, and the host must have python3.",
             code="host_lock",
         )
     try:

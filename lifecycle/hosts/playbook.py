@@ -189,7 +189,7 @@ def _write(
         for host in inventory.serving
     }
     files.write(folder / "inventory.json", msgspec.json.encode({"all": {"hosts": hosts}}))
-    secret = {"ansible_become_password": login.sudo_password} if login.sudo_password else {}
+    secret = {"ansible_become_password": login.sudo.password} if login.sudo.password else {}
     files.write(folder / "variables.json", msgspec.json.encode({**variables, **secret}))
 
 
@@ -267,7 +267,7 @@ def _failed(failed: list[_Event], totals: dict[str, Totals]) -> PlaybookError:
     through = sorted(totals.keys() - {event.host for event in failed})
     told = [f"also failed: {', '.join(others)}"] if others else []
     told += [f"went through: {', '.join(through)}"] if through else []
-    fault = explained(first.message)
+    fault = explained(f"{first.message} ({first.state})")  # of a host gone silent the message alone says too little
     meaning = f". That means: {fault.means}" if fault.means else ""
     return PlaybookError(
         f"{first.host}: `{first.task}` {first.state}: {first.message.strip()}{meaning}"

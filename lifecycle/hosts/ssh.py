@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import socket
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +16,7 @@ import paramiko
 
 from lifecycle.hosts.inventory import Host
 from lifecycle.hosts.pins import Pins
+from lifecycle.hosts.sudo import Rooted, Sudo, refuse_missing
 from planner.errors import DeployError
 
 CONNECT_TIMEOUT_S = 10.0
@@ -110,8 +112,8 @@ class Login(msgspec.Struct, frozen=True, kw_only=True):
     """A key that is in no file, or in one that only OpenSSH reads."""
     reach: Reach | None = None
     """Leads to the first host of a way; this machine's own network when None."""
-    sudo_password: str = ""
-    """What sudo wants of users who are not root; empty where it wants nothing. The same on all hosts."""
+    sudo: Sudo = msgspec.field(default_factory=Sudo)
+    """How users who are not root become that."""
 
     def __repr__(self) -> str:
         return f"Login(pins={self.pins.path}, key_file={self.key_file})"
@@ -120,9 +122,46 @@ class Login(msgspec.Struct, frozen=True, kw_only=True):
 class Connection:
     """A login on one host."""
 
-    def __init__(self, host: Host, client: paramiko.SSHClient) -> None:
+    def __init__(self, host: Host, client: paramiko.SSHClient, sudo: Sudo) -> None:
         self.host = host
         self.client = client
+        self.sudo = sudo
+
+    @cached_property
+    def proven_sudo(self) -> Sudo:
+        """How its user becomes root; a password is tried first, once.
+
+        Raises:
+            SudoRefusedError: the password is wrong.
+            CommandStuckError: the connection broke.
+
+        """
+        self.sudo.prove(self)
+        return self.sudo
+
+    def as_root(self, command: str) -> Rooted:
+        """Return what runs a program and its words as root.
+
+        Raises:
+            SudoRefusedError: the password that sudo wants is wrong.
+            CommandStuckError: the connection broke.
+
+        """
+        return self.proven_sudo.rooted(self.host.user, command)
+
+    def run_as_root(self, command: str, *, text: str = "", timeout_s: float = 60.0) -> Ran:
+        """Run a program and its words as root, with `text` as its input.
+
+        Raises:
+            SudoRefusedError, SudoPasswordMissingError: the password that sudo wants is wrong, or was not given.
+            CommandStuckError: nothing was heard for `timeout_s`, or the connection broke.
+
+        """
+        rooted = self.as_root(command)
+        ran = self.run(rooted.command, text=rooted.begins + text, timeout_s=timeout_s)
+        if ran.code:
+            refuse_missing(self.host, ran.stderr)
+        return ran
 
     def run(self, command: str, *, text: str = "", timeout_s: float = 60.0) -> Ran:
         """Run a shell command with `text` as its input.
@@ -137,16 +176,20 @@ class Connection:
             into.write(text)
             into.channel.shutdown_write()
             stdout, stderr = out.read(), err.read()
-            if not out.channel.status_event.wait(timeout_s):
-                raise TimeoutError
-            code = out.channel.recv_exit_status()
+            code = out.channel.recv_exit_status() if out.channel.status_event.wait(timeout_s) else None
         except (OSError, EOFError, paramiko.SSHException) as error:
-            raise CommandStuckError(
-                f"{self.host.name}: the connection broke or nothing came for {timeout_s:g} s"
-                f" ({str(error) or type(error).__name__})",
-                hint="Look whether the host is up, then run the same command again.",
-            ) from None
+            raise self._stuck(timeout_s, str(error) or type(error).__name__) from None
+        if code is None:
+            raise self._stuck(timeout_s, "its output ended, and it did not")
+        if code < 0:  # as the library says where the host said nothing
+            raise self._stuck(timeout_s, "it ended without an exit code")
         return Ran(code=code, stdout=stdout.decode(errors="replace"), stderr=stderr.decode(errors="replace"))
+
+    def _stuck(self, timeout_s: float, why: str) -> CommandStuckError:
+        return CommandStuckError(
+            f"{self.host.name}: the connection broke or nothing came for {timeout_s:g} s ({why})",
+            hint="Look whether the host is up, then run the same command again.",
+        )
 
 
 @contextlib.contextmanager
@@ -166,7 +209,7 @@ def connect(way: tuple[Host, ...], login: Login) -> Iterator[Connection]:
             stack.callback(client.close)
         if client is None:
             raise ValueError("a way has at least one host")
-        yield Connection(way[-1], client)
+        yield Connection(way[-1], client, login.sudo)
 
 
 def shown_key(host: Host, reach: Reach) -> str:

@@ -14,7 +14,6 @@ import msgspec
 
 from lifecycle import files
 from lifecycle.hosts.at_once import at_once
-from lifecycle.hosts.lock import as_root
 from lifecycle.hosts.ssh import Connection
 from planner.errors import DeployError
 
@@ -128,12 +127,12 @@ class Keeper:
         """Remove what was kept on the host, and further folders."""
         self._do("forget")
         if extra:
-            self._connection.run(as_root(self._connection, shlex.join(("rm", "-rf", "--", *extra))))
+            self._connection.run_as_root(shlex.join(("rm", "-rf", "--", *extra)))
 
     def _do(self, action: Action, *words: str) -> str:
         script = resources.files("lifecycle.hosts").joinpath("state.sh").read_text(encoding="utf-8")
-        command = as_root(self._connection, shlex.join(("sh", "-s", action, *words)))
-        ran = self._connection.run(command, text=script, timeout_s=TIMEOUT_S)
+        command = shlex.join(("sh", "-s", action, *words))
+        ran = self._connection.run_as_root(command, text=script, timeout_s=TIMEOUT_S)
         if ran.code == 0 and ran.stdout.endswith("end\n"):
             return ran.stdout
         name = self._connection.host.name

@@ -11,8 +11,8 @@ import paramiko
 
 from lifecycle.hosts.inventory import Host
 from lifecycle.hosts.kept import KeptHosts
-from lifecycle.hosts.lock import as_root
 from lifecycle.hosts.ssh import CommandStuckError, Connection, Login, connect
+from lifecycle.hosts.sudo import refuse_missing
 from lifecycle.processes import ServiceState
 from planner.errors import DeployError, UsageError
 from planner.plan import Plan
@@ -21,6 +21,16 @@ from templates.hosts import unit_of
 
 STATES = {"active": "RUNNING", "activating": "STARTING", "reloading": "RUNNING", "deactivating": "STOPPING"}
 """systemd's words -> those of every other target; whatever else it says is said as it is."""
+ENDS_WITH_INPUT = """\
+exec 3<&0
+"$@" </dev/null 3<&- & program=$!
+{ cat <&3; kill $program; } >/dev/null 2>&1 & watch=$!
+wait $program; code=$?
+kill $watch 2>/dev/null
+exit $code
+"""
+"""Runs a program until it ends, or until whoever asked for it has gone. A terminal would do that too, and show the
+input, which may begin with a password."""
 ASKED = "Id,LoadState,ActiveState,MainPID,ActiveEnterTimestampMonotonic"
 
 
@@ -110,30 +120,37 @@ def journal_of(
     """
     words = ["journalctl", "--no-pager", "--output=cat", f"--unit={unit_of(service)}", f"--lines={lines}"]
     with connect(kept.inventory.way_to(host), login) as connection:
-        command = as_root(connection, shlex.join([*words, *(["--follow"] if follow else [])]))
         if not follow:
-            ran = connection.run(command)
+            ran = connection.run_as_root(shlex.join(words))
             if ran.code:
-                raise DeployError(
-                    f"{host.name}: its journal cannot be read: {ran.stderr.strip()}",
-                    hint="`deploy status` says whether the host is as it should be.",
-                    code="no_journal",
-                )
+                raise _unreadable(host, ran.stderr)
             yield from ran.stdout.splitlines()
             return
-        yield from _following(connection, command)
+        yield from _following(connection, shlex.join(("sh", "-c", ENDS_WITH_INPUT, "sh", *words, "--follow")))
 
 
 def _following(connection: Connection, command: str) -> Iterator[str]:
-    """Yield lines as they come; the program on the host ends with the connection."""
+    """Yield lines as they come; the program on the host ends with its input, which ends with the connection."""
+    rooted = connection.as_root(command)
     try:
-        # A terminal, so that the program there ends when we do.
-        _, out, _ = connection.client.exec_command(command, get_pty=True)
+        into, out, errors = connection.client.exec_command(rooted.command)
         with contextlib.closing(out.channel):
+            into.channel.sendall(rooted.begins.encode())
             for line in out:
-                yield line.rstrip("\r\n")
+                yield line.rstrip("\n")
+            said = errors.read().decode(errors="replace")  # it ended by itself
     except (OSError, EOFError, paramiko.SSHException) as error:
         raise CommandStuckError(
             f"{connection.host.name}: the connection broke ({str(error) or type(error).__name__})",
             hint="Look whether the host is up, then run the same command again.",
         ) from None
+    refuse_missing(connection.host, said)
+    raise _unreadable(connection.host, said)
+
+
+def _unreadable(host: Host, said: str) -> DeployError:
+    return DeployError(
+        f"{host.name}: its journal cannot be read: {said.strip() or 'it ended'}",
+        hint="`deploy status` says whether the host is as it should be.",
+        code="no_journal",
+    )

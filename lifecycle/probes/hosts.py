@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from lifecycle.hosts.facts import Facts, read_facts
 from lifecycle.hosts.fit import WEIGHTS_FOLDER, WORST_SKEW_S
 from lifecycle.hosts.kept import Arrival, arrival
-from lifecycle.hosts.lock import as_root
 from lifecycle.hosts.ssh import Connection
 from lifecycle.hosts.units import services_on
 from lifecycle.hosts.way_in import reaches
@@ -81,7 +80,7 @@ class HostProbe:
         return Check(id=f"host.{self.host.name}.{what}", ok=ok, detail=detail)
 
     def _root(self, *words: str) -> str:
-        return self.connection.run(as_root(self.connection, shlex.join(words))).stdout
+        return self.connection.run_as_root(shlex.join(words)).stdout
 
     def _services(self) -> Iterator[Check]:
         for state in services_on(self.plan, self.connection):

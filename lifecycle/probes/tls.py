@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from lifecycle.probes.base import TIMEOUT_S, Check, Subject
 def probe(subject: Subject) -> Iterator[Check]:
     """Yield the checks of versions, chain, plain HTTP and HSTS."""
     yield _chain(subject)
+    yield _lasts(subject)
     yield from _consumers(subject)
     yield _old_version_refused(subject)
     yield _plain_http_refused(subject)
@@ -31,6 +33,20 @@ def _chain(subject: Subject) -> Check:
     except (OSError, ssl.SSLError) as error:
         return Check(id="tls.chain", ok=False, detail=f"handshake failed: {error}")
     return Check(id="tls.chain", ok=True, detail=f"{', '.join(sorted(versions))}; valid for {', '.join(names)}")
+
+
+def _lasts(subject: Subject) -> Check:
+    """Say until when the certificate is good, and what renews it."""
+    tls = subject.plan.tls
+    try:
+        with _opened(subject, tls.name_at(subject.host)) as secure:
+            shown: Any = secure.getpeercert()
+    except (OSError, ssl.SSLError) as error:
+        return Check(id="tls.lasts", ok=False, detail=f"handshake failed: {error}")
+    left_s = ssl.cert_time_to_seconds(shown["notAfter"]) - time.time()
+    own = "replace its files, then `deploy up`" if tls.mode == "given-certificate" else "`deploy rotate cert` renews it"
+    detail = f"until {shown['notAfter']}, {left_s / 86400:.1f} days from now; {own}"
+    return Check(id="tls.lasts", ok=left_s >= tls.least_left_s, detail=detail)
 
 
 def _handshake(subject: Subject, name: str) -> str:

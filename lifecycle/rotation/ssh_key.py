@@ -17,7 +17,6 @@ from lifecycle.home import StackHome
 from lifecycle.hosts.authorized import authorized_files, beside, lets_in, replace, without
 from lifecycle.hosts.inventory import Host
 from lifecycle.hosts.kept import KeptHosts, login_of
-from lifecycle.hosts.lock import as_root
 from lifecycle.hosts.session import HostSession
 from lifecycle.hosts.ssh import Connection, Login, LoginRefusedError, connect, fingerprint
 from lifecycle.planning import hosts_of, keep_key
@@ -241,7 +240,7 @@ def _prove_refused(way: tuple[Host, ...], old: Login) -> None:
 def _prove(kept: KeptHosts, new: Login) -> None:
     """Log in with the new key alone on every host, and be root where the stack needs that."""
     for one in _each(kept, new):
-        if one.host in kept.inventory.serving and one.run(as_root(one, "true")).code:
+        if one.host in kept.inventory.serving and one.run_as_root("true").code:
             raise LoginRefusedError(f"{one.host.name}: the new key logs in, and root is not to be had with it")
 
 

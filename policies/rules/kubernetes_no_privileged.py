@@ -50,7 +50,9 @@ RULE = Rule(
         Example("a privileged container", manifests=examples.containers(**{"securityContext.privileged": True})),
         Example(
             "one at the start",
-            manifests=examples.pods(initContainers=[{**examples.CONTAINER, "securityContext": {"privileged": True}}]),
+            manifests=examples.pods(
+                initContainers=[{**examples.CONTAINER, "name": "start", "securityContext": {"privileged": True}}]
+            ),
         ),
         Example("the host's /proc", manifests=examples.containers(**{"securityContext.procMount": "Unmasked"})),
     ),

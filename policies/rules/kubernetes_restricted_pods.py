@@ -87,7 +87,9 @@ RULE = Rule(
         Example("a writable system", manifests=examples.containers(**{f"{_WHERE}.readOnlyRootFilesystem": False})),
         Example(
             "root in a container that only starts the others",
-            manifests=examples.pods(initContainers=[{**examples.CONTAINER, "securityContext": {"runAsUser": 0}}]),
+            manifests=examples.pods(
+                initContainers=[{**examples.CONTAINER, "name": "start", "securityContext": {"runAsUser": 0}}]
+            ),
         ),
     ),
     on_manifests=_judge,

@@ -93,11 +93,13 @@ class Lab:
 
     Args:
         most: hosts that run at the same time: tests share a machine with others.
+        disk_gib: what all hosts may write together, in memory.
 
     """
 
-    def __init__(self, most: int = MOST_MACHINES) -> None:
+    def __init__(self, most: int = MOST_MACHINES, disk_gib: int = 3) -> None:
         self.most = most
+        self.disk_gib = disk_gib
         FOLDER.parent.mkdir(parents=True, exist_ok=True)
         self.lock = FileLock(f"{FOLDER}.lock", timeout=LOCK_WAIT_S)
         self.machines: list[Machine] = []
@@ -108,7 +110,7 @@ class Lab:
         try:
             sweep()
             FOLDER.mkdir(mode=0o700, exist_ok=True)
-            _do("mount", "-t", "tmpfs", "-o", "mode=0700,size=3g", "cloister-hosts", str(FOLDER))
+            _do("mount", "-t", "tmpfs", "-o", f"mode=0700,size={self.disk_gib}g", "cloister-hosts", str(FOLDER))
             _do("ip", "netns", "add", SWITCHES)
             self._join(None, OUR_LEG, self._address(0))
         except BaseException:

@@ -79,13 +79,20 @@ class Operator:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.key = machines[0].key
-        tables = [
-            f'[[host]]\nname = "{machine.name}"\naddress = "{machine.v4}"\nuser = "{OPERATOR}"\n'
-            f'host_key = "{machine.host_key}"\n'
-            for machine in machines
-        ]
-        (folder / "hosts.toml").write_text("\n".join(tables))
+        self._hosts: dict[str, dict[str, Any]] = {}
+        for machine in machines:
+            self.place(machine)
         self.write_profile(64)
+
+    def place(self, machine: Machine, **more: str | list[str]) -> None:
+        """Write a host into the inventory, or write it anew with other fields."""
+        own = {"name": machine.name, "address": machine.v4, "user": OPERATOR, "host_key": machine.host_key}
+        self._hosts[machine.name] = {**own, **more}
+        tables = [
+            "[[host]]\n" + "".join(f"{name} = {json.dumps(value)}\n" for name, value in host.items())
+            for host in self._hosts.values()
+        ]
+        (self.folder / "hosts.toml").write_text("\n".join(tables))
 
     def write_profile(self, max_in_flight: int) -> None:
         """Want something else."""
@@ -93,9 +100,13 @@ class Operator:
 
     def start(self, *words: str) -> Running:
         """Start `deploy WORDS --json`."""
+        return Running(self.process(*words, "--json"))
+
+    def process(self, *words: str) -> subprocess.Popen[str]:
+        """Start `deploy WORDS`."""
         environment = {**os.environ, "CLOISTER_HOME": str(self.folder / "home"), "HOME": str(self.folder)}
-        process = subprocess.Popen(
-            (sys.executable, "-m", "cli", *words, "--json"),
+        return subprocess.Popen(
+            (sys.executable, "-m", "cli", *words),
             cwd=self.folder,
             env={**environment, "PYTHONPATH": str(ROOT)},
             stdin=subprocess.DEVNULL,
@@ -103,7 +114,6 @@ class Operator:
             stderr=subprocess.PIPE,
             text=True,
         )
-        return Running(process)
 
     def deploy(self, *words: str) -> tuple[int, Any, str]:
         """Run `deploy WORDS --json`; return its exit code, the document that it printed, and what it told."""

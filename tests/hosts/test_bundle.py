@@ -14,10 +14,13 @@ from lifecycle.bundle.check import seal
 from lifecycle.bundle.transfer import HostFullError, TransferReport, transfer
 from lifecycle.home import Home
 from lifecycle.hosts.playbook import Outcome, PlaybookError, play
+from lifecycle.hosts.sudo import Sudo, SudoPasswordMissingError
 from planner.bundle import BundleError
+from planner.errors import DeployError
 from planner.progress import Silent
 from tests.bundle.folders import MIB, make, safetensors
 from tests.hosts.bundles import bundle
+from tests.hosts.image import SHARED_PASSWORD_USER
 from tests.hosts.lab import Lab
 from tests.hosts.machine import Machine
 from tests.hosts.test_prepare import IN_A_LAB, inventory, login
@@ -148,14 +151,34 @@ def test_a_full_disk_is_told_and_nothing_is_lost(
     assert digests(empty, f"{BUNDLES}/{name}")["manifest.json"] == name
 
 
-def test_a_user_without_sudo_is_told_so(empty: Machine, tmp_path: Path) -> None:
+def test_a_disk_that_is_read_only_is_told(empty: Machine, tmp_path: Path) -> None:
+    folder = make(tmp_path / "bundle")
+    sealed(tmp_path, folder)
+    empty.run("mkdir", "/opt/cloister")
+    empty.run("mount", "-t", "tmpfs", "-o", "ro", "tmpfs", "/opt/cloister")
+    with pytest.raises(DeployError, match="Read-only file system") as refused:
+        send(empty, tmp_path, folder)
+    assert refused.value.code == "host_disk"
+    assert "run the same command again" in refused.value.hint
+
+
+def test_a_user_who_gives_no_password_is_told_so(empty: Machine, tmp_path: Path) -> None:
     hosts = inventory(empty)
     clerk = type(hosts)(host=(type(hosts.host[0])(**{**_fields(hosts.host[0]), "user": "clerk"}),))
     folder = make(tmp_path / "bundle")
     sealed(tmp_path, folder)
-    with pytest.raises(Exception, match="sudo") as refused:
+    with pytest.raises(SudoPasswordMissingError, match="none was given"):
         transfer(clerk, clerk.host[0], pinned(empty, tmp_path), folder, Silent())
-    assert getattr(refused.value, "code", "") == "host_not_ready"
+
+
+def test_a_user_whose_sudo_wants_a_password_brings_one(empty: Machine, tmp_path: Path) -> None:
+    hosts = inventory(empty)
+    clerk = msgspec.structs.replace(hosts, host=(msgspec.structs.replace(hosts.host[0], user=SHARED_PASSWORD_USER),))
+    folder = make(tmp_path / "bundle", shards=2, shard_bytes=MIB)
+    name = sealed(tmp_path, folder)
+    how = msgspec.structs.replace(pinned(empty, tmp_path), sudo=Sudo(SHARED_PASSWORD_USER))
+    transfer(clerk, clerk.host[0], how, folder, Silent())
+    assert digests(empty, f"{BUNDLES}/{name}")["manifest.json"] == name
 
 
 def _fields(record: Any) -> dict[str, Any]:

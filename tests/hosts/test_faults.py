@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from lifecycle.hosts.inventory import Host, Inventory
 from lifecycle.hosts.pins import Pins
 from lifecycle.hosts.playbook import PlaybookError, play
 from lifecycle.hosts.ssh import Login, connect
+from lifecycle.hosts.sudo import Sudo
 from planner.catalogue import load_catalogue
 from planner.progress import Silent
 from tests.hosts.image import OPERATOR, SHARED_PASSWORD_USER
@@ -32,7 +34,7 @@ def host_of(machine: Machine, user: str = OPERATOR, jump: str = "") -> Host:
 
 def login(machine: Machine, tmp_path: Path, password: str = "") -> Login:
     pins = Pins(tmp_path / "known_hosts")
-    return Login(pins=pins, confirm=lambda host, shown: False, key_file=machine.key, sudo_password=password)
+    return Login(pins=pins, confirm=lambda host, shown: False, key_file=machine.key, sudo=Sudo(password))
 
 
 def facts_of(machine: Machine, tmp_path: Path, *, behind_s: float = 0) -> Facts:
@@ -110,6 +112,12 @@ def test_sudos_password_is_given_in_private_and_a_wrong_one_is_told(lab: Lab, tm
     (report,) = check(clerk, login(machine, tmp_path, SHARED_PASSWORD_USER)).hosts
     assert {verdict.what: verdict.state for verdict in report.verdicts}["root"] == "ok"
 
+    # Also where nobody asks for it, the password is no part of what a command reads.
+    for user, password in ((SHARED_PASSWORD_USER, SHARED_PASSWORD_USER), (OPERATOR, "not asked for")):
+        with connect((host_of(machine, user),), login(machine, tmp_path, password)) as connection:
+            ran = connection.run_as_root("sh -c 'id -un; cat'", text="line\n\\n\0end")
+            assert (ran.code, ran.stdout, ran.stderr) == (0, "root\nline\n\\n\0end", "")
+
     missing = failure(clerk, login(machine, tmp_path))
     assert "none was given" in missing.message
     wrong = failure(clerk, login(machine, tmp_path, "wrong-word"))
@@ -149,15 +157,18 @@ def test_one_of_three_hosts_fails_and_the_others_results_are_told(lab: Lab, tmp_
     assert rest.changed == 0
 
 
-class Killing(Silent):
-    """Takes a machine's power away when the first task begins."""
+class Cutting(Silent):
+    """Cuts a machine's network when the third task begins, over an open connection: nobody says that it ended."""
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
+        self.steps = 0
 
     def step(self, title: str) -> Any:
-        if self.machine.is_running:
-            self.machine.kill()
+        self.steps += 1
+        if self.steps == 3:
+            link = ("ip", "-n", self.machine.name, "link", "set", "eth0", "down")
+            subprocess.run(link, check=True)
         return super().step(title)
 
 
@@ -165,7 +176,7 @@ def test_a_host_that_goes_silent_in_the_middle_ends_the_play_in_bounded_time(lab
     machine = lab.host("trixie")
     one, how, began = Inventory(host=(host_of(machine),)), login(machine, tmp_path), time.monotonic()
     with pytest.raises(PlaybookError) as failed:
-        play("prepare", one, how, IN_A_LAB, Killing(machine), parts=("storage",))
+        play("prepare", one, how, IN_A_LAB, Cutting(machine), parts=("base",))
     assert time.monotonic() - began < 120
     assert "the host cannot be reached, or went away in the middle" in failed.value.message
     assert "it goes on where this one ended" in failed.value.hint

@@ -66,6 +66,16 @@ def test_a_user_who_needs_a_password_for_sudo(operator: Operator) -> None:
     assert "sudo" in error["message"] + error["hint"]
 
 
+def test_a_host_without_python(machine: Machine, operator: Operator) -> None:
+    machine.run("mv", "/usr/bin/python3", "/usr/bin/python3.away")
+    try:
+        error = refused(operator)
+    finally:
+        machine.run("mv", "/usr/bin/python3.away", "/usr/bin/python3")
+    assert error["code"] == "host_without_python"
+    assert "apt-get install python3" in error["hint"]
+
+
 def test_a_host_key_that_nobody_confirmed(machine: Machine, operator: Operator) -> None:
     host = ("--target", "metal", "--host", f"{OPERATOR}@{machine.v4}", "--key", str(operator.key))
     error = refused(operator, "up", *host, "--profile", "./lab.toml", "--yes")

@@ -3,6 +3,8 @@
 version=$("$PYTHON" -I -c "import sys; print('%d.%d' % sys.version_info[:2])") || exit 1
 echo "python $version"
 if [ -x "$UV" ]; then echo uv; fi
+# Code that services run: no hand but root's may change it, and every service may read it.
+if [ -n "$(find "$FOLDER" \( ! -user root -o ! -group root -o ! -type l -perm /022 -o -type d ! -perm -055 \) -print -quit 2>/dev/null)" ]; then echo loose; fi
 for name in $NAMES; do
     requirements=$BUNDLE/wheels/$name/requirements.txt
     if [ ! -f "$requirements" ]; then continue; fi

@@ -1,0 +1,1 @@
+"""What asks a cluster, tried on a real control plane."""
