@@ -111,7 +111,7 @@ def find(
     policy: PolicyPlan,
     files: Mapping[str, str] | None = None,
     today: date | None = None,
-    manifests: Mapping[str, str] | None = None,
+    manifests: Mapping[str, str] | Manifests | None = None,
 ) -> tuple[Finding, ...]:
     """Return what rules find before anybody's waiver is looked at: for whoever judges a stack in several parts.
 
@@ -122,7 +122,7 @@ def find(
         policy: says at which level each of them is in force.
         files: path -> text; None where there are none to judge.
         today: the day; None where nobody says.
-        manifests: path -> text; None where there are none to judge.
+        manifests: path -> text, or read already; None where there are none to judge.
 
     """
     case = Case(
