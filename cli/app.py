@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from cli.commands import (
+    alerts,
     assess,
     audit,
     backup,
@@ -73,6 +74,7 @@ app.add_typer(policy.app, name="policy")
 app.add_typer(evidence.app, name="evidence")
 app.add_typer(token.app, name="token")
 app.add_typer(rotate.app, name="rotate")
+app.add_typer(alerts.app, name="alerts")
 app.command("logs")(logs.logs)
 app.command("open")(open_.open_)
 app.command("ssh")(ssh.ssh)

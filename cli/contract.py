@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from lifecycle.access import TunnelReport
+from lifecycle.alerting import AlertsReport
 from lifecycle.audit import AuditReport
 from lifecycle.bundle.check import SealReport, VerifyBundleReport
 from lifecycle.bundle.make import MakeReport
@@ -177,6 +178,7 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "rotate ca": RotationReport,
     "rotate jwks": RotationReport,
     "rotate ssh-key": RotationReport,
+    "alerts test": AlertsReport,
     "logs": Logs,
     "open": Open,
     "ssh": SshReport,

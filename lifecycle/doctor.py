@@ -51,7 +51,7 @@ def _findings(home: Home) -> Iterator[DoctorFinding]:
         if artefact.hosts_only:
             continue
         why = absence(artefact.name)
-        optional = artefact.name == "prometheus"
+        optional = artefact.name in {"prometheus", "alertmanager"}
         yield DoctorFinding(
             what=artefact.name,
             ok=not why,

@@ -42,6 +42,8 @@ def obtain(artefact: str) -> str:
     if resolve(artefact) is not None:
         return ""
     for source in load_catalogue().artefacts[artefact].sources:
+        if source.kind == "debian" and source.installed:
+            return f"it is not on PATH; `apt install {source.name}` brings it"
         if source.kind == "debian":
             return _unpack(load_catalogue().artefacts[artefact], source)
     return absence(artefact)

@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 
 from lifecycle import files, ports
+from lifecycle.alert_files import place_alert_files, read_alert_files
 from lifecycle.home import StackHome
 from lifecycle.journal import Journal
 from lifecycle.lifetime import refuse_expired
@@ -38,7 +39,7 @@ from planner.plan import Plan
 from planner.progress import Progress
 from planner.services import wanted_ports
 from sandbox.engine import Change
-from templates.render import render
+from templates.render import TEMPLATES, render
 
 ENDPOINT_TIMEOUT_S = 60
 UPSTREAM_TIMEOUT_S = 15
@@ -65,6 +66,7 @@ def up(
     started = time.monotonic()
     plan, kept = decide(home, request)  # whatever is wrong with the request is said before a folder is made
     refuse_expired(plan, datetime.now(UTC))
+    read_alert_files(plan.alerts)
     with hold(home, "up"):
         home.create()
         with Journal(home.journal, "up").step("up", request.profile):
@@ -213,11 +215,15 @@ def prepare_secrets(stack: Stack, upstream_key: str | None) -> None:
         files.make_private_folder(issuer_files.revocations.parent)
         write_revocations(issuer_files, Revocations())
     ensure_certificate(stack.plan.tls, stack.layout, datetime.now(UTC))
+    place_alert_files(stack.plan.alerts, stack.layout)
 
 
 def render_configuration(stack: Stack) -> None:
-    """Write every rendered file that differs from what is there."""
-    for name, text in render(stack.plan, stack.layout).items():
+    """Write every rendered file that differs from what is there, and remove those that are no longer rendered."""
+    rendered = render(stack.plan, stack.layout)
+    for name in TEMPLATES.keys() - rendered.keys():
+        Path(stack.layout.config, name).unlink(missing_ok=True)
+    for name, text in rendered.items():
         path = Path(stack.layout.config, name)
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ from lifecycle.exposure.verb import exposure_of_account
 from lifecycle.journal import Journal
 from lifecycle.node_files import node_files
 from lifecycle.own_token import own_token
+from lifecycle.parts import resolve
 from lifecycle.policies import rules_of, today
 from lifecycle.probes import auth, inference, observe, ports, replicas, routes, stored, tls
 from lifecycle.probes.base import Check, Subject
@@ -87,7 +88,8 @@ def _themes(stack: Stack, subject: Subject) -> Iterator[tuple[str, Callable[[], 
     yield "replicas", lambda: replicas.probe(subject)
     yield "closed routes", lambda: routes.probe(subject)
     yield "secrets", lambda: stored.probe(subject)
-    yield "metrics", lambda: observe.probe(subject, runs=stack.runs("prometheus"))
+    absent = [service.name for service in stack.plan.services if service.optional and resolve(service.artefact) is None]
+    yield "metrics", lambda: observe.probe(subject, runs=stack.runs("prometheus"), absent=absent)
     yield "policies", lambda: [_policies(stack)]
     yield "exposure", lambda: [_exposure(stack)]
 

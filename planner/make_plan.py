@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from planner.account import plan_storage
+from planner.alerts import alert_decisions, alert_secrets, check_reached, plan_alerts
 from planner.catalogue import Catalogue, Gpu
 from planner.deadline import Lifetime
 from planner.division import nodes_of
@@ -100,6 +101,7 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
     gpu = catalogue.gpu(profile.hardware.gpu)
     chosen = choose_model(profile.model, catalogue, site.model_config)
     identity, tls = _identity(profile, site.stack), _tls(profile.tls, site)
+    alerts = plan_alerts(profile.alerts, site.target)
     land = Land(
         stack=site.stack,
         target=site.target,
@@ -107,13 +109,15 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         lifetime=site.lifetime,
         hosts=tuple(site.hosts),
         logs=plan_logs(profile.aws.log_retention_days, profile.log_shipping),
-        secrets=_secrets(identity, tls, site.upstream),
+        secrets=(*_secrets(identity, tls, site.upstream), *alert_secrets(alerts)),
         private_name=plan_private_name(tls, site.stack, profile.aws.consumer_vpc_ids),
     )
     host, settle = find_machine(profile, catalogue, gpu, land)
     fitted = fit_replica(profile, chosen, gpu, host)
     weights_gib = round(fitted.sizing.weights_gib_per_gpu * profile.hardware.count, 1)
     ground = settle(fitted, weights_gib)
+    if site.target == "aws":
+        check_reached(alerts, ground.network, ground.consumers)
     builder = Services(catalogue, site.ports if site.target == "sandbox" else NODE_PORTS)
     served = ModelPlan(
         name=chosen.name,
@@ -168,6 +172,7 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         hosts=ground.hosts,
         services=(
             *_services(builder, profile, site, network=ground.network, model=served, engine=engine, metrics=metrics),
+            *((builder.alertmanager(alerts),) if alerts else ()),
             *(builder.reclaim(profile.aws.capacity) if site.target == "aws" else ()),
         ),
         followers=() if imitated else builder.followers(engine),
@@ -175,6 +180,7 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         identity=identity,
         tls=tls,
         metrics=metrics,
+        alerts=alerts,
         secrets=land.secrets,
         upstream=site.upstream,
         tags={PROFILE_TAG: profile.name, STACK_TAG: site.stack, **profile.tags},
@@ -199,6 +205,7 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
             *engine_decisions,
             *ground.surroundings,
             *_edge_decisions(identity, tls),
+            *alert_decisions(alerts),
         ),
     )
 

@@ -183,6 +183,49 @@ class LogsPlan(Record, frozen=True, kw_only=True):
     """Where hosts send them by themselves; nowhere when None."""
 
 
+class Outside(Record, frozen=True, kw_only=True):
+    """A server that a service asks, by a name that its certificate holds."""
+
+    name: str
+    port: int
+    address: str = ""
+    """IP address. Empty in the sandbox, where this machine knows names."""
+
+
+class WebhookPlan(Record, frozen=True, kw_only=True):
+    """Who takes alerts as JSON over HTTPS. Files are the operator's, and their content is no part of the plan."""
+
+    url: str
+    server: Outside
+    token_file: str = ""
+    ca: str = ""
+
+
+class EmailPlan(Record, frozen=True, kw_only=True):
+    """Who takes alerts as mails, by SMTP over TLS."""
+
+    server: Outside
+    sender: str
+    to: tuple[str, ...]
+    user: str = ""
+    password_file: str = ""
+    ca: str = ""
+
+
+class AlertsPlan(Record, frozen=True, kw_only=True):
+    """Who is told of alerts."""
+
+    webhook: WebhookPlan | None = None
+    email: EmailPlan | None = None
+    watchdog_s: int = 0
+    """How often the webhook is sent an alert that always fires, in seconds; never when 0."""
+
+    @property
+    def servers(self) -> tuple[Outside, ...]:
+        """Servers that alerts are sent to."""
+        return tuple(receiver.server for receiver in (self.webhook, self.email) if receiver)
+
+
 class BundlePlan(Record, frozen=True, kw_only=True):
     """What nodes install from, and how long the weights take to a node."""
 
@@ -356,6 +399,8 @@ class Service(Record, frozen=True, kw_only=True):
     needs: tuple[Need, ...] = ()
     check: tuple[str, ...] = ()
     """Arguments with which the program says whether its configuration is good, and ends; none where it cannot."""
+    reaches: tuple[Outside, ...] = ()
+    """Servers outside of the host that it asks, and no others."""
     optional: bool = False
     """The stack runs without it (for example where Prometheus is not to be had), and `verify` says so."""
 
@@ -564,6 +609,8 @@ class Plan(Record, frozen=True, kw_only=True):
     identity: IdentityPlan
     tls: TlsPlan
     metrics: MetricsPlan
+    alerts: AlertsPlan | None = None
+    """None where nobody is told."""
     secrets: tuple[SecretRef, ...]
     upstream: UpstreamPlan | None
     tags: dict[str, str]

@@ -21,6 +21,7 @@ ConsumerArn = Annotated[
 LogDays = Literal[
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
 ]
+MailAddress = Annotated[str, Meta(pattern=r"^[^@\s,;<>\"]+@[^@\s,;<>\"]+$")]
 CountryOrGroup = Annotated[str, Meta(pattern=r"^([A-Z]{2}|EEA)$")]
 
 MAX_REPLICAS = 64
@@ -293,7 +294,7 @@ class LifetimeSection(Record, frozen=True, kw_only=True):
     """How long after `up` it ends, for example `8h`, `2d12h` or `90m`; never when absent."""
     max_cost_usd: Annotated[float, Meta(gt=0)] | None = None
     """What its machines may cost, in USD: the deadline follows from their hourly price. No limit when absent."""
-    alarm_emails: Annotated[tuple[Annotated[str, Meta(pattern=r"^[^@\s]+@[^@\s]+$")], ...], Meta(max_length=10)] = ()
+    alarm_emails: Annotated[tuple[MailAddress, ...], Meta(max_length=10)] = ()
     """Who an AWS budget writes to when half and all of `max_cost_usd` is spent: hours later, and it ends nothing."""
 
 
@@ -328,6 +329,51 @@ class LogShippingSection(Record, frozen=True, kw_only=True):
     """The most that records may take on a host's disk while they cannot be sent, in MiB."""
 
 
+class WebhookSection(Record, frozen=True, kw_only=True):
+    """`[alerts.webhook]`: a receiver that takes alerts as JSON, in the form that Alertmanager has given them."""
+
+    url: Annotated[str, Meta(pattern=r"^https://[^\s]+$")]
+    """Where they are sent, `https://` alone. No secret: it stands in files and is shown."""
+    address: str = ""
+    """IP address of the host in `url`: a host's firewall opens this way out, and hosts have no DNS to ask. The sandbox
+    asks this machine's own."""
+    token_file: str = ""
+    """File that holds a bearer token; none is shown when empty."""
+    ca: str = ""
+    """PEM file: the authority that signed the receiver's certificate; the system's own authorities when empty."""
+
+
+class EmailSection(Record, frozen=True, kw_only=True):
+    """`[alerts.email]`: mails by SMTP, over TLS alone: from the start at port 465, by STARTTLS at others."""
+
+    host: Annotated[str, Meta(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$")]
+    """Name of the mail server, as its certificate has it."""
+    port: Annotated[int, Meta(ge=1, le=65535)] = 587
+    """Its TCP port."""
+    address: str = ""
+    """IP address of `host`, as for a webhook."""
+    sender: MailAddress
+    """Address that mails are from."""
+    to: Annotated[tuple[MailAddress, ...], Meta(min_length=1, max_length=10)]
+    """Addresses that they go to."""
+    user: str = ""
+    """Who logs in there; nobody when empty."""
+    password_file: str = ""
+    """File that holds the password of `user`."""
+    ca: str = ""
+    """PEM file: the authority that signed the server's certificate; the system's own authorities when empty."""
+
+
+class AlertsSection(Record, frozen=True, kw_only=True):
+    """`[alerts]`: who is told when an alert fires, and when it is over; nobody when no receiver is named."""
+
+    webhook: WebhookSection | None = None
+    email: EmailSection | None = None
+    watchdog_s: Annotated[int, Meta(ge=60, le=86400)] | None = None
+    """How often the webhook is sent an alert that always fires, in seconds, so that whoever is behind it can notice
+    silence; never when absent."""
+
+
 class Profile(Record, frozen=True, kw_only=True):
     """A whole profile. Every field has a default but for the model and the hardware."""
 
@@ -353,6 +399,7 @@ class Profile(Record, frozen=True, kw_only=True):
     limits: LimitsSection = LimitsSection()
     lifetime: LifetimeSection = LifetimeSection()
     metrics: MetricsSection = MetricsSection()
+    alerts: AlertsSection = AlertsSection()
     log_shipping: LogShippingSection | None = None
     tags: dict[TagKey, str] = {}
     """Tags that every resource carries, beside the toolkit's own."""

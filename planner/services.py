@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from planner.alerts import alert_secrets
 from planner.catalogue import Catalogue
 from planner.plan import (
+    AlertsPlan,
     Binding,
     EnginePlan,
     Health,
@@ -32,6 +34,7 @@ DEFAULT_PORTS: Mapping[str, int] = {
     "traefik.https": 8443,
     "traefik.admin": 8082,
     "prometheus.http": 9090,
+    "alertmanager.http": 9093,
     "node-exporter.http": 9100,
 }
 """`service.port` -> the number it has unless another is given."""
@@ -240,6 +243,28 @@ class Services:
             health=Health(port="http", path="/prometheus/-/ready"),
             limits=Limits(memory_mib=2048, open_files=8192),
             metrics=Metrics(port="http", path="/prometheus/metrics"),
+            optional=True,
+        )
+
+    def alertmanager(self, alerts: AlertsPlan) -> Service:
+        """Describe what tells receivers of alerts, one by itself: no cluster with others, which would need a port."""
+        return Service(
+            name="alertmanager",
+            artefact="alertmanager",
+            version=self._version("alertmanager"),
+            args=(
+                "--config.file={config}/alertmanager.yml",
+                "--storage.path={data}",
+                f"--web.listen-address=127.0.0.1:{self.number('alertmanager', 'http')}",
+                "--cluster.listen-address=",
+                "--log.level=warn",
+            ),
+            secret_files=tuple(secret.name for secret in alert_secrets(alerts)),
+            ports=(self._port("alertmanager", "http"),),
+            health=Health(port="http", path="/-/ready"),
+            limits=Limits(memory_mib=256),
+            metrics=Metrics(port="http"),
+            reaches=alerts.servers,
             optional=True,
         )
 

@@ -10,6 +10,7 @@ import msgspec
 
 from planner.plan import (
     AccountPlan,
+    AlertsPlan,
     BundlePlan,
     ConsumersPlan,
     CostPlan,
@@ -22,12 +23,14 @@ from planner.plan import (
     ModelPlan,
     NetworkPlan,
     NodePlan,
+    Outside,
     Plan,
     Rates,
     Service,
     StoragePlan,
     SubnetPlan,
     TlsPlan,
+    WebhookPlan,
 )
 from planner.ranges import Range
 from planner.resources import Resource
@@ -126,6 +129,17 @@ def gateway(changes: Changes | None = None) -> dict[str, str]:
 def prometheus(changes: Changes | None = None) -> dict[str, str]:
     """Return Prometheus's file, small and sound but for these changes."""
     return {"prometheus/prometheus.yml": json.dumps(_applied(_PROMETHEUS, changes or {}))}
+
+
+def alertmanager(changes: Changes | None = None) -> dict[str, str]:
+    """Return Alertmanager's file, small and sound but for these changes."""
+    return {"alertmanager/alertmanager.yml": json.dumps(_applied(_ALERTMANAGER, changes or {}))}
+
+
+def told_at(address: str) -> Plan:
+    """Return the plan of the examples with a receiver of alerts at this address."""
+    server = Outside(name="alerts.example.test", port=443, address=address)
+    return changed(alerts=AlertsPlan(webhook=WebhookPlan(url="https://alerts.example.test/", server=server)))
 
 
 def unit(changes: Changes | None = None, name: str = "cloister-gateway") -> dict[str, str]:
@@ -286,6 +300,20 @@ _PROMETHEUS: dict[str, Any] = {
     "global": {"scrape_interval": "5s"},
     "rule_files": ["/etc/prometheus/rules/cloister.yml"],
     "scrape_configs": [{"job_name": "gateway", "static_configs": [{"targets": ["127.0.0.1:8081"]}]}],
+}
+_ALERTMANAGER: dict[str, Any] = {
+    "route": {"receiver": "operators"},
+    "receivers": [
+        {
+            "name": "operators",
+            "webhook_configs": [
+                {
+                    "url": "https://alerts.example.test/",
+                    "http_config": {"follow_redirects": False, "tls_config": {"min_version": "TLS12"}},
+                }
+            ],
+        }
+    ],
 }
 _UNIT: dict[str, Any] = {
     "User": "cloister-gateway",

@@ -17,6 +17,7 @@ STATIC, ROUTES = "traefik/traefik.yml", "traefik/dynamic/routes.yml"
 GATEWAY = "gateway/gateway.toml"
 PROMETHEUS = "prometheus/prometheus.yml"
 ALERTS = "prometheus/rules/cloister.yml"
+ALERTMANAGER = "alertmanager/alertmanager.yml"
 FIREWALL, SSHD = "firewall.nft", "sshd_config"
 OWN_SSHD = "00-cloister.conf"
 """Names of rendered files, as the templates give them."""
@@ -82,6 +83,12 @@ def on_prometheus(check: Callable[[Any], Iterable[Answer]]) -> FileCheck:
 def on_alerts(check: Callable[[Any], Iterable[Answer]]) -> FileCheck:
     """Make a check of rendered files from one of the alert rules."""
     return _on_content(check, ALERTS, Files.yaml)
+
+
+def on_alertmanager(check: Callable[[Any], Iterable[Answer]]) -> FileCheck:
+    """Make a check of rendered files from one of Alertmanager's; where nobody is told of alerts, nothing is judged."""
+    judge = _on_content(check, ALERTMANAGER, Files.yaml)
+    return lambda files: judge(files) if files.find(ALERTMANAGER) else iter(())
 
 
 def on_traefik(check: Callable[[Traefik], Iterable[Answer]]) -> FileCheck:

@@ -45,6 +45,7 @@ class SecurityGroups(pulumi.ComponentResource):
             self._between("node", self.node_id, "endpoints", self.endpoints_id, HTTPS)
         self.balancer_id = self._balancer() if plan.consumers.private_link else None
         self._to_s3(s3_prefix_list_id)
+        self._to_servers()
         self.peers_id = self._peers() if any(node.placement_group for node in plan.nodes) else None
         self.register_outputs({"node_id": self.node_id})
 
@@ -137,6 +138,21 @@ class SecurityGroups(pulumi.ComponentResource):
             opts=child_of(self, one_at_a_time=True),
             **_port(port, description),
         )
+
+    def _to_servers(self) -> None:
+        """Let nodes reach the servers that services ask, each at its port."""
+        servers = [server for service in self._plan.services for server in service.reaches if server.address]
+        for address, port in sorted({(server.address, server.port) for server in servers}):
+            name = f"{self._name}-node-to-{address.replace(':', '-')}-{port}"
+            where: dict[str, Any] = {_family(address): f"{address}/{128 if ':' in address else 32}"}
+            aws.vpc.SecurityGroupEgressRule(
+                name,
+                security_group_id=self.node_id,
+                tags=tags_of(self._plan, name),
+                opts=child_of(self, one_at_a_time=True),
+                **_port(port, "A server that services ask"),
+                **where,
+            )
 
     def _to_s3(self, prefix_list_id: pulumi.Output[str]) -> None:
         """Let nodes reach S3, whose gateway endpoint is a route and has no group of its own."""

@@ -138,8 +138,17 @@ def render_host(
 
 def _configuration(place: _Place, service: Service) -> Iterable[HostFile]:
     """Yield what a service reads, in a folder that nobody else may enter."""
+    if named := [server for server in service.reaches if server.name != server.address]:
+        lines = ("127.0.0.1 localhost", "::1 localhost", *(f"{server.address} {server.name}" for server in named))
+        yield HostFile(
+            path=_names_of(place, service),
+            text="\n".join(("# Rendered.", *dict.fromkeys(lines), "")),
+            group=user_of(service.name),
+            mode="0640",
+            services=(service.name,),
+        )
     own = msgspec.structs.replace(place.layout, secrets=f"/run/credentials/{unit_of(service.name)}")
-    for path, text in render(place.plan, own).items():
+    for path, text in render(place.plan, own, place.host.name).items():
         name, _, rest = path.partition("/")
         if name == service.name:
             yield HostFile(
@@ -149,6 +158,11 @@ def _configuration(place: _Place, service: Service) -> Iterable[HostFile]:
                 mode="0640",
                 services=() if rest.startswith(WATCHED) else (name,),
             )
+
+
+def _names_of(place: _Place, service: Service) -> str:
+    """Return the path of the names that a service knows: hosts have no DNS to ask."""
+    return f"{place.layout.config}/{service.name}/hosts"
 
 
 def _unit(place: _Place, service: Service, with_it: tuple[HostFile, ...]) -> HostFile:
@@ -194,6 +208,7 @@ def _values(place: _Place, service: Service) -> dict[str, object]:
             **{name: expand(value) for name, value in service.env.items()},
         },
         "credentials": credentials_of(service),
+        "names": _names_of(place, service) if any(one.name != one.address for one in service.reaches) else "",
         "secrets": place.layout.secrets,
         "data": expand("{data}"),
         "state": expand("{data}").removeprefix(STATE_ROOT),
@@ -202,6 +217,7 @@ def _values(place: _Place, service: Service) -> dict[str, object]:
             place.clients if published else (),
             # Its own address as well: processes of a replica name each other by it on one node too.
             (place.host.address, *peers_of(place.plan, place.host)) if "peers" in service.needs else (),
+            tuple(dict.fromkeys(server.address for server in service.reaches)),
         ),
     }
 

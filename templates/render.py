@@ -16,12 +16,18 @@ TEMPLATES = {
     "gateway/gateway.toml": "gateway/gateway.toml.j2",
     "prometheus/prometheus.yml": "prometheus/prometheus.yml.j2",
     "prometheus/rules/cloister.yml": "prometheus/rules.yml.j2",
+    "alertmanager/alertmanager.yml": "alertmanager/alertmanager.yml.j2",
 }
-"""Rendered file, below the configuration folder -> its template."""
+"""Rendered file, below the configuration folder -> its template. The last one where somebody is told of alerts."""
 
 
-def render(plan: Plan, layout: Layout) -> dict[str, str]:
+def render(plan: Plan, layout: Layout, host: str = "") -> dict[str, str]:
     """Return the text of every file by its path below `layout.config`.
+
+    Args:
+        plan: what is rendered.
+        layout: where folders are.
+        host: name of the host that they are for; empty for the sandbox's one machine.
 
     Raises:
         jinja2.UndefinedError: a template names what the plan does not have.
@@ -32,12 +38,18 @@ def render(plan: Plan, layout: Layout) -> dict[str, str]:
         "plan": plan,
         "gpus": gpus,
         "layout": layout,
+        "host": host,
         "ports": {service.name: {port.name: port.number for port in service.ports} for service in plan.services},
         "scraped": _scraped(plan, gpus),
         "upstreams": _upstreams(plan),
         "upstream_key": _upstream_key(plan, layout),
     }
-    return {path: environment().get_template(name).render(context) for path, name in TEMPLATES.items()}
+    names = {service.name for service in plan.services}
+    return {
+        path: environment().get_template(name).render(context)
+        for path, name in TEMPLATES.items()
+        if path.partition("/")[0] in names
+    }
 
 
 def _scraped(plan: Plan, gpus: GpuMetrics | None) -> list[dict[str, Any]]:

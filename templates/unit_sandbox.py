@@ -45,6 +45,7 @@ for hosts whose control groups cannot."""
 
 CLIENTS = "clients, whose connections it answers"
 PEERS = "the replica's own nodes, and no others"
+SERVERS = "servers that it asks, and no others"
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,17 +122,20 @@ OPENINGS: dict[Need, tuple[Opening, ...]] = {
 }
 
 
-def settings(needs: tuple[Need, ...], clients: tuple[str, ...], peers: tuple[str, ...] = ()) -> tuple[Setting, ...]:
+def settings(
+    needs: tuple[Need, ...], clients: tuple[str, ...], peers: tuple[str, ...] = (), servers: tuple[str, ...] = ()
+) -> tuple[Setting, ...]:
     """Return the sandbox of a unit, line by line.
 
     Args:
         needs: what it cannot do without.
         clients: networks whose connections it answers.
         peers: addresses of the replica's nodes, which speak with each other.
+        servers: addresses outside of the host that it asks.
 
     """
     found = {name: Setting(name=name, value=value) for name, value in SANDBOX.items()}
-    for networks, why in ((clients, CLIENTS), (peers, PEERS)):
+    for networks, why in ((clients, CLIENTS), (peers, PEERS), (servers, SERVERS)):
         if networks:
             value = " ".join(("localhost", *networks))
             found["IPAddressAllow"] = Setting(name="IPAddressAllow", value=value, reasons=(why,))

@@ -6,7 +6,7 @@ set -eu
 missing=
 for pair in openssl:openssl ssh-keygen:openssh-client age:age git:git sysctl:procps \
     systemd-nspawn:systemd-container mmdebstrap:mmdebstrap ip:iproute2 nft:nftables \
-    setpriv:util-linux go:golang-go; do
+    amtool:prometheus-alertmanager setpriv:util-linux go:golang-go; do
     command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair#*:}"
 done
 if [ -z "$missing" ]; then exit 0; fi

@@ -55,6 +55,11 @@ def firewall_variables(plan: Plan, name: str, inventory: Inventory, arrivals: Ma
         for way in inventory.out
     ]
     ways_out += log_shipping_ways_out(plan.logs.shipping)
+    ways_out += [
+        {"name": service.name, "protocol": "tcp", "port": server.port, "networks": [server.address]}
+        for service in plan.services
+        for server in service.reaches
+    ]
     return {"firewall_in": [*rules, *peers], "firewall_out": [*ways_out, *peers]}
 
 

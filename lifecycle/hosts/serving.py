@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from lifecycle.alert_files import placed_authorities
 from lifecycle.hosts.inventory import Inventory
 from lifecycle.hosts.playbook import Outcome, play
 from lifecycle.hosts.ssh import Login
@@ -47,6 +48,7 @@ class Materials(msgspec.Struct, frozen=True, kw_only=True):
         certificate: the endpoint's, PEM, with its intermediates.
         key: of that, PEM.
         issuer_ca: what to trust for the issuer's TLS, PEM; empty for none.
+        alert_authorities: what to trust for the TLS of receivers of alerts, PEM, by the file's name.
         block_times: when a Capacity Block's node is left, JSON; empty for other hosts.
 
     """
@@ -57,6 +59,7 @@ class Materials(msgspec.Struct, frozen=True, kw_only=True):
     certificate: str
     key: str
     issuer_ca: str = ""
+    alert_authorities: dict[str, str] = {}
     block_times: str = ""
 
     def __repr__(self) -> str:
@@ -82,6 +85,7 @@ def materials_of(plan: Plan, layout: Layout) -> Materials:
             certificate=Path(layout.tls, "leaf.pem").read_text(encoding="utf-8"),
             key=Path(layout.tls, "leaf.key").read_text(encoding="utf-8"),
             issuer_ca=Path(identity.issuer_ca).read_text(encoding="utf-8") if identity.issuer_ca else "",
+            alert_authorities=placed_authorities(plan.alerts, layout),
         )
     except OSError as error:
         raise DeployError(
@@ -220,6 +224,8 @@ def _materials(layout: Layout, able: HostAbilities, materials: Materials) -> Ite
     for name, text in {**identity, "issuer-ca.pem": materials.issuer_ca}.items():
         if text:
             yield _material(f"{layout.stack}/identity/{name}", text, gateway, SHARED)
+    for name, text in materials.alert_authorities.items():
+        yield _material(f"{layout.config}/alertmanager/{name}", text, user_of("alertmanager"), SHARED)
     if materials.block_times:
         yield _material(f"{layout.config}/reclaim/times.json", materials.block_times, user_of("reclaim"), SHARED)
 

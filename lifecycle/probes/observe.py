@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -29,6 +30,8 @@ def probe(subject: Subject, *, runs: bool, absent: Collection[str] = ()) -> Iter
         return
     yield _targets(subject, absent)
     yield _rules(subject)
+    if subject.plan.alerts:
+        yield _told(subject, absent)
     yield _closed(subject)
 
 
@@ -73,6 +76,24 @@ def _rules(subject: Subject) -> Check:
     broken = [rule["name"] for rule in rules if rule["health"] == "err"]
     detail = f"broken: {', '.join(broken)}" if broken else f"{len(rules)} loaded"
     return Check(id="metrics.alert_rules", ok=bool(rules) and not broken, detail=detail)
+
+
+def _told(subject: Subject, absent: Collection[str]) -> Check:
+    """Ask Prometheus whom it tells of alerts, and whether it reaches it."""
+    name = "metrics.alertmanager"
+    if "alertmanager" in absent:
+        ok = None if subject.plan.target == "sandbox" else False
+        return Check(id=name, ok=ok, detail="no Alertmanager is there, so nobody is told of alerts")
+    at = f"127.0.0.1:{subject.plan.port('alertmanager', 'http')}"
+    try:
+        known = [one["url"] for one in _api(subject, "/api/v1/alertmanagers")["activeAlertmanagers"]]
+        targets = _api(subject, "/api/v1/targets")["activeTargets"]
+    except (httpx.HTTPError, KeyError, ValueError) as error:
+        return Check(id=name, ok=False, detail=f"Prometheus does not answer: {error}")
+    tells = any(urlsplit(url).netloc == at for url in known)
+    reached = any(target["health"] == "up" for target in targets if _name(target) == "alertmanager")
+    detail = f"tells {', '.join(known) or 'nobody'}, which {'answers' if reached else 'does not answer'}"
+    return Check(id=name, ok=tells and reached, detail=f"{detail}; `deploy alerts test` tries the receivers")
 
 
 def _closed(subject: Subject) -> Check:

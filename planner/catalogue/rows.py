@@ -318,6 +318,8 @@ class ArtefactSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     kind: Literal["wheel", "module", "path", "debian"]
     name: str
+    installed: bool = False
+    """It runs from where it is installed alone: unpacked into a user's folder it does not."""
 
 
 class Artefact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

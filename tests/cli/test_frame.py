@@ -20,6 +20,7 @@ COMMANDS = [
     "capacity show", "profiles", "profiles show", "ca", "backup", "restore", "version", "repair", "extend",
     "reap", "exposure", "iam-policy", "rehearse", "bundle seal", "bundle verify", "bundle push",
     "bundle make", "weights fetch", "weights verify",
+    "alerts test",
     "audit", "policy list", "policy show", "policy check", "policy test", "policy docs",
     "evidence", "evidence verify",
 ]  # fmt: skip

@@ -25,7 +25,10 @@ PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def place_runtime(machine: Machine) -> None:
-    """Make the environment `gateway`, the modules, and those of Prometheus's programs that this machine has."""
+    """Make the environment `gateway`, the modules, and those of Prometheus's programs that this machine has.
+
+    Debian's Alertmanager reads its templates beside it.
+    """
     environment = _below(machine, f"{RUNTIMES}/gateway/test")
     packages = environment / "lib" / PYTHON / "site-packages"
     for folder in (packages, environment / "bin"):
@@ -44,7 +47,9 @@ def place_runtime(machine: Machine) -> None:
         shutil.copytree(ROOT / package, modules / package, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "sandbox" / "__init__.py", modules / "sandbox")
     catalogue = load_catalogue()
-    for artefact in ("prometheus", "node-exporter"):
+    if (templates := Path("/usr/share/prometheus/alertmanager")).is_dir():
+        shutil.copytree(templates, _below(machine, str(templates)))
+    for artefact in ("prometheus", "node-exporter", "alertmanager"):
         if found := resolve(artefact):
             shutil.copy(found[0], _below(machine, host_command(artefact, catalogue)[0]))
 

@@ -153,3 +153,12 @@ def test_a_program_that_was_unpacked_runs(with_apt: Machine) -> None:
     program = parts.resolve("prometheus")
     assert program is not None
     assert subprocess.run(program, env={"PATH": str(with_apt.bin)}, check=False).returncode == 0
+
+
+def test_what_runs_only_where_it_is_installed_is_not_unpacked(with_apt: Machine) -> None:
+    assert "apt install prometheus-alertmanager" in parts.obtain("alertmanager")
+    assert not with_apt.log.exists()
+    assert not with_apt.cache.exists()
+    installed = with_apt.install("prometheus-alertmanager", "")
+    assert parts.obtain("alertmanager") == ""
+    assert parts.resolve("alertmanager") == [str(installed)]

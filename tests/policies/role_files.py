@@ -9,6 +9,11 @@ from typing import Any
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from planner.layout import HOST_LAYOUT
+from policies.readers import ALERTMANAGER, PROMETHEUS
+from templates.render import render
+from tests.alerts import told_plan
+
 ROLES = Path(__file__).parents[2] / "ansible" / "roles"
 CLIENTS = [
     {"name": "SSH", "protocol": "tcp", "port": 22, "networks": ["10.9.0.1/32", "fd00::1/128"], "per_second": 10},
@@ -33,11 +38,13 @@ def role_file(role: str, name: str, **variables: Any) -> str:
 
 
 def host_files() -> dict[str, str]:
-    """Return the firewall's rules and the SSH server's settings of a prepared host."""
+    """Return what a host has, where somebody is told of alerts: firewall, SSH server, Prometheus, Alertmanager."""
+    told = render(told_plan(), HOST_LAYOUT)
     exchanges = yaml.safe_load((ROLES / "ssh" / "defaults" / "main.yml").read_text())["ssh_key_exchange"]
     return {
         "/etc/cloister/firewall.nft": role_file(
             "firewall", "firewall.nft.j2", firewall_in=CLIENTS, firewall_out=WAYS_OUT
         ),
         "/etc/ssh/sshd_config.d/00-cloister.conf": role_file("ssh", "sshd.conf.j2", __ssh_exchanges=exchanges),
+        **{f"/etc/cloister/{name}": told[name] for name in (PROMETHEUS, ALERTMANAGER)},
     }

@@ -13,7 +13,7 @@ from policies.run import evaluate, refusals
 from tests.policies.role_files import host_files
 
 CASES = Path(__file__).parent / "cases" / "host_mutants.toml"
-FIREWALL, SSHD = host_files()
+FILES = dict(zip(("firewall", "sshd", "prometheus", "alertmanager"), host_files(), strict=True))
 
 
 def caught(files: dict[str, str]) -> set[str]:
@@ -28,9 +28,7 @@ def cases() -> list[Any]:
     """Each is (file, rule that catches it, what is replaced, by what)."""
     table = tomllib.loads(CASES.read_text())
     return [
-        pytest.param(
-            FIREWALL if group["file"] == "firewall" else SSHD, group["rule"], *pair, id=f"{pair[0]} -> {pair[1]}"
-        )
+        pytest.param(FILES[group["file"]], group["rule"], *pair, id=f"{pair[0]} -> {pair[1]}")
         for group in table["group"]
         for pair in group["changes"]
     ]

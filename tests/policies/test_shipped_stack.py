@@ -52,3 +52,17 @@ def test_spoilt_program_is_refused(previewed: Previewed, mutant: dict[str, Any])
     caught = refusals(evaluate(plan, [spoilt if resource is victim else resource for resource in resources]))
     assert {(finding.rule, finding.status) for finding in caught} == {(mutant["rule"], "violated")}
     assert {finding.resource for finding in caught} == {f"{victim.type}::{victim.name}"}
+
+
+def test_nodes_reach_receivers_of_alerts_and_nothing_more(previewed: Previewed) -> None:
+    def ways_out(name: str) -> set[tuple[Any, ...]]:
+        rules = [one.inputs for one in previewed[name].resources if "SecurityGroupEgressRule" in one.type]
+        return {
+            (one["cidrIpv4"], one["fromPort"], one["toPort"], one["ipProtocol"]) for one in rules if "cidrIpv4" in one
+        }
+
+    assert ways_out("poc on aws") == set()
+    assert ways_out("poc on aws, with receivers of alerts") == {
+        ("10.42.9.9/32", 8443, 8443, "tcp"),
+        ("10.42.9.8/32", 587, 587, "tcp"),
+    }
