@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
-import os
 import sys
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from cli.outlet import Outlet
 from planner.errors import DeployError, ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from typer import Typer
 
 NO_PLACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 """What the system says when the disk is full, read-only, or somebody else's."""
@@ -22,15 +26,20 @@ def run(arguments: list[str]) -> int:
     """Run one command and return its exit code."""
     from cli.app import app
 
+    outlet: Any = Outlet(sys.stdout)
+    with contextlib.redirect_stdout(outlet):
+        return _run(app, arguments)
+
+
+def _run(app: Typer, arguments: list[str]) -> int:
     as_json = "--json" in arguments
     try:
         code = int(app(args=arguments, prog_name="deploy", standalone_mode=False) or 0)
         # The parser turns Ctrl-C into this code and says nothing.
         return _report(_interrupted(), as_json=as_json) if code == ExitCode.INTERRUPTED else code
-    except BrokenPipeError:
-        # The reader of our output left (`deploy list | head`): nothing to say, and nobody to say it to.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.OK
+    except SystemExit as ended:
+        # The parser leaves so when a pipe breaks. Our output's never does, so it is one of the command's own.
+        return _report(_in_words(ended.__context__ or ended), as_json=as_json)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the one place where everything becomes words
         return _report(_in_words(error), as_json=as_json)
 

@@ -19,10 +19,14 @@ def emit_json(value: Any) -> None:
     emit_text(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
-def emit_text(text: str) -> None:
-    """Print text on stdout as it is, at once: what reads it through a pipe may wait for it while we go on."""
+def emit_text(text: str) -> bool:
+    """Print text on stdout as it is, at once: what reads it through a pipe may wait for it while we go on.
+
+    Returns whether somebody still reads: without a reader there is nothing to go on for where lines have no end.
+    """
     sys.stdout.write(text if text.endswith("\n") else text + "\n")
     sys.stdout.flush()
+    return not getattr(sys.stdout, "left", False)
 
 
 def console() -> Console:

@@ -83,6 +83,7 @@ def next_steps(report: UpReport) -> list[tuple[str, str]]:
 def plan_page(report: PlanReport) -> list[RenderableType]:
     """Return the whole plan, laid out."""
     from cli.agreement import hosts_told, told
+    from cli.findings import told as findings_told
     from cli.show import card, table
     from planner.transfer import minutes
 
@@ -103,8 +104,7 @@ def plan_page(report: PlanReport) -> list[RenderableType]:
         ),
     ]
     if report.findings:
-        rows = [(f.rule, str(f.severity), f.status, f.resource, f.message) for f in report.findings]
-        page.append(table(["rule", "severity", "status", "resource", "finding"], rows, title="Policies"))
+        page += ["Policies", *findings_told(report.findings)]
     else:
         page.append("Policies: every rule holds.")
     if report.push_s:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 
 import msgspec
 
@@ -20,8 +20,8 @@ from planner.plan import Plan
 from planner.progress import Progress
 from policies.finding import finding_of
 from policies.live import STRANGE_FILES
-from policies.rule import Rule
-from policies.run import Finding, evaluate, place_of, refusals
+from policies.rule import PLAN, Rule
+from policies.run import Finding, answered, find, place_of, refusals
 
 
 class AuditedCluster(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +82,45 @@ class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
     cluster: AuditedCluster | None = None
 
 
+@dataclass(frozen=True)
+class Audited:
+    """A running stack as it was read, and what rules say of it.
+
+    Attributes:
+        plan: with the nodes that serve it, where there are hosts.
+        account: number of the account; empty for a stack that has none.
+        region: of the account.
+        reading: of the account.
+        hosts: of each host, or of this machine, its files.
+        rules: that were run.
+        findings: everything that is not as it should be.
+
+    """
+
+    plan: Plan
+    account: str
+    region: str
+    reading: Reading
+    hosts: Mapping[str, HostReading]
+    rules: tuple[Rule, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Path -> text of every file that was read, each path with its host where there are hosts."""
+        return {path: text for one in self.hosts.values() for path, text in one.files.items()}
+
+    @property
+    def strangers(self) -> tuple[str, ...]:
+        """Resources and files that neither state nor plan knows."""
+        return (*self.reading.strangers, *(name for one in self.hosts.values() for name in one.strangers))
+
+    @property
+    def unread(self) -> tuple[Unread, ...]:
+        """Whatever could not be read."""
+        return (*self.reading.unread, *(one for host in self.hosts.values() for one in host.unread))
+
+
 def audit(stack: Stack, progress: Progress) -> AuditReport:
     """Judge a running stack as it is. Nothing is changed by looking; every call only reads.
 
@@ -93,37 +132,59 @@ def audit(stack: Stack, progress: Progress) -> AuditReport:
         DeployError: its account does not answer, or the credentials are of another one.
 
     """
-    started, plan = time.monotonic(), stack.plan
-    account, region, reading = "", "", Reading()
+    started = time.monotonic()
+    audited = look(stack, progress, today())
+    return AuditReport(
+        ok=not refusals(audited.findings, settled=True),
+        stack=stack.plan.stack,
+        account=audited.account,
+        region=audited.region,
+        at=datetime.now(UTC),
+        resources=tuple(place_of(one) for one in audited.reading.resources),
+        files=tuple(audited.files),
+        strangers=audited.strangers,
+        gone=audited.reading.gone,
+        unread=audited.unread,
+        rules=len(audited.rules),
+        findings=audited.findings,
+        seconds=round(time.monotonic() - started, 2),
+    )
+
+
+def look(stack: Stack, progress: Progress, day: date) -> Audited:
+    """Read a running stack, and run the rules over what was read.
+
+    Args:
+        stack: that is up, or is being made.
+        progress: told what is read.
+        day: by which waivers end and models age.
+
+    Raises:
+        DeployError: its account does not answer, or the credentials are of another one.
+
+    """
+    plan, account, region, reading = stack.plan, "", "", Reading()
     if plan.target != "metal":
         place = place_of_stack(stack)
         account, region = place.account, place.region
         with progress.step("the account's resources, read"):
             known = stack.provisioner().resources()
             reading = read_account(place, known, given_vpc=plan.network.given is not None)
-    hosts = dict(_files(stack, progress))
+    served, hosts = read_files(stack, progress)
     rules = rules_of(plan)
-    findings = judge(plan, reading, hosts, rules)
-    beside = [name for one in hosts.values() for name in one.strangers]
-    return AuditReport(
-        ok=not refusals(findings, settled=True),
-        stack=plan.stack,
+    return Audited(
+        plan=served,
         account=account,
         region=region,
-        at=datetime.now(UTC),
-        resources=tuple(place_of(one) for one in reading.resources),
-        files=tuple(name for one in hosts.values() for name in one.files),
-        strangers=(*reading.strangers, *beside),
-        gone=reading.gone,
-        unread=(*reading.unread, *(one for host in hosts.values() for one in host.unread)),
-        rules=len(rules),
-        findings=findings,
-        seconds=round(time.monotonic() - started, 2),
+        reading=reading,
+        hosts=hosts,
+        rules=rules,
+        findings=judge(plan, reading, hosts, rules, day),
     )
 
 
 def judge(
-    plan: Plan, reading: Reading, hosts: Mapping[str, HostReading], rules: tuple[Rule, ...]
+    plan: Plan, reading: Reading, hosts: Mapping[str, HostReading], rules: tuple[Rule, ...], day: date
 ) -> tuple[Finding, ...]:
     """Return every finding about what was read; whatever could not be decided is undecidable, and no pass.
 
@@ -132,24 +193,27 @@ def judge(
         reading: of the account.
         hosts: of each host, or of this machine, its files.
         rules: that are run.
+        day: by which waivers end and models age.
 
     """
-    day = today()
     of_files = tuple(
         replace(rule, on_plan=None, on_day=None, on_resource=None, on_stack=None) for rule in rules if rule.on_files
     )
-    findings = list(evaluate(plan, reading.resources, rules, today=day))
+    findings = list(find(plan, reading.resources, rules, today=day, policy=plan.policy))
     for name, host in hosts.items():
         # Each by itself: two hosts have files of the same names.
-        found = evaluate(None, (), of_files, files=host.files, today=day, policy=plan.policy)
-        findings += [_on(name, finding, host) for finding in found]
+        of_host = find(None, (), of_files, files=host.files, today=day, policy=plan.policy)
+        findings += [_on(name, finding, host) for finding in of_host]
         findings += [
             finding_of(STRANGE_FILES, path, "nobody rendered it, and a program reads it", "violated")
             for path in host.strangers
         ]
-    findings += map(undecided, reading.unread)
-    findings += [undecided(one) for host in hosts.values() for one in host.unread]
-    return tuple(settled(finding) for finding in dict.fromkeys(findings))
+    unread = (*reading.unread, *(one for host in hosts.values() for one in host.unread))
+    findings += map(undecided, unread)
+    paths = (path for host in hosts.values() for path in host.files)
+    places = None if unread else (PLAN, "stack", *map(place_of, reading.resources), *paths)
+    told = answered(tuple(dict.fromkeys(findings)), rules, plan.policy, day, places)
+    return tuple(settled(finding) for finding in told)
 
 
 def _on(name: str, finding: Finding, host: HostReading) -> Finding:
@@ -159,22 +223,23 @@ def _on(name: str, finding: Finding, host: HostReading) -> Finding:
     return msgspec.structs.replace(finding, resource=f"{name}:{finding.resource}")
 
 
-def _files(stack: Stack, progress: Progress) -> Iterator[tuple[str, HostReading]]:
-    """Yield what was read of each host, or of this machine's own folder."""
+def read_files(stack: Stack, progress: Progress) -> tuple[Plan, dict[str, HostReading]]:
+    """Return the plan with the hosts that serve it, and what was read of each, or of this machine's own folder."""
     from lifecycle.served_hosts import served_hosts  # noqa: PLC0415 - loads SSH, which a sandbox does not need
 
-    if stack.plan.target == "sandbox":
+    plan = stack.plan
+    if plan.target == "sandbox":
         from lifecycle.auditing.sandbox import read_sandbox  # noqa: PLC0415 - as above
 
         with progress.step("the services' files, read"):
-            yield "", read_sandbox(stack.plan, stack.layout)
-        return
+            return plan, {"": read_sandbox(plan, stack.layout)}
     try:
         with served_hosts(stack, progress) as served:
-            if served is not None:
-                from lifecycle.auditing.hosts import read_hosts  # noqa: PLC0415 - as above
+            if served is None:
+                return plan, {}
+            from lifecycle.auditing.hosts import read_hosts  # noqa: PLC0415 - as above
 
-                with progress.step("the hosts' files, read"):
-                    yield from read_hosts(served)
+            with progress.step("the hosts' files, read"):
+                return served.stack.plan, dict(read_hosts(served))
     except DeployError as error:  # what the account says is judged all the same
-        yield "hosts", HostReading(files={}, unread=(Unread(place="hosts", why=error.message),))
+        return plan, {"hosts": HostReading(files={}, unread=(Unread(place="hosts", why=error.message),))}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -15,13 +14,13 @@ from lifecycle.aws.account import check_account
 from lifecycle.aws.preflight import Room, room_for
 from lifecycle.aws.session import AwsSession
 from lifecycle.home import StackHome
-from lifecycle.hosts.fit import LOWEST_SYSTEMD
 from lifecycle.hosts.inventory import Inventory
 from lifecycle.hosts.kept import KeptHosts, nobody, settle
 from lifecycle.hosts.ssh import Confirm
 from lifecycle.lifetime import asked_lifetime
 from lifecycle.model_config import config_of
-from lifecycle.policies import policy_of, rules_of, today
+from lifecycle.node_files import node_files
+from lifecycle.policies import folder_of, policy_of, rules_of, today
 from lifecycle.profiles import load_profile
 from lifecycle.provision import Provisioner
 from lifecycle.pulumi_place import StateChoice
@@ -167,8 +166,8 @@ def judge(plan: Plan, home: StackHome, progress: Progress, uplink_mbit_s: float 
         with progress.step("resources, previewed"):
             previewed = Provisioner(plan, home, progress).preview()
     with progress.step("policies"):
-        rendered = rendered_files(plan, home)
-        findings = evaluate(plan, previewed.resources, rules_of(plan), files=rendered, today=today())
+        files_of = node_files(plan, home.layout)
+        findings = evaluate(plan, previewed.resources, rules_of(plan), files=files_of, today=today())
     changes: dict[str, int] = {}
     for change in previewed.changes:
         changes[change.op] = changes.get(change.op, 0) + 1
@@ -183,20 +182,6 @@ def judge(plan: Plan, home: StackHome, progress: Progress, uplink_mbit_s: float 
         launched=tuple(change.name for change in previewed.changes if change.type == INSTANCE and change.op == "same"),
         push_s=push_time(plan.bundle.weights_bytes, uplink_mbit_s, load_catalogue()) if uplink_mbit_s else None,
     )
-
-
-def rendered_files(plan: Plan, home: StackHome) -> dict[str, str]:
-    """Return the files that would be written for a plan, by path: of each host its own."""
-    if not plan.hosts:
-        from templates.render import render  # noqa: PLC0415 - Jinja takes longer to load than `size` takes to answer
-
-        return render(plan, home.layout)
-    from templates.hosts import HostAbilities, render_host  # noqa: PLC0415 - as above
-
-    able, catalogue = HostAbilities(systemd=LOWEST_SYSTEMD), load_catalogue()
-    return {
-        f"{host.name}{file.path}": file.text for host in plan.hosts for file in render_host(plan, catalogue, host, able)
-    }
 
 
 def with_room(report: PlanReport, progress: Progress) -> PlanReport:
@@ -315,7 +300,7 @@ def _hosts(home: StackHome, before: Kept | None, request: Request) -> KeptHosts 
 
 def _found_again(profile: Profile) -> Profile:
     """Return the profile with its folders of policies by their whole paths: later verbs may run from elsewhere."""
-    paths = tuple(str(Path(folder).expanduser().absolute()) for folder in profile.policies)
+    paths = tuple(map(folder_of, profile.policies))
     return msgspec.structs.replace(profile, policies=paths)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -10,16 +12,16 @@ from lifecycle import files
 from planner.errors import UsageError
 from planner.plan import Plan, PolicyPlan
 from planner.profile import Profile
+from policies import own
 from policies.levels import read_levels
-from policies.own import rule_files, rules_in
 from policies.rule import Rule
 from policies.waivers import read_waivers
 
-__all__ = ["policy_of", "read_policy", "rule_files", "rules_in", "rules_of", "today"]
-
+PACKAGE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+"""Name of a Python package."""
 WAIVERS, LEVELS = "waivers.toml", "levels.toml"
 MAX_BYTES = 1024 * 1024
-"""No file of waivers or levels is larger."""
+"""No file of rules, waivers or levels is larger."""
 
 
 def today() -> date:
@@ -44,7 +46,7 @@ def read_policy(folders: tuple[str, ...], environment: str = "") -> PolicyPlan:
         UsageError: a folder or a file in it cannot be used; the message names it.
 
     """
-    paths = tuple(str(Path(folder).expanduser().absolute()) for folder in folders)
+    paths = tuple(map(folder_of, folders))
     rules = rules_in(paths)
     waivers = [one for path, text in _texts(paths, WAIVERS) for one in read_waivers(text, path, rules)]
     levels = [one for path, text in _texts(paths, LEVELS) for one in read_levels(text, path, environment, rules)]
@@ -55,6 +57,45 @@ def read_policy(folders: tuple[str, ...], environment: str = "") -> PolicyPlan:
             code="levels_invalid",
         )
     return PolicyPlan(environment=environment, folders=paths, waivers=tuple(waivers), levels=tuple(levels))
+
+
+def folder_of(name: str) -> str:
+    """Return the whole path of a folder of policies: one here, or that of a Python package that is installed."""
+    path = Path(name).expanduser()
+    if not path.exists() and PACKAGE.fullmatch(name):
+        try:
+            found = importlib.util.find_spec(name)
+        except (ImportError, ValueError):
+            found = None
+        if found and found.submodule_search_locations:
+            return str(Path(found.submodule_search_locations[0]).absolute())
+    return str(path.absolute())
+
+
+def rules_in(folders: tuple[str, ...]) -> tuple[Rule, ...]:
+    """Return the shipped rules and those of folders; the folders' code runs, so they are as trusted as the toolkit.
+
+    Raises:
+        UsageError: a folder or a rule in it cannot be used.
+
+    """
+    return own.rules_in(folders, _read)
+
+
+def sources_in(folder: str) -> tuple[tuple[str, str], ...]:
+    """Return (path, text) of every rule of a folder, by name.
+
+    Raises:
+        UsageError: there is no such folder, or a file in it cannot be read.
+
+    """
+    return own.sources_in(folder, _read)
+
+
+def _read(folder: str) -> dict[str, str] | None:
+    """Return the Python files of a folder, name -> text; None where there is no such folder."""
+    place = Path(folder)
+    return {path.name: _text(path) for path in place.glob("*.py")} if place.is_dir() else None
 
 
 def rules_of(plan: Plan) -> tuple[Rule, ...]:
@@ -72,7 +113,11 @@ def _texts(folders: tuple[str, ...], name: str) -> Iterator[tuple[str, str]]:
     for folder in folders:
         path = Path(folder, name)
         if path.is_file():
-            try:
-                yield str(path), files.read_text(path, MAX_BYTES)
-            except (OSError, UnicodeDecodeError) as error:
-                raise UsageError(f"{path} cannot be read: {error}", code="policies_unreadable") from error
+            yield str(path), _text(path)
+
+
+def _text(path: Path) -> str:
+    try:
+        return files.read_text(path, MAX_BYTES)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read: {error}", code="policies_unreadable") from error

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from lifecycle.policies import rule_files, rules_in
+from lifecycle.policies import folder_of, rules_in, sources_in
 from planner.errors import UsageError
 from policies.proof import faults
 from policies.rule import FAMILIES, Family, Level, Rule, Scope, Severity
@@ -108,9 +108,9 @@ def tested(folders: tuple[str, ...], verbs: frozenset[str]) -> ProofReport:
 
     """
     if folders:
-        paths = [path for folder in folders for path in rule_files(Path(folder).expanduser().absolute())]
-        own = rules_in(tuple(str(Path(folder).expanduser().absolute()) for folder in folders))[len(RULES) :]
-        pairs = [(rule, path.stem) for rule, path in zip(own, paths, strict=True)]
+        places = tuple(map(folder_of, folders))
+        names = [Path(path).stem for place in places for path, _ in sources_in(place)]
+        pairs = list(zip(rules_in(places)[len(RULES) :], names, strict=True))
     else:
         pairs = [(rule, rule.id.replace("-", "_")) for rule in RULES]
     found = tuple(

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from lifecycle import files
+from lifecycle.node_files import node_files
 from lifecycle.policies import rules_in, today
 from planner.errors import UsageError
 from planner.layout import Layout
@@ -82,14 +83,12 @@ def check(paths: tuple[Path, ...], policy: PolicyPlan, day: date | None = None) 
         UsageError: a file cannot be read, is of no kind that is known, or of a newer version.
 
     """
-    from templates.render import render  # noqa: PLC0415 - Jinja takes long to load
-
     read = [(path, read_file(path)) for path in paths]
     plans = [one.plan for _, one in read if one.plan]
     if len(plans) > 1:
         raise UsageError("several plans are handed in: which one holds?", hint="Give one plan at a time.")
     plan = plans[0] if plans else None
-    rendered = render(plan, LAYOUT) if plan else None
+    rendered = node_files(plan, LAYOUT) if plan else None
     if plan:
         plan = msgspec.structs.replace(plan, policy=_joined(plan.policy, policy))
     rules = rules_in(plan.policy.folders if plan else policy.folders)

@@ -9,9 +9,9 @@ import msgspec
 
 from lifecycle.exposure.verb import exposure_of_account
 from lifecycle.journal import Journal
+from lifecycle.node_files import node_files
 from lifecycle.own_token import own_token
 from lifecycle.parts import resolve
-from lifecycle.planning import rendered_files
 from lifecycle.policies import rules_of, today
 from lifecycle.probes import auth, inference, observe, ports, replicas, routes, stored, tls
 from lifecycle.probes.base import Check, Subject
@@ -21,6 +21,8 @@ from planner.progress import Progress, Silent
 from policies.run import Finding, evaluate, refusals
 from templates.render import TEMPLATES
 
+JUDGING = ("exposure", "policies")
+"""Themes that judge what the stack is; the others try what it does."""
 VERIFY_TOKEN_S = 300
 """Lifetime of the token that `verify` asks with, seconds."""
 
@@ -34,19 +36,22 @@ class VerifyReport(msgspec.Struct, frozen=True, kw_only=True):
     not_tried: int
 
 
-def verify(stack: Stack, progress: Progress, token: str | None = None) -> VerifyReport:
+def verify(stack: Stack, progress: Progress, token: str | None = None, *, judge: bool = True) -> VerifyReport:
     """Try everything.
 
     Args:
         stack: a stack that is up.
         progress: told about each theme.
         token: a token of the foreign issuer, where the stack does not issue its own.
+        judge: run the rules and the exposure proof as well; evidence does so by itself, over what is read anew.
 
     """
     source = _token_source(stack, token)
     checks: list[Check] = []
     with Journal(stack.home.journal, "verify").step("verify"):
         for title, run in _all_themes(stack, source, progress):
+            if title in JUDGING and not judge:
+                continue
             with progress.step(title):
                 checks += run()
     return VerifyReport(
@@ -107,7 +112,7 @@ def _policies(stack: Stack) -> Check:
 def _findings(stack: Stack) -> tuple[Finding, ...]:
     """Judge what hosts were given, and the account's resources where there are any."""
     resources = stack.provisioner().resources() if stack.plan.target == "aws" else ()
-    files = rendered_files(stack.plan, stack.home)
+    files = node_files(stack.plan, stack.layout)
     return evaluate(stack.plan, resources, rules_of(stack.plan), files=files, today=today())
 
 

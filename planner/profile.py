@@ -384,7 +384,8 @@ class Profile(Record, frozen=True, kw_only=True):
     purpose: Literal["service", "proof-of-concept"] = "service"
     """service: people rely on it. proof-of-concept: it may be gone at any moment."""
     policies: tuple[str, ...] = ()
-    """Folders of policies beside the shipped ones: rules (`*.py`), `waivers.toml` and `levels.toml`."""
+    """Folders, or installed Python packages, of policies beside the shipped ones: rules (`*.py`), `waivers.toml` and
+    `levels.toml`."""
     environment: Annotated[str, Meta(pattern=r"^([a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?)?$")] = ""
     """Which table of the policies' `levels.toml` holds, for example `production`; none when empty."""
     model: ModelSection

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from datetime import date
 from functools import cache
 from pathlib import Path
 
@@ -18,6 +19,9 @@ class Benchmark(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         title: as published.
         version: which edition the numbers belong to.
         url: where it is to be had.
+        checked_against: what numbers and titles were last compared with, and what could not be compared.
+        checked_on: the day of that.
+        titles: how they are worded: as published, or shortened.
         controls: number -> title, of those that rules name.
 
     """
@@ -25,6 +29,9 @@ class Benchmark(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     title: str
     version: str
     url: str
+    checked_against: str
+    checked_on: date
+    titles: str
     controls: dict[str, str]
 
 

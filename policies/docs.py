@@ -28,11 +28,13 @@ prints one card.
 
 ## A team's own
 
-A profile names folders: `policies = ["./acme_rules"]`. In such a folder
+A profile names folders, `policies = ["./acme_rules"]`, or Python packages that are installed beside the toolkit,
+`["acme_rules"]`. In such a folder
 
 - every `*.py` sets `RULE = Rule(...)` in the shape of the shipped ones; `deploy policy test ./acme_rules` proves
   it. It is run as Python, and is as trusted as the toolkit itself.
-- `waivers.toml` has `[[waiver]]` tables: `rule`, `resource` (as a finding names it; `*` stands for any characters),
+- `waivers.toml` has `[[waiver]]` tables: `rule`, `resource` (as a finding names it: `type::name`, a file as
+  `HOST:/path`; `*` stands for any characters),
   `owner`, `reason`, `ticket` and `expiry`. A high or critical rule is waived for {MAX_DAYS} days at most; a waiver
   that has expired, is unused, too long or broader than needed is a finding (`{WAIVERS.id}`). A broken rule is never
   waived.
@@ -88,10 +90,11 @@ def _lines(rules: tuple[Rule, ...]) -> Iterator[str]:
     yield ""
     yield "# Benchmarks"
     yield ""
-    yield "| name | benchmark | version |"
-    yield "|---|---|---|"
+    yield "| name | benchmark | version | checked against | on | titles |"
+    yield "|---|---|---|---|---|---|"
     for name, benchmark in benchmarks().items():
-        yield f"| {name} | [{benchmark.title}]({benchmark.url}) | {benchmark.version} |"
+        checked = f"{benchmark.checked_against} | {benchmark.checked_on} | {benchmark.titles}"
+        yield f"| {name} | [{benchmark.title}]({benchmark.url}) | {benchmark.version} | {checked} |"
 
 
 def _section(rule: Rule) -> Iterator[str]:

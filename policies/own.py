@@ -1,72 +1,82 @@
-"""A team's own rules: the Python files of folders that a profile names, in the shape of the shipped ones."""
+"""A team's own rules: Python files in the shape of the shipped ones, whose text whoever runs the rules hands in."""
 
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
-from pathlib import Path
+from pathlib import PurePath
+from types import ModuleType
 
 from planner.errors import UsageError
 from policies.rule import Rule
 from policies.rules import RULES
 
+Read = Callable[[str], Mapping[str, str] | None]
+"""Returns the Python files of a folder, name -> text; None where there is no such folder. Nothing here reads one."""
 
-@cache
-def rules_in(folders: tuple[str, ...]) -> tuple[Rule, ...]:
+
+def rules_in(folders: Iterable[str], read: Read) -> tuple[Rule, ...]:
     """Return the shipped rules and those of folders; the folders' code runs, so they are as trusted as the toolkit.
+
+    Args:
+        folders: by their whole paths.
+        read: reads one of them.
 
     Raises:
         UsageError: a folder or a rule in it cannot be used.
 
     """
-    rules = list(RULES)
-    for folder in folders:
-        for path in rule_files(Path(folder)):
-            rule = _load(path)
-            if any(rule.id == other.id for other in rules):
-                raise UsageError(
-                    f"{path}: there is a rule {rule.id} already",
-                    hint="A team's rule adds to the others and replaces none: `levels.toml` changes levels.",
-                    code="rule_invalid",
-                )
-            rules.append(rule)
-    return tuple(rules)
+    return _with(tuple(source for folder in folders for source in sources_in(folder, read)))
 
 
-def rule_files(folder: Path) -> Iterator[Path]:
-    """Yield the files of a folder's rules, by name.
+def sources_in(folder: str, read: Read) -> tuple[tuple[str, str], ...]:
+    """Return (path, text) of every rule of a folder, by name.
 
     Raises:
         UsageError: there is no such folder.
 
     """
-    if not folder.is_dir():
+    texts = read(folder)
+    if texts is None:
         raise UsageError(
             f"there is no folder of policies {folder}",
-            hint="`policies` in the profile names folders, from where the command runs or by their whole path.",
+            hint="`policies` in the profile names folders, from where the command runs or by their whole path, or "
+            "Python packages that are installed beside the toolkit.",
             code="no_policies",
         )
-    yield from (path for path in sorted(folder.glob("*.py")) if not path.name.startswith("_"))
+    return tuple((str(PurePath(folder, name)), texts[name]) for name in sorted(texts) if not name.startswith("_"))
 
 
-def _load(path: Path) -> Rule:
-    """Run a rule's file and return its `RULE`.
+@cache
+def _with(sources: tuple[tuple[str, str], ...]) -> tuple[Rule, ...]:
+    rules = list(RULES)
+    for path, text in sources:
+        rule = _load(path, text)
+        if any(rule.id == other.id for other in rules):
+            raise UsageError(
+                f"{path}: there is a rule {rule.id} already",
+                hint="A team's rule adds to the others and replaces none: `levels.toml` changes levels.",
+                code="rule_invalid",
+            )
+        rules.append(rule)
+    return tuple(rules)
+
+
+def _load(path: str, text: str) -> Rule:
+    """Run a rule's text and return its `RULE`.
 
     Raises:
         UsageError: it cannot be run, or holds no rule.
 
     """
-    name = f"own_policies_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise UsageError(f"{path} is no Python file", code="rule_invalid")
-    module = importlib.util.module_from_spec(spec)
+    name = f"own_policies_{hashlib.sha256(path.encode()).hexdigest()[:12]}_{PurePath(path).stem}"
+    module = ModuleType(name)
+    module.__file__ = path
     sys.modules[name] = module  # dataclasses look their module up
     try:
-        spec.loader.exec_module(module)
+        exec(compile(text, path, "exec"), module.__dict__)  # noqa: S102 - a team's rules are code, trusted as ours is
     except Exception as error:
         raise UsageError(
             f"{path} does not load: {type(error).__name__}: {error}",

@@ -21,7 +21,19 @@ from policies.rule import PLAN, Answer, Family, Level, NotKnown, Rule, Scope, Se
 from policies.rules import RULES
 from policies.waivers import WAIVERS, judge_waivers, waive
 
-__all__ = ["Card", "Finding", "Status", "card", "evaluate", "evaluate_resource", "place_of", "refusals", "rule_of"]
+__all__ = [
+    "Card",
+    "Finding",
+    "Status",
+    "answered",
+    "card",
+    "evaluate",
+    "evaluate_resource",
+    "find",
+    "place_of",
+    "refusals",
+    "rule_of",
+]
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,29 +96,68 @@ def evaluate(
         manifests: of Kubernetes, path -> text, or read already; None where there are none to judge.
 
     """
+    resources, policy = tuple(resources), plan.policy if plan else policy or PolicyPlan()
+    findings = find(plan, resources, rules, files=files, today=today, policy=policy, manifests=manifests)
+    whole = files is not None and plan is not None
+    places = (PLAN, "stack", *map(place_of, resources), *(files or {}))
+    return answered(findings, rules, policy, today, places if whole else None)
+
+
+def find(
+    plan: Plan | None,
+    resources: Iterable[Resource],
+    rules: tuple[Rule, ...],
+    *,
+    policy: PolicyPlan,
+    files: Mapping[str, str] | None = None,
+    today: date | None = None,
+    manifests: Mapping[str, str] | Manifests | None = None,
+) -> tuple[Finding, ...]:
+    """Return what rules find before anybody's waiver is looked at: for whoever judges a stack in several parts.
+
+    Args:
+        plan: None where it is not known.
+        resources: as registered.
+        rules: that are run.
+        policy: says at which level each of them is in force.
+        files: path -> text; None where there are none to judge.
+        today: the day; None where nobody says.
+        manifests: path -> text, or read already; None where there are none to judge.
+
+    """
     case = Case(
         Stack(plan, tuple(resources)),
         None if files is None else Files(files),
         today,
         Manifests(manifests) if isinstance(manifests, Mapping) else manifests,
     )
-    policy = plan.policy if plan else policy or PolicyPlan()
     in_force, lowered = levelled(rules, policy, today)
-    findings = tuple(finding for rule in in_force for finding in _evaluate(rule, case))
+    return (*(finding for rule in in_force for finding in _evaluate(rule, case)), *lowered)
+
+
+def answered(
+    findings: tuple[Finding, ...],
+    rules: tuple[Rule, ...],
+    policy: PolicyPlan,
+    today: date | None,
+    places: tuple[str, ...] | None,
+) -> tuple[Finding, ...]:
+    """Return findings with the waived ones marked, and what is wrong with the waivers themselves.
+
+    Args:
+        findings: of all parts that were judged.
+        rules: every rule.
+        policy: has the waivers.
+        today: the day; None where nobody says: no waiver holds then.
+        places: every place at which something was judged; None where only a part was, so that nobody can say what a
+            waiver covers.
+
+    """
     if not policy.waivers:
-        return (*findings, *lowered)
-    waived = waive(findings, policy.waivers, today)
-    whole = files is not None and plan is not None
-    places = (PLAN, "stack", *map(place_of, case.stack.resources), *(files or {}))
-    judged = judge_waivers(
-        rules,
-        findings,
-        policy.waivers,
-        today,
-        places=places if whole else None,
-        lowered=frozenset(entry.rule for entry in policy.levels),
-    )
-    return (*waived, *lowered, *judged)
+        return findings
+    lowered = frozenset(entry.rule for entry in policy.levels)
+    judged = judge_waivers(rules, findings, policy.waivers, today, places=places, lowered=lowered)
+    return (*waive(findings, policy.waivers, today), *judged)
 
 
 def evaluate_resource(

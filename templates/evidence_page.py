@@ -17,6 +17,7 @@ BADGES = {
     "violated": "bad",
     "broken": "bad",
     "unknown": "open",
+    "undecidable": "bad",
     "waived": "open",
     "off": "open",
     "not judged": "open",

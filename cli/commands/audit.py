@@ -143,20 +143,18 @@ def _of_cluster(
 
 
 def _show(report: AuditReport) -> None:
-    from cli.show import show, table
+    from rich.markup import escape
+
+    from cli.findings import told
+    from cli.show import show
 
     cluster = report.cluster
-    rows = [(one.rule, one.severity, one.level, one.status, one.resource, one.message) for one in report.findings]
-    if rows:
-        columns = ["rule", "severity", "level", "verdict", "where", "what"]
-        title = f"cluster {cluster.context}, as it is" if cluster else f"stack {report.stack}, as it runs"
-        show(table(columns, rows, title=title, named=True))
-    for one in report.gone:
-        show(f"gone from the account: {one}")
+    show(*told(report.findings, settled=True))
+    show(*(f"gone from the account: {escape(one)}" for one in report.gone))
     if cluster and cluster.left_out:
         spaces = ", ".join(one.removeprefix("Namespace/") for one in cluster.left_out if one.startswith("Namespace/"))
         what = f" ({spaces}; --system judges them)" if spaces else ""
-        show(f"the cluster's own, not judged: {len(cluster.left_out)} objects{what}")
+        show(escape(f"the cluster's own, not judged: {len(cluster.left_out)} objects{what}"))
     judged = (
         f"{len(report.resources)} objects of Kubernetes {cluster.version}"
         if cluster

@@ -28,6 +28,15 @@ def evidence(
     profile: ProfileName = "",
     target: Target = "",
     stack: Stack = DEFAULT_STACK,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(
+            "--bundle",
+            metavar="DIR",
+            help="The bundle that hosts install from; the one the stack was made with when absent.",
+            show_default=False,
+        ),
+    ] = None,
     key: Annotated[
         Path | None,
         typer.Option(
@@ -52,10 +61,11 @@ def evidence(
     """Write down what was checked of a stack and what came of it, as files that can be kept, and sign them.
 
     With --profile, of what the plan would make: no account is asked, and nothing is created. Without, of a running
-    stack: its services are probed as by `deploy verify`, and its account is asked. In the folder are a page for readers
-    (evidence.html), the record (evidence.json, with its schema), findings for dashboards (SARIF), the exposure proof as
-    a picture, the plan, a bill of materials (CycloneDX), and the signature (DSSE, Ed25519). What was not looked at is
-    listed. The same inputs give the same bytes, but for the time that --at or SOURCE_DATE_EPOCH sets.
+    stack: its services are probed as by `deploy verify`, and its account and its hosts are read and judged as by
+    `deploy audit`. In the folder are a page for readers (evidence.html), the record (evidence.json, with its schema),
+    findings for dashboards (SARIF), the exposure proof as a picture, the plan, a bill of materials (CycloneDX), the
+    manifest of the bundle with its own bill where one is at hand, and the signature (DSSE, Ed25519). What was not
+    looked at is listed. The same inputs give the same bytes, but for the time that --at or SOURCE_DATE_EPOCH sets.
 
     Exits with 3 if a mandatory rule is violated or broken (or, of a running stack, undecided), and with 4 if the
     exposure proof or a check of the running stack fails. The folder is written all the same.
@@ -64,6 +74,7 @@ def evidence(
     Examples:
       deploy evidence --profile 2xh200 --target aws --out ./evidence
       deploy evidence --stack default --out ./evidence
+      deploy evidence --profile 2xh200 --target aws --out ./evidence --bundle ./bundle
       deploy evidence --profile 2xh200 --out ./evidence --key release.pem --at 2026-12-01T18:00 --json
     """
     if context.invoked_subcommand is not None:
@@ -75,7 +86,7 @@ def evidence(
     if out is None:
         raise UsageError("where to? --out DIR is missing", hint="It names a new folder, or one of earlier evidence.")
     made_at, home = moment(at), stack_with_sudo(stack, sudo_password_file)
-    looked = _looked(profile, target, home, token_env, made_at.date())
+    looked = _looked(profile, target, home, token_env, made_at.date(), bundle)
     report, _ = write_evidence(looked, home, out, made_at, key)
     if as_json:
         emit_json(report)
@@ -120,7 +131,7 @@ def verify(
     raise typer.Exit(0 if report.ok else 1)
 
 
-def _looked(profile: str, target: str, home: StackHome, token_env: str, day: date) -> Looked:
+def _looked(profile: str, target: str, home: StackHome, token_env: str, day: date, bundle: Path | None) -> Looked:
     import os
 
     from cli.options import target_of
@@ -135,9 +146,10 @@ def _looked(profile: str, target: str, home: StackHome, token_env: str, day: dat
         raise UsageError("--target goes with --profile", hint="A running stack has its own target.")
     with progress_view() as progress:
         if profile:
-            return look_at_profile(profile, target_of(target) or "sandbox", home.name, day, progress)
+            return look_at_profile(profile, target_of(target) or "sandbox", home.name, day, progress, bundle=bundle)
         made = Made.load(home, progress)
-        return look_at_stack(made, day, progress, os.environ.get(token_env) if token_env else None)
+        token = os.environ.get(token_env) if token_env else None
+        return look_at_stack(made, day, progress, token, bundle)
 
 
 def _show(report: EvidenceReport) -> None:

@@ -43,4 +43,5 @@ def logs(
         if len(names) > 1:
             emit_text(f"==> {name} <==")
         for line in lines_of(made, name, lines, follow=follow, host=host):
-            emit_text(line)
+            if not emit_text(line):
+                return

@@ -70,7 +70,8 @@ def plan(
     from lifecycle.planning import Request, decide, judge, with_room
     from lifecycle.policies import rules_of
     from lifecycle.refusals import refuse_violations
-    from planner.errors import DeployError
+    from planner.errors import DeployError, PolicyRefusedError
+    from policies.run import refusals
 
     home = Home.of_user().stack(stack)
     request = Request(
@@ -95,8 +96,8 @@ def plan(
             if not as_json:
                 show(*plan_page(report))  # what is refused is worth seeing
             raise
-    if as_json:
+    if as_json:  # one document, which holds the findings
         emit_json(report)
-    else:
-        show(*plan_page(report))
+        raise typer.Exit(PolicyRefusedError.exit_code if refusals(report.findings) else 0)
+    show(*plan_page(report))
     refuse_violations(report.findings, rules_of(report.plan))

@@ -176,16 +176,14 @@ def docs(folders: Folders = None, as_json: Json = False) -> None:
 
 
 def _show(report: PolicyReport) -> None:
-    from cli.show import show, table
+    from rich.markup import escape
+
+    from cli.findings import told
+    from cli.show import show
 
     for one in report.judged:
         what = "objects" if one.kind == "manifest" else "resources"
-        show(f"{one.file}: {one.kind}, {one.resources} {what}")
-    words = {"unknown": "decided at apply"}
-    rows = [
-        (f.rule, f.severity, f.level, words.get(f.status, f.status), f.resource, f.message) for f in report.findings
-    ]
-    if rows:
-        columns = ["rule", "severity", "level", "verdict", "where", "what"]
-        show(table(columns, rows, title=f"{report.rules} rules", named=True))
-    show("[green]every mandatory rule holds[/]" if report.ok else "[red]refused[/]")
+        show(f"{escape(one.file)}: {one.kind}, {one.resources} {what}")
+    show(*told(report.findings))
+    verdict = "[green]every mandatory rule holds[/]" if report.ok else "[red]refused[/]"
+    show(f"{verdict} ({report.rules} rules)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from operator import attrgetter
 
 from lifecycle.auditing.asking import attempt, service_of
 from lifecycle.auditing.observing import dark, observe
@@ -38,16 +39,18 @@ def read_account(place: Place, known: Iterable[Resource], *, given_vpc: bool) ->
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found = list(pool.map(read, made))
     told = list(zip(made, found, strict=True))
-    resources = [now for _, now in told if isinstance(now, Resource)]
-    beside = Strangers(place, resources, registry, given_vpc=given_vpc).found()
+    there = [now for _, now in told if isinstance(now, Resource)]
+    beside = Strangers(place, there, registry, given_vpc=given_vpc).found()
     unknown = [one for one in listed if one.type not in registry and one.type.startswith("aws:")]
-    return Reading(
-        resources=(*resources, *(dark(was) for was, now in told if isinstance(now, Unread)), *beside.resources),
-        strangers=beside.strangers,
-        gone=tuple(place_of(was) for was, now in told if now is None),
-        unread=(
-            *(now for now in found if isinstance(now, Unread)),
-            *(Unread(place=place_of(one), why=f"nothing reads resources of type {one.type}") for one in unknown),
-            *beside.unread,
-        ),
+    resources = (*there, *(dark(was) for was, now in told if isinstance(now, Unread)), *beside.resources)
+    unread = (
+        *(now for now in found if isinstance(now, Unread)),
+        *(Unread(place=place_of(one), why=f"nothing reads resources of type {one.type}") for one in unknown),
+        *beside.unread,
+    )
+    return Reading(  # in an order that does not depend on which thread was first
+        resources=tuple(sorted(resources, key=attrgetter("urn"))),
+        strangers=tuple(sorted(beside.strangers)),
+        gone=tuple(sorted(place_of(was) for was, now in told if now is None)),
+        unread=tuple(sorted(unread, key=attrgetter("place", "why"))),
     )

@@ -80,6 +80,7 @@ def _reading(host: str, lines: list[str], wanted: set[str]) -> HostReading:
     files: dict[str, str] = {}
     missing: list[Unread] = []
     beside: list[str] = []
+    bundle = ""
     for line in lines:
         kind, _, rest = line.partition(" ")
         name, _, content = rest.partition(" ") if kind in {"unit", "file", *LIVE} else (rest, "", "")
@@ -87,10 +88,12 @@ def _reading(host: str, lines: list[str], wanted: set[str]) -> HostReading:
             missing.append(Unread(place=f"{host}:{name}", why="it is not there, or cannot be read"))
         elif kind == "there":
             beside += [f"{host}:{name}"] if name not in wanted else []
+        elif kind == "bundle":
+            bundle = name
         else:
             told = f"/etc/systemd/system/{name}" if kind == "unit" else LIVE.get(kind, name)
             files[f"{host}:{told}"] = _text(content)
-    return HostReading(files=files, strangers=tuple(beside), unread=tuple(missing))
+    return HostReading(files=files, strangers=tuple(sorted(beside)), unread=tuple(missing), bundle=bundle)
 
 
 def _text(content: str) -> str:

@@ -20,4 +20,5 @@ for folder in "$@"; do
 done
 if text=$(nft list table inet cloister 2>&1); then printf '%s\n' "$text" | tell firewall now; else echo "missing nftables"; fi
 if text=$(sshd -T 2>/dev/null || /usr/sbin/sshd -T 2>/dev/null); then printf '%s\n' "$text" | tell sshd now; else echo "missing sshd"; fi
+if bundle=$(readlink /opt/cloister/current 2>/dev/null); then echo "bundle ${bundle##*/}"; fi
 echo end

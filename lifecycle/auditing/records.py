@@ -44,3 +44,5 @@ class HostReading(msgspec.Struct, frozen=True, kw_only=True):
     strangers: tuple[str, ...] = ()
     """Files that nobody rendered, where programs would read them."""
     unread: tuple[Unread, ...] = ()
+    bundle: str = ""
+    """Id of the bundle that a host installed from last; empty where it says none."""

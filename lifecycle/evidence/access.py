@@ -5,31 +5,45 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from lifecycle.evidence.records import Access, Grant, GroupRule
-from planner.plan import Plan
 from planner.resources import UNKNOWN, Resource
 from policies.documents import MalformedError, Statement, UndecidedError, read
 from policies.exposure.network import Rule
-from policies.exposure.planned import planned
+from policies.exposure.planned import DEFAULT_GROUP, EGRESS, GROUP, INGRESS, PEERS, groups_of
 from policies.run import place_of
 
 DOCUMENTS = ("assumeRolePolicy", "policy")
 """Inputs of resources that hold a policy document, whatever the type."""
 
 
-def access_of(plan: Plan, resources: tuple[Resource, ...]) -> Access:
+def access_of(resources: tuple[Resource, ...]) -> Access:
     """Return the summary.
 
     Args:
-        plan: names the clients.
-        resources: as registered; ids may be made up.
+        resources: as registered, or as they are; ids may be made up.
 
     """
-    network = planned(plan, resources)
-    names = {group.id: group.name for group in network.groups}
+    groups = groups_of(one for one in resources if not _dark(one))
+    names = {group.id: group.name for group in groups}
     return Access(
         grants=tuple(_grants(resources)),
-        groups=tuple(_rule(group.name, rule, names) for group in network.groups for rule in group.rules),
+        groups=(
+            *(_rule(group.name, rule, names) for group in groups for rule in group.rules),
+            *(_unread(one) for one in resources if one.type in (INGRESS, EGRESS) and _dark(one)),
+        ),
     )
+
+
+def _dark(resource: Resource) -> bool:
+    """Tell whether it is a group, or a rule of one, that could not be read."""
+    said = ("ipProtocol", "fromPort", "toPort", "ingress", "egress", *PEERS)
+    ours = resource.type in (GROUP, DEFAULT_GROUP, INGRESS, EGRESS)
+    return ours and any(resource.inputs.get(name) is UNKNOWN for name in said)
+
+
+def _unread(rule: Resource) -> GroupRule:
+    word, inward = "not known: it could not be read", rule.type == INGRESS
+    group = f"{rule.inputs.get('securityGroupId', '')}, {rule.name}"
+    return GroupRule(group=group, direction="in" if inward else "out", protocol=word, ports=word, peer=word)
 
 
 def _grants(resources: Iterable[Resource]) -> Iterator[Grant]:

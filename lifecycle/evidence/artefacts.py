@@ -10,7 +10,9 @@ from pathlib import Path
 
 from lifecycle.bundle.bill import without_time
 from lifecycle.bundle.collect.wheels import LOCKS
+from lifecycle.evidence.bundle import BundleFolder
 from lifecycle.evidence.records import Artefact
+from planner.bundle import bundle_id
 from planner.catalogue import ArtefactSource, Catalogue
 from planner.contents import contents_of
 from planner.plan import Image, Plan
@@ -23,9 +25,16 @@ Pinned = dict[tuple[str, str], tuple[str, ...]]
 """(package, version) -> SHA-256 of every file that is accepted of it."""
 
 
-def artefacts_of(plan: Plan, catalogue: Catalogue) -> tuple[Artefact, ...]:
-    """Return what a plan's services are made of, the model, the machine images and the bundle."""
-    return (*_programs(plan, catalogue), *_model(plan), *_images(plan), *_bundle(plan))
+def artefacts_of(plan: Plan, catalogue: Catalogue, bundle: BundleFolder | None = None) -> tuple[Artefact, ...]:
+    """Return what a plan's services are made of, the model, the machine images and the bundle.
+
+    Args:
+        plan: of the stack.
+        catalogue: says where programs come from.
+        bundle: that hosts install from, which knows the weights' digests; None where nobody has it.
+
+    """
+    return (*_programs(plan, catalogue), *_model(plan, bundle), *_images(plan), *_bundle(plan, bundle))
 
 
 def pinned_wheels(plan: Plan, catalogue: Catalogue) -> Pinned:
@@ -88,7 +97,7 @@ def bill_of_plan(artefacts: tuple[Artefact, ...], wheels: Pinned, version: str) 
 
 def _programs(plan: Plan, catalogue: Catalogue) -> Iterator[Artefact]:
     by_artefact: dict[str, list[str]] = {}
-    for service in plan.services:
+    for service in (*plan.services, *plan.followers):
         by_artefact.setdefault(service.artefact, []).append(service.name)
     images = {service.artefact: service.image for service in plan.services if service.image}
     for name, services in by_artefact.items():
@@ -168,15 +177,16 @@ def _is_source(path: Path) -> bool:
     return path.is_file() and "__pycache__" not in path.parts
 
 
-def _model(plan: Plan) -> Iterator[Artefact]:
+def _model(plan: Plan, bundle: BundleFolder | None) -> Iterator[Artefact]:
     if plan.upstream is None:
+        weights = (one.sha256 for one in bundle.manifest.files if one.kind == "weights") if bundle else ()
         yield Artefact(
             name=plan.model.name,
             kind="model",
             version=plan.model.quantization,
             licence=plan.model.licence,
             source=plan.model.source,
-            sha256=(),
+            sha256=tuple(weights),
             held_by="the manifest of the bundle, whose id is its digest",
             services=plan.engine.service_names,
         )
@@ -196,15 +206,15 @@ def _images(plan: Plan) -> Iterator[Artefact]:
         )
 
 
-def _bundle(plan: Plan) -> Iterator[Artefact]:
-    if plan.bundle.id:
+def _bundle(plan: Plan, bundle: BundleFolder | None) -> Iterator[Artefact]:
+    if name := bundle_id(bundle.raw) if bundle else plan.bundle.id:
         yield Artefact(
             name="bundle",
             kind="bundle",
             version="",
             licence="",
-            source="the profile",
-            sha256=(plan.bundle.id,),
+            source="the profile" if plan.bundle.id else "the folder that was named",
+            sha256=(name,),
             held_by="every host, which compares the manifest with this id, and every file with the manifest",
             services=(),
         )

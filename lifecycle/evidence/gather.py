@@ -10,18 +10,21 @@ from pathlib import Path
 
 import msgspec
 
+from lifecycle.audit import Audited, look
+from lifecycle.evidence.bundle import BundleFolder, read_bundle
 from lifecycle.evidence.records import Live, NotLookedAt, Tried
 from lifecycle.exposure.verb import exposure_of_account, exposure_of_plan, resources_of
 from lifecycle.home import Home
 from lifecycle.model_config import config_of
 from lifecycle.node_files import node_files
-from lifecycle.planning import rendered_files
+from lifecycle.planning import hosts_of
 from lifecycle.policies import policy_of, rules_of
 from lifecycle.policy_check import LAYOUT
 from lifecycle.profiles import load_profile
 from lifecycle.provision import Provisioner
 from lifecycle.stack import Stack
 from lifecycle.verify import VerifyReport, verify
+from planner.bundle import MANIFEST
 from planner.catalogue import load_catalogue
 from planner.errors import UsageError
 from planner.make_plan import Site, make_plan
@@ -32,7 +35,6 @@ from policies.exposure.exposure import Exposure
 from policies.exposure.planned import planned
 from policies.exposure.reach import prove
 from policies.run import Finding, evaluate
-from templates.render import TEMPLATES
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,9 @@ class Looked:
         files: rendered, path -> text.
         findings: of the rules.
         exposure: the proof; None where there is no network to prove it of.
-        live: what the running stack answered; None where none runs.
+        audited: what was read of the running stack; None where none runs.
+        live: what it answered; None where none runs.
+        bundle: that hosts install from; None where nobody has it here.
         beyond: what was not looked at.
 
     """
@@ -57,18 +61,32 @@ class Looked:
     files: dict[str, str]
     findings: tuple[Finding, ...]
     exposure: Exposure | None
+    audited: Audited | None
     live: Live | None
+    bundle: BundleFolder | None
     beyond: tuple[NotLookedAt, ...]
 
 
-def look_at_profile(profile: str, target: Target, stack: str, day: date, progress: Progress) -> Looked:
+def look_at_profile(
+    profile: str, target: Target, stack: str, day: date, progress: Progress, *, bundle: Path | None = None
+) -> Looked:
     """Look at what a profile would make; no account is asked, and nothing is written.
 
+    Args:
+        profile: its name, or its path.
+        target: where it would run.
+        stack: name that it would have.
+        day: by which waivers end.
+        progress: told about each step.
+        bundle: folder of the bundle that hosts would install from; None where nobody names one.
+
     Raises:
-        UsageError: there is no such profile, it cannot be planned, or the target is hosts, which it does not name.
+        UsageError: there is no such profile, it cannot be planned, the target is hosts, which it does not name, or the
+            folder holds another bundle.
 
     """
     plan = plan_without_account(profile, target, stack)
+    brought = read_bundle(bundle, plan) if bundle else None
     with progress.step("resources, previewed"), tempfile.TemporaryDirectory(prefix="cloister-") as folder:
         resources = _in_order(Provisioner(plan, Home(Path(folder)).stack(stack), progress).preview().resources)
     with progress.step("policies"):
@@ -81,8 +99,10 @@ def look_at_profile(profile: str, target: Target, stack: str, day: date, progres
         files=files,
         findings=findings,
         exposure=exposure_of_plan(plan, progress),
+        audited=None,
         live=None,
-        beyond=(*NOTHING_RUNS, *_beyond(plan)),
+        bundle=brought,
+        beyond=(*NOTHING_RUNS, *_beyond(plan, brought)),
     )
 
 
@@ -107,36 +127,52 @@ def plan_without_account(name: str, target: Target, stack: str) -> Plan:
     return make_plan(profile, load_catalogue(), site)
 
 
-def look_at_stack(stack: Stack, day: date, progress: Progress, token: str | None = None) -> Looked:
-    """Look at a stack that runs: its services are probed, its account is asked, nothing is changed.
+def look_at_stack(
+    stack: Stack, day: date, progress: Progress, token: str | None = None, bundle: Path | None = None
+) -> Looked:
+    """Look at a stack that runs: services are probed, account and hosts are read and judged, nothing is changed.
 
     Args:
         stack: that is up.
         day: by which waivers end.
         progress: told about each step.
         token: of the foreign issuer, where the stack does not issue its own.
+        bundle: folder of the bundle that hosts install from; None for the one that the stack was made with, if any.
 
     Raises:
+        UsageError: the folder holds another bundle.
         DeployError: it does not run, or its account does not answer.
 
     """
-    plan = stack.plan
-    report = verify(stack, progress, token)
-    with progress.step("policies"):
-        resources = () if plan.target == "metal" else _in_order(stack.provisioner().resources())
-        files = _files(stack)
-        findings = evaluate(plan, resources, rules_of(plan), files=files, today=day)
-    exposure = _exposure(plan, files) if plan.target == "metal" else exposure_of_account(plan, stack.home, progress)
+    brought = _bundle_of(stack, bundle)
+    report = verify(stack, progress, token, judge=False)
+    audited = look(stack, progress, day)
+    resources, files = audited.reading.resources, audited.files
     return Looked(
-        plan=plan,
+        plan=stack.plan,
         resources=resources,
         described=resources,
         files=files,
-        findings=findings,
-        exposure=exposure,
+        findings=audited.findings,
+        exposure=_exposure(stack, audited, progress),
+        audited=audited,
         live=live_of(report),
-        beyond=(*_not_tried(report), *(NO_ACCOUNT if plan.target == "metal" else ()), *_beyond(plan)),
+        bundle=brought,
+        beyond=(
+            *_not_tried(report),
+            *(NO_ACCOUNT if stack.plan.target == "metal" else ()),
+            *_beyond(stack.plan, brought),
+        ),
     )
+
+
+def _bundle_of(stack: Stack, folder: Path | None) -> BundleFolder | None:
+    """Return the bundle that is named, or the one that hosts of one's own were made with, where it still lies here."""
+    if folder is not None:
+        return read_bundle(folder, stack.plan)
+    kept = hosts_of(stack.home)
+    there = Path(kept.bundle) if kept and kept.bundle else None
+    return read_bundle(there, stack.plan) if there and (there / MANIFEST).is_file() else None
 
 
 def _in_order(resources: tuple[Resource, ...]) -> tuple[Resource, ...]:
@@ -144,9 +180,12 @@ def _in_order(resources: tuple[Resource, ...]) -> tuple[Resource, ...]:
     return tuple(sorted(resources, key=attrgetter("urn")))
 
 
-def _exposure(plan: Plan, files: dict[str, str]) -> Exposure:
-    """Prove it of hosts of one's own, as far as their files say."""
-    return prove(planned(plan, (), files), of="plan", stack=plan.stack)
+def _exposure(stack: Stack, audited: Audited, progress: Progress) -> Exposure:
+    """Prove it of the account and of what was read where services run; of hosts of one's own by their files alone."""
+    plan, files = audited.plan, audited.files
+    if plan.target == "metal":
+        return prove(planned(plan, (), files), of="hosts", stack=plan.stack)
+    return exposure_of_account(plan, stack.home, progress, files)
 
 
 def live_of(report: VerifyReport) -> Live:
@@ -158,14 +197,6 @@ def live_of(report: VerifyReport) -> Live:
         tokens=tuple(one for one in tried if one.id.startswith("auth.")),
         other=tuple(one for one in tried if not one.id.startswith(("tls.", "auth."))),
     )
-
-
-def _files(stack: Stack) -> dict[str, str]:
-    """Return the files as they were written; of hosts, as they are rendered, which `verify` compares."""
-    if stack.plan.target != "sandbox":
-        return rendered_files(stack.plan, stack.home)
-    written = {name: Path(stack.layout.config, name) for name in TEMPLATES}
-    return {name: path.read_text(encoding="utf-8") for name, path in written.items() if path.is_file()}
 
 
 NOTHING_RUNS = (
@@ -186,7 +217,7 @@ BEYOND = (
 )
 
 
-def _beyond(plan: Plan) -> tuple[NotLookedAt, ...]:
+def _beyond(plan: Plan, bundle: BundleFolder | None) -> tuple[NotLookedAt, ...]:
     found = []
     if plan.target == "sandbox":
         found.append(
@@ -195,9 +226,19 @@ def _beyond(plan: Plan) -> tuple[NotLookedAt, ...]:
                 why="the sandbox has an emulated account, and an imitation in the engine's place",
             )
         )
-    if not plan.bundle.id:
+    if bundle:
         found.append(
-            NotLookedAt(what="digests of weights and of the distribution's packages", why="no bundle is named")
+            NotLookedAt(
+                what="the files of the bundle",
+                why="its manifest says what they are; hosts hold each to it, and so does `deploy bundle verify DIR`",
+            )
+        )
+    else:
+        found.append(
+            NotLookedAt(
+                what="digests of weights and of the distribution's packages",
+                why="no bundle was at hand: `--bundle DIR` names its folder",
+            )
         )
     if plan.upstream is not None:
         found.append(NotLookedAt(what=plan.upstream.url, why="it is somebody else's server"))

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import msgspec
 
+from lifecycle.audit import Audited
 from lifecycle.evidence.access import access_of
 from lifecycle.evidence.artefacts import ROOT, artefacts_of, bill_of_plan, digest_of_folder, pinned_wheels
 from lifecycle.evidence.gather import Looked, resource_lines
 from lifecycle.evidence.records import (
+    Audit,
     Evidence,
     Input,
     Live,
@@ -25,16 +27,16 @@ from lifecycle.evidence.records import (
     schema_of_evidence,
 )
 from lifecycle.evidence.sarif import sarif_of
-from lifecycle.evidence.verdicts import control_states, rule_verdicts, waiver_states
+from lifecycle.evidence.verdicts import OF_AUDITS, control_states, rule_verdicts, waiver_states
 from lifecycle.home import Home
-from lifecycle.policies import rule_files, rules_of
+from lifecycle.policies import rules_of, sources_in
 from lifecycle.teardown_certificate import Certificate
 from planner.catalogue import load_catalogue
 from planner.plan import Plan, to_json
 from policies.exposure.exposure import Exposure
 from policies.rule import Rule
 from policies.rules import RULES
-from policies.run import refusals
+from policies.run import place_of, refusals
 
 RECORD, SCHEMA, SARIF = "evidence.json", "evidence.schema.json", "findings.sarif"
 PAGE, PICTURE, PLAN, BILL = "evidence.html", "exposure.svg", "plan.json", "sbom.cdx.json"
@@ -50,7 +52,8 @@ def evidence_of(looked: Looked, made_at: datetime, home: Home) -> Evidence:
         home: whose archive holds certificates of earlier stacks of that name.
 
     """
-    plan, rules = looked.plan, rules_of(looked.plan)
+    plan, audited = looked.plan, looked.audited
+    rules = (*rules_of(plan), *(OF_AUDITS if audited else ()))
     judged = {"plan": True, "resources": bool(looked.resources), "files": bool(looked.files)}
     verdicts = rule_verdicts(
         rules,
@@ -58,6 +61,7 @@ def evidence_of(looked: Looked, made_at: datetime, home: Home) -> Evidence:
         plan.policy,
         made_at.date(),
         judged=[level for level, there in judged.items() if there],
+        unread=[*_unread(audited)] if audited else [],
         versions=_versions(plan, rules),
     )
     running = looked.live is not None
@@ -73,9 +77,11 @@ def evidence_of(looked: Looked, made_at: datetime, home: Home) -> Evidence:
         waivers=waiver_states(rules, plan.policy, looked.findings, made_at.date()),
         levels=plan.policy.levels,
         exposure=looked.exposure,
+        audit=_audit(audited) if audited else None,
         live=looked.live,
-        artefacts=artefacts_of(plan, load_catalogue()),
-        access=access_of(plan, looked.described),
+        bundle=looked.bundle.told(_installed(audited)) if looked.bundle else None,
+        artefacts=artefacts_of(plan, load_catalogue(), looked.bundle),
+        access=access_of(looked.described),
         retention=tuple(_retention(plan)),
         teardowns=tuple(teardowns_of(home, plan.stack)),
         controls=control_states(verdicts),
@@ -93,7 +99,7 @@ def files_of(evidence: Evidence, looked: Looked) -> dict[str, bytes]:
     from policies.exposure.picture import picture  # noqa: PLC0415 - the layout library loads slowly
     from templates.evidence_page import render_evidence  # noqa: PLC0415 - Jinja takes long to load
 
-    catalogue = load_catalogue()
+    catalogue, bundle = load_catalogue(), looked.bundle
     drawn = picture(evidence.exposure) if evidence.exposure else ""
     contents = {
         RECORD: msgspec.json.format(msgspec.json.encode(evidence), indent=1) + b"\n",
@@ -103,7 +109,7 @@ def files_of(evidence: Evidence, looked: Looked) -> dict[str, bytes]:
         PLAN: to_json(looked.plan).encode() + b"\n",
         BILL: bill_of_plan(evidence.artefacts, pinned_wheels(looked.plan, catalogue), evidence.tool.version),
     }
-    return contents | ({PICTURE: drawn.encode()} if drawn else {})
+    return contents | ({PICTURE: drawn.encode()} if drawn else {}) | (bundle.files() if bundle else {})
 
 
 @cache
@@ -118,9 +124,32 @@ def tool() -> Tool:
 
 
 def _versions(plan: Plan, rules: tuple[Rule, ...]) -> dict[str, str]:
-    shipped = [ROOT / "policies" / "rules" / f"{rule.id.replace('-', '_')}.py" for rule in RULES]
-    own = [path for folder in plan.policy.folders for path in rule_files(Path(folder))]
-    return {rule.id: _sha256(path.read_bytes()) for rule, path in zip(rules, [*shipped, *own], strict=True)}
+    shipped = [(ROOT / "policies" / "rules" / f"{rule.id.replace('-', '_')}.py").read_bytes() for rule in RULES]
+    own = [text.encode() for folder in plan.policy.folders for _, text in sources_in(folder)]
+    live = [(ROOT / "policies" / "live.py").read_bytes() for rule in rules if rule in OF_AUDITS]
+    return {rule.id: _sha256(text) for rule, text in zip(rules, [*shipped, *own, *live], strict=True)}
+
+
+def _audit(audited: Audited) -> Audit:
+    return Audit(
+        resources=tuple(place_of(one) for one in audited.reading.resources),
+        files=tuple(sorted(audited.files)),
+        strangers=audited.strangers,
+        gone=audited.reading.gone,
+        unread=audited.unread,
+    )
+
+
+def _unread(audited: Audited) -> Iterator[str]:
+    """Yield the levels at which something could not be read."""
+    if audited.reading.unread:
+        yield "resources"
+    if any(host.unread for host in audited.hosts.values()):
+        yield "files"
+
+
+def _installed(audited: Audited | None) -> dict[str, str]:
+    return {name: host.bundle for name, host in audited.hosts.items()} if audited else {}
 
 
 def _subject(plan: Plan, *, running: bool) -> Subject:

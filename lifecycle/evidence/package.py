@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from lifecycle import files
+from lifecycle.evidence.bundle import BILL_NAME, MANIFEST_NAME
 from lifecycle.evidence.envelope import NotSignedError, Signed, seal, unseal
 from lifecycle.evidence.gather import Looked
 from lifecycle.evidence.guard import refuse_secrets, secrets_in
@@ -22,7 +23,7 @@ from planner.errors import UsageError
 from policies.run import refusals
 
 SIGNATURE, SIGNER = "signature.dsse.json", "signer.pem"
-NAMES = frozenset({RECORD, SCHEMA, SARIF, PAGE, PICTURE, PLAN, BILL, SIGNER, SIGNATURE})
+NAMES = frozenset({RECORD, SCHEMA, SARIF, PAGE, PICTURE, PLAN, BILL, MANIFEST_NAME, BILL_NAME, SIGNER, SIGNATURE})
 """Files that a folder of evidence may hold; nothing else is replaced or deleted."""
 MAX_ENVELOPE = 1024 * 1024
 """Bytes. No signature over a handful of files is longer."""

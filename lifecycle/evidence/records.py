@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+from lifecycle.auditing.records import Unread
 from planner.plan import LevelPlan
 from policies.controls import Control
 from policies.exposure.exposure import Exposure
@@ -20,8 +21,9 @@ from policies.run import Finding
 SCHEMA = 1
 """Raised whenever a reader of older evidence would misread newer one."""
 
-Verdict = Literal["holds", "violated", "unknown", "broken", "waived", "off", "not judged"]
-"""`unknown`: decided at apply. `off`: switched off by a team's levels. `not judged`: there was nothing to judge."""
+Verdict = Literal["holds", "violated", "unknown", "undecidable", "broken", "waived", "off", "not judged"]
+"""`unknown`: decided at apply. `undecidable`: of what runs, something that the rule is about could not be read. `off`:
+switched off by a team's levels. `not judged`: there was nothing to judge."""
 
 Digest = str
 """SHA-256, in hexadecimal."""
@@ -77,7 +79,7 @@ class RuleVerdict(Record, frozen=True, kw_only=True):
     """Of its file: the rule's version."""
     origin: Literal["shipped", "team"]
     judged: tuple[str, ...]
-    """At which of its levels there was something to judge."""
+    """At which of its levels there was something to judge; `live`: by the audit itself."""
     verdict: Verdict
     controls: tuple[str, ...]
 
@@ -160,6 +162,46 @@ class Access(Record, frozen=True, kw_only=True):
     groups: tuple[GroupRule, ...]
 
 
+class Audit(Record, frozen=True, kw_only=True):
+    """What was read of a running stack, as `deploy audit` reads it; the rules judged this, and no note of ours.
+
+    Attributes:
+        resources: places of the account's resources.
+        files: paths of files, each with its host where there are hosts.
+        strangers: those among both, and files beside, that neither state nor plan knows.
+        gone: resources that the state knows and the account has no more.
+        unread: what could not be read; each is a finding as well.
+
+    """
+
+    resources: tuple[str, ...]
+    files: tuple[str, ...]
+    strangers: tuple[str, ...]
+    gone: tuple[str, ...]
+    unread: tuple[Unread, ...]
+
+
+class Bundle(Record, frozen=True, kw_only=True):
+    """The bundle that hosts install from. Its manifest lies beside this record, with the digest of every file.
+
+    Attributes:
+        id: SHA-256 of the manifest.
+        files: that it names.
+        bytes: of all of them.
+        kinds: kind of file -> how many.
+        bill: its bill of materials lies beside this record, and is the one that the manifest names.
+        installed_on: hosts that say that they installed from it.
+
+    """
+
+    id: Digest
+    files: int
+    bytes: int
+    kinds: dict[str, int]
+    bill: bool
+    installed_on: tuple[str, ...]
+
+
 class Tried(Record, frozen=True, kw_only=True):
     """One check of the running stack. `ok` is null where it could not be tried."""
 
@@ -231,7 +273,9 @@ class Evidence(Record, frozen=True, kw_only=True):
     waivers: tuple[WaiverState, ...]
     levels: tuple[LevelPlan, ...]
     exposure: Exposure | None
+    audit: Audit | None
     live: Live | None
+    bundle: Bundle | None
     artefacts: tuple[Artefact, ...]
     access: Access
     retention: tuple[Retention, ...]

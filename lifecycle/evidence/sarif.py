@@ -8,15 +8,19 @@ https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/sarif-v2.1.0-errata01
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from typing import Any
+from urllib.parse import quote
 
 from lifecycle.evidence.records import Evidence, RuleVerdict
-from policies.rule import Rule
+from policies.rule import PLAN, Rule
 from policies.run import Finding, rule_of
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 LEVELS = {"mandatory": "error", "advisory": "warning"}
+ON_HOST = re.compile(r"(?P<host>[A-Za-z0-9.-]+):(?P<path>/.+)")
+"""A file of a host, as findings name it."""
 SCORES = {"low": "3.0", "medium": "5.5", "high": "8.0", "critical": "9.5"}
 """Middles of CVSS's ranges: dashboards sort by `security-severity` as they would by a score."""
 
@@ -33,6 +37,8 @@ def sarif_of(evidence: Evidence, rules: tuple[Rule, ...]) -> bytes:
     known = {rule.id: rule for rule in rules}
     known |= {finding.rule: rule_of(finding, rules) for finding in evidence.findings}
     order = {rule_id: at for at, rule_id in enumerate(known)}
+    beside = evidence.audit.strangers if evidence.audit else ()
+    files = {*(one.name for one in evidence.inputs), *(one for one in beside if "::" not in one)} - {PLAN}
     broken = [finding for finding in evidence.findings if finding.status == "broken"]
     log = {
         "$schema": SCHEMA,
@@ -51,11 +57,11 @@ def sarif_of(evidence: Evidence, rules: tuple[Rule, ...]) -> bytes:
                     {
                         "executionSuccessful": not broken,
                         "endTimeUtc": evidence.made_at,
-                        "toolExecutionNotifications": [_notification(finding, order) for finding in broken],
+                        "toolExecutionNotifications": [_notification(finding, order, files) for finding in broken],
                     }
                 ],
                 "columnKind": "unicodeCodePoints",
-                "results": [_result(one, order) for one in evidence.findings if one.status != "broken"],
+                "results": [_result(one, order, files) for one in evidence.findings if one.status != "broken"],
             }
         ],
     }
@@ -79,12 +85,12 @@ def _rule(rule: Rule, verdict: RuleVerdict | None) -> dict[str, Any]:
     }
 
 
-def _result(finding: Finding, order: Mapping[str, int]) -> dict[str, Any]:
+def _result(finding: Finding, order: Mapping[str, int], files: Collection[str]) -> dict[str, Any]:
     result: dict[str, Any] = {
         "ruleId": finding.rule,
         "ruleIndex": order[finding.rule],
         "message": {"text": finding.message},
-        "locations": [_location(finding.resource)],
+        "locations": [_location(finding.resource, files)],
     }
     match finding.status:
         case "unknown" | "undecidable":
@@ -96,14 +102,21 @@ def _result(finding: Finding, order: Mapping[str, int]) -> dict[str, Any]:
             return {**result, "kind": "fail", "level": LEVELS[finding.level]}
 
 
-def _notification(finding: Finding, order: Mapping[str, int]) -> dict[str, Any]:
+def _notification(finding: Finding, order: Mapping[str, int], files: Collection[str]) -> dict[str, Any]:
     return {
         "level": "error",
         "message": {"text": finding.message},
         "associatedRule": {"id": finding.rule, "index": order[finding.rule]},
-        "locations": [_location(finding.resource)],
+        "locations": [_location(finding.resource, files)],
     }
 
 
-def _location(place: str) -> dict[str, Any]:
-    return {"logicalLocations": [{"fullyQualifiedName": place, "kind": "resource"}]}
+def _location(place: str, files: Collection[str]) -> dict[str, Any]:
+    """Return a place as dashboards group by it; of a file also where it lies: on a host as RFC 8089 writes it."""
+    found: dict[str, Any] = {"logicalLocations": [{"fullyQualifiedName": place, "kind": "resource"}]}
+    if on_host := ON_HOST.match(place):
+        uri = f"file://{on_host['host']}{quote(on_host['path'])}"
+        return {**found, "physicalLocation": {"artifactLocation": {"uri": uri}}}
+    if place in files:
+        return {**found, "physicalLocation": {"artifactLocation": {"uri": quote(place)}}}
+    return found

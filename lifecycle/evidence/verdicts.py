@@ -10,12 +10,25 @@ from lifecycle.evidence.records import ControlState, RuleVerdict, Verdict, Waive
 from planner.plan import PolicyPlan, WaiverPlan
 from policies.controls import benchmarks, control
 from policies.levels import levelled
+from policies.live import COMPLETE, STRANGE_FILES
 from policies.rule import Rule
 from policies.rules import RULES
 from policies.run import Finding
 from policies.waivers import in_force
 
-WORST_FIRST: tuple[Verdict, ...] = ("broken", "violated", "unknown", "waived", "off", "not judged", "holds")
+LIVE = "live"
+"""Where an audit's own rules judge."""
+OF_AUDITS = (COMPLETE, STRANGE_FILES)
+WORST_FIRST: tuple[Verdict, ...] = (
+    "broken",
+    "violated",
+    "undecidable",
+    "unknown",
+    "waived",
+    "off",
+    "not judged",
+    "holds",
+)
 
 
 def rule_verdicts(
@@ -25,28 +38,30 @@ def rule_verdicts(
     day: date,
     *,
     judged: Collection[str],
+    unread: Collection[str],
     versions: dict[str, str],
 ) -> tuple[RuleVerdict, ...]:
     """Return each rule with its verdict.
 
     Args:
-        rules: all that there are.
+        rules: all that there are, the audit's own among them where one was made.
         findings: what came of those in force.
         policy: of the plan; it may switch rules off.
         day: on which they were judged.
         judged: levels at which there was something.
+        unread: levels at which something could not be read: no rule holds there.
         versions: id of a rule -> SHA-256 of its file.
 
     """
     force = {rule.id: rule for rule in levelled(rules, policy, day)[0]}
-    shipped = {rule.id for rule in RULES}
+    shipped = {rule.id for rule in (*RULES, *OF_AUDITS)}
     found: dict[str, set[str]] = {}
     for finding in findings:
         found.setdefault(finding.rule, set()).add(finding.status)
     verdicts = []
     for rule in rules:
-        at = tuple(level for level in rule.levels if level in judged)
-        default: Verdict = "holds" if at else "not judged"
+        at = (LIVE,) if rule in OF_AUDITS else tuple(level for level in rule.levels if level in judged)
+        default: Verdict = "undecidable" if set(at) & {*unread} else "holds" if at else "not judged"
         verdict = _worst((*found.get(rule.id, ()), default)) if rule.id in force else "off"
         verdicts.append(
             RuleVerdict(

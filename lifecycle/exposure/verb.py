@@ -11,7 +11,7 @@ from lifecycle.aws.account import check_account
 from lifecycle.aws.session import AwsSession
 from lifecycle.engines import PROJECT
 from lifecycle.home import StackHome
-from lifecycle.node_files import node_files
+from lifecycle.node_files import first_nodes, node_files
 from lifecycle.policy_check import LAYOUT
 from lifecycle.provision import Provisioner
 from planner.errors import DeployError
@@ -30,7 +30,7 @@ def exposure_of_plan(plan: Plan, progress: Progress) -> Exposure:
     """Prove it of what the program would make; no account is asked."""
     with progress.step("resources, imagined"):
         resources = resources_of(plan)
-    return prove(planned(plan, resources, node_files(plan, LAYOUT)), of="plan", stack=plan.stack)
+    return prove(planned(first_nodes(plan), resources, node_files(plan, LAYOUT)), of="plan", stack=plan.stack)
 
 
 def resources_of(plan: Plan) -> tuple[Resource, ...]:
@@ -43,8 +43,16 @@ def resources_of(plan: Plan) -> tuple[Resource, ...]:
     return tuple(sorted(found, key=attrgetter("urn")))  # registered by threads, in whatever order they came
 
 
-def exposure_of_account(plan: Plan, home: StackHome, progress: Progress) -> Exposure:
+def exposure_of_account(
+    plan: Plan, home: StackHome, progress: Progress, files: Mapping[str, str] | None = None
+) -> Exposure:
     """Prove it of what is there, asked from the account and not from our own notes.
+
+    Args:
+        plan: of the stack; with hosts where their files are given.
+        home: of the stack.
+        progress: told what is read.
+        files: as they were read where the services run; None for those that were rendered for them.
 
     Raises:
         DeployError: the stack is on hosts or has no network, its account does not answer, or the credentials are of
@@ -68,7 +76,9 @@ def exposure_of_account(plan: Plan, home: StackHome, progress: Progress) -> Expo
             code="no_account",
         )
     with progress.step("the account's network, read"):
-        return prove_account(made.clients(), vpc_id, plan, node_files(plan, home.layout))
+        if files is None:
+            plan, files = first_nodes(plan), node_files(plan, home.layout)
+        return prove_account(made.clients(), vpc_id, plan, files)
 
 
 def prove_account(clients: Clients, vpc_id: str, plan: Plan, files: Mapping[str, str] | None = None) -> Exposure:

@@ -11,6 +11,7 @@ Guard = Literal[
 ]
 """What a packet, or a person, must get past. `listener`: a program listens on an address that packets reach.
 `filter`: systemd lets packets of some networks alone through to it."""
+Of = Literal["plan", "account", "hosts"]
 Source = Literal["internet", "unnamed", "neighbour", "named", "iam", "host"]
 """The internet; networks that nobody named; other machines of the stack's subnets; networks that the plan names;
 whoever IAM lets in; programs of the machine itself."""
@@ -61,7 +62,8 @@ class Exposure(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         ok: no path from outside of the named networks is open, and every barrier of every such path stands.
-        of: `plan`: what the program would make; `account`: what is there.
+        of: `plan`: what the program would make; `account`: what is there; `hosts`: what their files say, for no account
+            knows them.
         named: the clients' networks.
         paths: from every source to every port, closed ones included.
         breaches: barriers that do not stand.
@@ -71,7 +73,7 @@ class Exposure(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     ok: bool
-    of: Literal["plan", "account"]
+    of: Of
     stack: str
     named: tuple[str, ...]
     paths: tuple[Path, ...]

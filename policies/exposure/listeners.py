@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from planner.plan import Plan, Port, Service
+from planner.spanning import part_of
 from policies.engine import option
 from policies.exposure.network import Listener, Machine
 from policies.files import Files, UnreadableError
@@ -20,19 +21,20 @@ ENTRY_POINT, OWN = "websecure", {"http": "listen", "admin": "admin_listen"}
 
 
 def listeners_of(plan: Plan, files: Mapping[str, str]) -> tuple[Listener, ...]:
-    """Return what listens on a node: every port of the plan, and every entry point and socket that a file adds.
+    """Return what listens on nodes: every port of the plan, and every entry point and socket that a file adds.
 
     Args:
-        plan: whose services they are.
-        files: as rendered for one node.
+        plan: whose services they are. Where it names hosts, each runs its part, and what differs between them is told.
+        files: as rendered for one node, or of each host as `machines_of` takes them.
 
     """
-    read, sockets = Files(files), tuple(_sockets(files))
-    planned = [_planned(service, port, read) for service in plan.services for port in service.ports]
-    handed = {one.port for one in sockets}  # what systemd opens and hands over, the program does not open
-    known = {(one.port, one.address) for one in planned}
-    added = [one for one in _entry_points(read) if (one.port, one.address) not in known]
-    return tuple(dict.fromkeys((*(one for one in (*planned, *added) if one.port not in handed), *sockets)))
+    if not plan.hosts:
+        return _on_one(plan, files)
+    found: dict[object, Listener] = {}
+    for host in plan.hosts:
+        for one in _on_one(part_of(plan, host), _files_of(host.name, files)):
+            found.setdefault((one.service, one.port, one.address, one.allowed), one)
+    return tuple(found.values())
 
 
 def machines_of(plan: Plan, files: Mapping[str, str]) -> tuple[Machine, ...]:
@@ -40,20 +42,31 @@ def machines_of(plan: Plan, files: Mapping[str, str]) -> tuple[Machine, ...]:
 
     Args:
         plan: whose services they are.
-        files: as rendered; of hosts, each path begins with the host's name.
+        files: as rendered, or as read; of hosts, each path begins with the host's name and a colon.
 
     """
     if plan.target == "sandbox":
-        return (Machine(name=HERE, listeners=listeners_of(plan, files)),)
+        return (Machine(name=HERE, listeners=_on_one(plan, files)),)
+    if plan.target == "aws":
+        return ()
     return tuple(
-        Machine(
-            name=host.name,
-            listeners=listeners_of(
-                plan, {path: text for path, text in files.items() if path.startswith(f"{host.name}/")}
-            ),
-        )
+        Machine(name=host.name, listeners=_on_one(part_of(plan, host), _files_of(host.name, files)))
         for host in plan.hosts
     )
+
+
+def _files_of(host: str, files: Mapping[str, str]) -> dict[str, str]:
+    return {path: text for path, text in files.items() if path.startswith(f"{host}:")}
+
+
+def _on_one(plan: Plan, files: Mapping[str, str]) -> tuple[Listener, ...]:
+    """Return what listens on one machine."""
+    read, sockets = Files(files), tuple(_sockets(files))
+    planned = [_planned(service, port, read) for service in plan.services for port in service.ports]
+    handed = {one.port for one in sockets}  # what systemd opens and hands over, the program does not open
+    known = {(one.port, one.address) for one in planned}
+    added = [one for one in _entry_points(read) if (one.port, one.address) not in known]
+    return tuple(dict.fromkeys((*(one for one in (*planned, *added) if one.port not in handed), *sockets)))
 
 
 def _planned(service: Service, port: Port, files: Files) -> Listener:

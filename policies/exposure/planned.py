@@ -45,6 +45,9 @@ INGRESS, EGRESS = (
     "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule",
 )
 
+PEERS = ("cidrIpv4", "cidrIpv6", "referencedSecurityGroupId", "prefixListId")
+"""Properties of a rule that say whom it lets through; one of them is set."""
+
 
 def planned(plan: Plan, resources: Iterable[Resource], files: Mapping[str, str] | None = None) -> Network:
     """Return the network of a plan's resources.
@@ -59,7 +62,8 @@ def planned(plan: Plan, resources: Iterable[Resource], files: Mapping[str, str] 
     machines = () if files is None else machines_of(plan, files)
     given = plan.network.given
     unknown = [f"{given.vpc_id}: a network that is given; the account says what leads to it"] if given else []
-    unknown += [f"{host.name}: its firewall and its SSH server; `deploy verify` looks at them" for host in plan.hosts]
+    if plan.target == "metal":
+        unknown += [f"{one.name}: its firewall and its SSH server; `deploy verify` looks at them" for one in plan.hosts]
     unknown += [f"{one}: a prefix list; the account says what is in it" for one in plan.network.client_prefix_lists]
     return Network(
         named=plan.network.client_cidrs,
@@ -78,6 +82,11 @@ def planned(plan: Plan, resources: Iterable[Resource], files: Mapping[str, str] 
         machines=machines,
         unknown=tuple(unknown),
     )
+
+
+def groups_of(resources: Iterable[Resource]) -> tuple[Group, ...]:
+    """Return the security groups with their rules; what the rules say must be known."""
+    return tuple(_Registered(tuple(resources)).groups())
 
 
 class _Registered:
@@ -125,8 +134,7 @@ class _Registered:
                 yield from _inline(block, group, inbound=direction == "ingress")
         for rule in self.of_type(INGRESS, EGRESS):
             if rule.inputs.get("securityGroupId") == group.id:
-                peers = ("cidrIpv4", "cidrIpv6", "referencedSecurityGroupId", "prefixListId")
-                yield _rule(rule.inputs, _first(rule.inputs, peers), rule.name, inbound=rule.type == INGRESS)
+                yield _rule(rule.inputs, _first(rule.inputs, PEERS), rule.name, inbound=rule.type == INGRESS)
 
     def cards(self) -> Iterator[Card]:
         elastic = {

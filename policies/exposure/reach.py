@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_network
-from typing import Literal
 
 from planner.networks import is_private, parse, within
-from policies.exposure.exposure import Breach, Edge, Exposure, Guard, Path, Source
+from policies.exposure.exposure import Breach, Edge, Exposure, Guard, Of, Path, Source
 from policies.exposure.network import (
     AclEntry,
     Card,
@@ -31,7 +30,7 @@ TO_THE_INTERNET = ("internet", "nat", "egress-only", "carrier", "unknown")
 INTERNET = "the internet"
 
 
-def prove(network: Network, *, of: Literal["plan", "account"], stack: str) -> Exposure:
+def prove(network: Network, *, of: Of, stack: str) -> Exposure:
     """Follow every path, and judge every barrier."""
     graph = _Graph(network)
     paths = tuple(graph.paths())

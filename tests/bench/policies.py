@@ -61,7 +61,9 @@ def looked_at(shipped: Shipped) -> Looked:
         files=shipped.files,
         findings=evaluate(shipped.plan, shipped.resources, files=shipped.files, today=DAY),
         exposure=prove(planned(shipped.plan, resources, shipped.files), of="plan", stack="example"),
+        audited=None,
         live=None,
+        bundle=None,
         beyond=(),
     )
 

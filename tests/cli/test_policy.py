@@ -242,6 +242,21 @@ def test_a_profile_names_the_folder(tmp_path: Path, folder: Path, monkeypatch: p
         refuse_violations(findings, rules_of(decided))
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:pulumi_aws")
+def test_a_plan_that_is_refused_is_one_document(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, folder: Path
+) -> None:
+    text = f'extends = "8xh200"\ndescription = "mine"\npolicies = ["{folder}"]\n'
+    code, report = call(capsys, "plan", "--profile", written(tmp_path / "mine.toml", text))
+    assert (code, codes(report) & {("acme-licence", "violated")}) == (3, {("acme-licence", "violated")})
+    code = run(["plan", "--profile", str(tmp_path / "mine.toml")])
+    told = capsys.readouterr()
+    assert code == 3
+    assert "acme-licence: violated (high, mandatory)" in told.out
+    assert "policy acme-licence refuses plan" in told.err
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -263,6 +278,23 @@ def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
         read_policy((str(tmp_path / "nowhere"),))
     with pytest.raises(UsageError, match="environment"):
         read_policy((), "production")
+
+
+def test_a_package_that_is_installed_is_as_good_as_a_folder(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "site" / "example_house" / "rules"
+    package.mkdir(parents=True)
+    for name, text in (("__init__", ""), ("_limits", 'WORD = "MIT"\n')):
+        (package / f"{name}.py").write_text(text)
+    shared = f"from example_house.rules._limits import WORD\n{OWN_RULE}"
+    (package / "acme_licence.py").write_text(shared.replace('"MIT"', "WORD"))
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    monkeypatch.chdir(tmp_path)
+    assert read_policy(("example_house.rules",)).folders == (str(package),)
+    assert call(capsys, "policy", "test", "example_house.rules")[1]["ok"]
+    with pytest.raises(UsageError, match="no folder"):
+        read_policy(("example_house.nowhere",))
 
 
 def test_a_teams_faulty_rule_is_told(capsys: pytest.CaptureFixture[str], folder: Path) -> None:

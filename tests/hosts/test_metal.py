@@ -5,6 +5,7 @@ The tests share a host and follow its life, from the first `up`, which is killed
 
 from __future__ import annotations
 
+import json
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -147,6 +148,27 @@ def test_an_audit_reads_the_host_and_finds_what_was_changed_by_hand(world: World
         world.machine.run("systemctl", "restart", "cloister-firewall.service")
 
 
+def test_evidence_holds_what_was_read_and_tried_on_the_host(world: World, tmp_path: Path) -> None:
+    code, report, told = world.operator.deploy("evidence", "--out", str(tmp_path / "evidence"))
+    assert (code, report["ok"], report["private"]) == (0, True, True), told
+    record = json.loads((tmp_path / "evidence" / "evidence.json").read_text())
+    verdicts = {one["id"]: one["verdict"] for one in record["rules"]}
+    assert set(verdicts.values()) <= {"holds", "not judged"}, verdicts
+    assert (verdicts["audit-complete"], verdicts["firewall-default-deny"]) == ("holds", "holds")
+    units = {f"cl-h:/etc/systemd/system/cloister-{name}.service" for name in UNITS}
+    assert units | {"cl-h:/in-force/firewall.nft", "cl-h:/in-force/sshd_config"} <= set(record["audit"]["files"])
+    assert (record["audit"]["resources"], record["audit"]["unread"]) == ([], [])
+    tried = {theme: {one["id"]: one["ok"] for one in record["live"][theme]} for theme in ("tls", "tokens", "other")}
+    assert {"tls.version", "tls.chain"} <= set(tried["tls"])
+    assert {"auth.expired", "auth.alg_none"} <= set(tried["tokens"])
+    assert {"host.cl-h.listens", "host.cl-h.firewall"} <= set(tried["other"])
+    assert all(ok for theme in tried.values() for name, ok in theme.items() if name not in NOT_TRIED), tried
+    assert record["exposure"]["of"] == "hosts"
+    reached = {path["port"] for path in record["exposure"]["paths"] if path["open"] and path["kind"] == "named"}
+    assert reached == {"port 443"}
+    assert world.operator.deploy("evidence", "verify", str(tmp_path / "evidence"))[0] == 0
+
+
 @pytest.mark.timeout(700)  # testssl.sh tries every protocol and cipher, each with a connection of its own
 def test_a_tls_auditor_gives_its_best_grade(world: World) -> None:
     ca = next((world.operator.folder / "home").glob("stacks/default/tls/ca.pem"))
@@ -234,3 +256,12 @@ def test_a_killed_down_goes_on_and_gives_the_host_back(world: World) -> None:
 
     code, report, told = world.operator.deploy("down")
     assert (code, report["ok"]) == (0, True), told
+
+
+def test_evidence_of_what_comes_next_lists_the_certificate(world: World, tmp_path: Path) -> None:
+    code, _, told = world.operator.deploy("evidence", "--profile", "poc", "--out", str(tmp_path / "evidence"))
+    assert code == 0, told
+    record = json.loads((tmp_path / "evidence" / "evidence.json").read_text())
+    (teardown,) = record["teardowns"][-1:]
+    assert (teardown["stack"], teardown["left"]) == ("default", 0)
+    assert teardown["removed"] > 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,6 +54,15 @@ def test_a_bare_host_serves_from_a_bundle_and_is_bare_again(lab_of_its_own: Lab,
     code, report, told = operator.up().end()
     assert (code, report["changes"]) == (0, {}), told
     print(f"first {first_s:.0f} s, second {time.monotonic() - began:.0f} s")  # noqa: T201 - the figures, with `-s`
+
+    code, report, told = operator.deploy("evidence", "--out", str(tmp_path / "evidence"))
+    assert code == 0, told
+    record = json.loads((tmp_path / "evidence" / "evidence.json").read_text())
+    manifest = (tmp_path / "evidence" / "bundle.manifest.json").read_bytes()
+    assert manifest == (tmp_path / "bundle" / "manifest.json").read_bytes()
+    assert record["bundle"]["id"] == hashlib.sha256(manifest).hexdigest()
+    assert record["bundle"]["installed_on"] == [machine.name]
+    assert record["bundle"]["files"] == len(json.loads(manifest)["files"])
 
     code, report, told = operator.deploy("down")
     assert code == 0, (str(report) + told)[-3000:]

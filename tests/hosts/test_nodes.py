@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from lifecycle import files
+from lifecycle.audit import read_files
 from lifecycle.configure import configure_nodes
 from lifecycle.home import Home
 from lifecycle.hosts.fit import plan_for_a_host
@@ -27,6 +28,7 @@ from planner.plan import Plan, to_json
 from planner.progress import Silent
 from planner.secrets import secret_id
 from planner.tags import STACK_TAG
+from policies.exposure.listeners import listeners_of
 from tests.hosts.bundles import bundle
 from tests.hosts.lab import Lab
 from tests.hosts.machine import Machine
@@ -158,6 +160,11 @@ def test_a_node_becomes_an_endpoint(node: Stage, tmp_path: Path) -> None:
     assert len(checks) > 30
     assert [check for check in checks if check.ok is False] == []
     assert list(lines_of(node.stack, "gateway", 20))
+    audited, files_of = read_files(node.stack, Silent())
+    (read,) = files_of.values()
+    assert [host.name for host in audited.hosts] == list(files_of)
+    assert (read.unread, read.strangers, read.bundle) == ((), (), made)
+    assert {listener.port for listener in listeners_of(audited, read.files) if listener.beyond} == {443}
 
     before = invocations(node.machine)
     assert run(node, heard) == (plan.model.served_name,)

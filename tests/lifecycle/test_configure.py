@@ -18,7 +18,7 @@ from lifecycle.hosts.kept import Arrival
 from lifecycle.hosts.play_variables import firewall_variables
 from lifecycle.hosts.serve_stack import abilities
 from lifecycle.hosts.serving import Materials, heads_last, serving_variables
-from lifecycle.planning import rendered_files
+from lifecycle.node_files import node_files
 from lifecycle.policies import rules_of
 from planner.catalogue import load_catalogue
 from planner.errors import DeployError
@@ -106,8 +106,8 @@ def test_hosts_that_do_not_compute_together_let_each_other_in_nowhere() -> None:
 
 
 def test_what_is_placed_on_each_node_passes_the_rules(tmp_path: Path) -> None:
-    files = rendered_files(WIDE, Home(tmp_path).stack("wide"))
-    assert {path.partition("/")[0] for path in files} == {"node-0", "node-1"}
+    files = node_files(WIDE, Home(tmp_path).stack("wide").layout)
+    assert {path.partition(":")[0] for path in files} == {"node-0", "node-1"}
     findings = evaluate(WIDE, (), rules_of(WIDE), files=files, today=date(2026, 11, 21))
     assert refusals(findings) == ()
 

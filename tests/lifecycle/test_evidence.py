@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -23,8 +24,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
+from lifecycle.bundle.place import BILL
 from lifecycle.evidence import keys
 from lifecycle.evidence.artefacts import artefacts_of
+from lifecycle.evidence.bundle import read_bundle
 from lifecycle.evidence.envelope import NotSignedError, seal, unseal
 from lifecycle.evidence.gather import NOTHING_RUNS, Looked, live_of
 from lifecycle.evidence.make import evidence_of, files_of
@@ -32,17 +35,20 @@ from lifecycle.evidence.package import SIGNATURE, SIGNER, check_evidence, moment
 from lifecycle.evidence.records import Evidence, schema_of_evidence
 from lifecycle.evidence.sarif import sarif_of
 from lifecycle.home import Home, StackHome
+from lifecycle.node_files import first_nodes, node_files
 from lifecycle.policies import rules_of
 from lifecycle.policy_check import LAYOUT
 from lifecycle.probes.base import Check
 from lifecycle.profiles import load_profile
 from lifecycle.teardown_certificate import Certificate, Leftover, write
 from lifecycle.verify import VerifyReport
+from planner.bundle import MANIFEST, BundleFile, encode, kind_of
 from planner.catalogue import load_catalogue
 from planner.errors import DeployError, UsageError
 from planner.make_plan import Site, make_plan
 from planner.plan import HostPlan, LevelPlan, Plan, PolicyPlan, WaiverPlan
 from planner.resources import UNKNOWN, Resource
+from policies.exposure.listeners import listeners_of
 from policies.exposure.planned import planned
 from policies.exposure.reach import prove
 from policies.finding import Finding
@@ -51,6 +57,7 @@ from policies.rules import RULES
 from policies.run import evaluate
 from templates.render import render
 from tests.policies.stacks import good_stack, settled
+from tests.spanning import spanning_plan
 
 DAY, AT = date(2026, 11, 21), datetime(2026, 11, 21, 12, tzinfo=UTC)
 ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy"
@@ -97,7 +104,9 @@ def looked(changed: Plan | None = None, **changes: Any) -> Looked:
         files=files,
         findings=evaluate(judged, resources, rules_of(judged), files=files, today=DAY),
         exposure=prove(planned(judged, there, files), of="plan", stack="example"),
+        audited=None,
         live=None,
+        bundle=None,
         beyond=NOTHING_RUNS,
     )
     return replace(found, **changes)
@@ -266,6 +275,73 @@ def test_earlier_teardowns_are_listed_by_digest(home: StackHome) -> None:
     assert [(one.ended_at[:10], one.left) for one in record(home).teardowns] == [("2026-11-19", 1), ("2026-11-20", 0)]
 
 
+# The bundle.
+
+
+def bundle_in(folder: Path, **files: bytes) -> Path:
+    """Seal a folder as `deploy bundle make` does."""
+    contents = {"weights/m/a.safetensors": b"weights", "packages/b.deb": b"package", BILL: b"{}\n", **files}
+    entries = []
+    for path, content in contents.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
+        digest = hashlib.sha256(content).hexdigest()
+        entries.append(BundleFile(path=path, size=len(content), sha256=digest, kind=kind_of(path), licence="MIT"))
+    (folder / MANIFEST).write_bytes(encode(entries))
+    return folder
+
+
+def test_a_bundle_is_told_by_its_manifest_and_its_bill(home: StackHome, tmp_path: Path) -> None:
+    bundle = read_bundle(bundle_in(tmp_path / "bundle"), plan())
+    found = looked(bundle=bundle)
+    write_evidence(found, home, tmp_path / "evidence", AT)
+    raw = (tmp_path / "bundle" / MANIFEST).read_bytes()
+    assert (tmp_path / "evidence" / "bundle.manifest.json").read_bytes() == raw
+    assert (tmp_path / "evidence" / "bundle.sbom.cdx.json").read_bytes() == b"{}\n"
+    assert check_evidence(tmp_path / "evidence").ok
+    (tmp_path / "evidence" / "bundle.manifest.json").write_bytes(raw + b" ")
+    assert check_evidence(tmp_path / "evidence").changed == ("bundle.manifest.json",)
+    told = record(home, found)
+    assert told.bundle is not None
+    assert (told.bundle.id, told.bundle.bill) == (hashlib.sha256(raw).hexdigest(), True)
+    assert told.bundle.kinds == {"data": 1, "package": 1, "weights": 1}
+    weights = {one.kind: one.sha256 for one in told.artefacts}["model"]
+    assert weights == (hashlib.sha256(b"weights").hexdigest(),)
+    write_evidence(looked(), home, tmp_path / "evidence", AT)
+    assert not (tmp_path / "evidence" / "bundle.manifest.json").exists(), "what an earlier one held is gone"
+
+
+def test_a_bundle_that_is_not_the_stacks_is_refused(tmp_path: Path) -> None:
+    folder = bundle_in(tmp_path / "bundle")
+    named = msgspec.structs.replace(plan(), bundle=msgspec.structs.replace(plan().bundle, id="0" * 64))
+    with pytest.raises(DeployError, match="the profile is for 000000000000"):
+        read_bundle(folder, named)
+    (folder / BILL).write_bytes(b"[]\n")
+    with pytest.raises(DeployError, match="is not the one that the manifest names"):
+        read_bundle(folder, plan())
+    (folder / MANIFEST).unlink()
+    with pytest.raises(DeployError, match="cannot be read"):
+        read_bundle(folder, plan())
+
+
+def test_a_replica_on_several_nodes_is_told_whole(home: StackHome) -> None:
+    """Its further nodes run a service, and files and listeners, of their own."""
+    wide = spanning_plan()
+    files = node_files(wide, LAYOUT)
+    assert {path.partition(":")[0] for path in files} == {"node-0", "node-1"}
+    (engine,) = (one for one in artefacts_of(wide, load_catalogue()) if one.name == "vllm")
+    assert {"engine", "engine-node-1"} <= set(engine.services)
+    evidence = record(home, looked(wide, files=files, exposure=None))
+    assert any(
+        one.name.endswith("node-1:/etc/systemd/system/cloister-engine-node-1.service") for one in evidence.inputs
+    )
+    spoilt = dict(files)
+    traefik = "node-0:/etc/cloister/traefik/traefik.yml"
+    spoilt[traefik] = spoilt[traefik].replace("127.0.0.1:8082", ":8082")
+    assert {one.port for one in listeners_of(first_nodes(wide), files) if one.beyond} == {443}
+    assert {one.port for one in listeners_of(first_nodes(wide), spoilt) if one.beyond} == {443, 8082}
+
+
 # The files.
 
 
@@ -305,6 +381,28 @@ def test_findings_are_sarif_as_published(home: StackHome, status: Any) -> None:
     assert [(one["kind"], one["level"], len(one.get("suppressions", ()))) for one in mine] == (
         [told[status]] if status in told else []
     )
+
+
+@pytest.mark.parametrize(
+    ("place", "uri"),
+    [
+        ("cl-h:/etc/cloister/traefik/dynamic/a b.yml", "file://cl-h/etc/cloister/traefik/dynamic/a%20b.yml"),
+        ("traefik/traefik.yml", "traefik/traefik.yml"),
+        ("aws:ec2/vpc:Vpc::network-vpc", None),
+        ("plan", None),
+        ("waiver of no-internet-path for * (T/1)", None),
+    ],
+)
+def test_a_finding_about_a_file_says_where_it_lies(home: StackHome, place: str, uri: str | None) -> None:
+    finding = Finding(
+        rule="units-limited", severity="high", level="mandatory", resource=place, message="said", remediation="do",
+        status="violated",
+    )  # fmt: skip
+    log = json.loads(sarif_of(msgspec.structs.replace(record(home), findings=(finding,)), RULES))
+    jsonschema.Draft4Validator(sarif_schema()).validate(log)
+    (location,) = log["runs"][0]["results"][0]["locations"]
+    assert location["logicalLocations"][0]["fullyQualifiedName"] == place
+    assert location.get("physicalLocation", {}).get("artifactLocation", {}).get("uri") == uri
 
 
 def test_the_bill_of_materials_is_cyclonedx(folder: Path) -> None:

@@ -15,7 +15,7 @@ from typing import get_args
 import msgspec
 
 from lifecycle.home import Home
-from lifecycle.planning import rendered_files
+from lifecycle.node_files import node_files
 from lifecycle.profiles import load_profile
 from lifecycle.provision import Provisioner
 from planner.catalogue import load_catalogue
@@ -25,7 +25,6 @@ from planner.make_plan import Site, make_plan
 from planner.plan import HostPlan, Target
 from planner.profile import AlertsSection
 from planner.progress import Silent
-from templates.render import render
 from tests.alerts import BOTH
 from tests.policies.stacks import Previewed, Shipped
 
@@ -52,10 +51,10 @@ def preview(
     site = Site(stack="example", target=target, account=account, lifetime=lifetime, hosts=hosts)
     plan = make_plan(msgspec.structs.replace(load_profile(profile), alerts=alerts), load_catalogue(), site)
     if hosts:
-        return Shipped(plan, (), rendered_files(plan, Home(Path("/stack")).stack("example")))
+        return Shipped(plan, (), node_files(plan, LAYOUT))
     with TemporaryDirectory() as folder:
         resources = Provisioner(plan, Home(Path(folder)).stack("example"), Silent()).preview().resources
-    return Shipped(plan, resources, render(plan, LAYOUT))
+    return Shipped(plan, resources, node_files(plan, LAYOUT))
 
 
 def all_previews() -> Previewed:

@@ -12,7 +12,6 @@ import pytest
 
 from lifecycle.home import Home
 from lifecycle.node_files import node_files
-from lifecycle.planning import rendered_files
 from lifecycle.policy_check import LAYOUT
 from lifecycle.profiles import load_profile
 from planner.catalogue import load_catalogue
@@ -38,7 +37,7 @@ ON_AWS = plan_on("aws")
 NODE_FILES = node_files(ON_AWS, LAYOUT)
 HOST = HostPlan(name="host", address="10.0.0.10", gpus=8)
 ON_METAL = plan_on("metal", (HOST,))
-HOST_FILES = rendered_files(ON_METAL, Home(Path("/stack")).stack("example"))
+HOST_FILES = node_files(ON_METAL, Home(Path("/stack")).stack("example").layout)
 
 
 def changed(files: dict[str, str], end: str, old: str, new: str) -> dict[str, str]:

@@ -27,6 +27,7 @@ from pulumi_policy.proxy import UNKNOWN_STRING_VALUE
 from planner.plan import Plan, to_json
 from planner.resources import UNKNOWN, Resource
 from policies import examples, pack
+from policies.__main__ import read, today
 from policies.rules import RULES
 from policies.run import evaluate
 from tests.policies.stacks import Record, good_stack, mutants, mutate, preview, settled
@@ -35,13 +36,14 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 
+PACK = pack.Pack(read, today)
 Verdict = tuple[str, str, str]
 """Rule, status, and what was said."""
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[analyzer_pb2_grpc.AnalyzerStub]:
-    with serving(pack.policies()) as stub:
+    with serving(PACK.policies(RULES)) as stub:
         yield stub
 
 
@@ -261,7 +263,7 @@ def test_a_teams_own_rules_run_in_the_engine(own: Plan, monkeypatch: pytest.Monk
     assert started(PULUMI_CONFIG=configured(own)) == SHIPPED | {"our-range"}
     monkeypatch.setenv("PULUMI_CONFIG", configured(own))
     forget_config()
-    with serving(pack.policies(pack.rules_of_stack())) as stub:
+    with serving(PACK.policies()) as stub:
         found = verdicts_of_server(stub, settled(good_stack()))
     assert ("our-range", "violated", "not our range") in found
     assert not [one for one in found if one[0] == pack.WHOLE]

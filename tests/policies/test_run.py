@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import msgspec
@@ -39,6 +40,35 @@ def trial(level: Level = "mandatory") -> Rule:
         good=(),
         bad=(),
     )
+
+
+LOOKS = ("open", "os.listdir", "os.scandir", "os.system", "socket.connect", "socket.getaddrinfo", "subprocess.Popen")
+HEARD: list[list[str]] = []
+"""Lists that the hook below adds to: one that was set stays for the life of the process."""
+
+
+def hear(event: str, _: tuple[object, ...]) -> None:
+    for heard in HEARD:
+        if event in LOOKS:
+            heard.append(event)
+
+
+def test_rules_look_at_nothing_but_what_they_are_handed(tmp_path: Path) -> None:
+    files = {
+        path: text for rule in RULES for one in (*rule.good, *rule.bad) for path, text in (one.files or {}).items()
+    }
+    stack, plan, day = settled(good_stack()), examples.plan(), date(2026, 11, 21)
+    evaluate(plan, stack, files=files, today=day)  # what is loaded once is loaded now
+    sys.addaudithook(hear)
+    heard: list[str] = []
+    HEARD.append(heard)
+    try:
+        evaluate(plan, stack, files=files, today=day)
+        assert heard == []
+        (tmp_path / "x").write_text("heard")
+        assert heard == ["open"]
+    finally:
+        HEARD.remove(heard)
 
 
 def explode(judged: Resource | Stack | Plan) -> Iterator[Answer]:

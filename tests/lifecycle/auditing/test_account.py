@@ -312,7 +312,7 @@ def test_what_may_not_be_read_is_undecidable_and_no_pass(
     for operation, (action, place) in REFUSED.items():
         found = [one for one in report.findings if one.rule == "audit-complete" and place in one.resource]
         assert {one.status for one in found} == {"undecidable"}, operation
-        assert action in found[0].message
+        assert any(action in one.message for one in found), operation
     by_rule = {(one.rule, one.resource.rpartition(":")[2]) for one in report.findings if one.status == "undecidable"}
     assert {("least-privilege", "keys-key"), ("private-buckets", "storage-public-access")} <= by_rule
     assert not [one for one in report.findings if one.status == "broken"], report.findings

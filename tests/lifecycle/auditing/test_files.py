@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,11 +15,12 @@ from lifecycle.audit import judge
 from lifecycle.auditing.hosts import read_host
 from lifecycle.auditing.records import HostReading, Reading
 from lifecycle.auditing.sandbox import read_sandbox
+from lifecycle.node_files import node_files
 from lifecycle.profiles import load_profile
 from planner.catalogue import load_catalogue
 from planner.errors import DeployError
 from planner.make_plan import Site, make_plan
-from planner.plan import HostPlan, Plan
+from planner.plan import HostPlan, Plan, WaiverPlan
 from policies.rules import RULES
 from policies.rules.ssh_keys_only import WANTED
 from policies.rules.ssh_modern_algorithms import MODERN
@@ -27,6 +29,7 @@ from templates.hosts import HostAbilities, render_host
 from templates.render import render
 from tests.lifecycle.stack import layout_in
 
+DAY = date(2026, 11, 21)
 HOST = HostPlan(name="node-a", address="10.0.0.10", gpus=8)
 ROUTES = "traefik/dynamic/routes.yml"
 
@@ -40,8 +43,8 @@ METAL = plan_on("metal", HOST)
 
 def judged(plan: Plan, **hosts: HostReading) -> tuple[Finding, ...]:
     """Return what refuses, apart from what the plan itself is guilty of."""
-    guilty = set(judge(plan, Reading(), {}, RULES))
-    return tuple(one for one in refusals(judge(plan, Reading(), hosts, RULES), settled=True) if one not in guilty)
+    guilty = set(judge(plan, Reading(), {}, RULES, DAY))
+    return tuple(one for one in refusals(judge(plan, Reading(), hosts, RULES, DAY), settled=True) if one not in guilty)
 
 
 @pytest.fixture
@@ -192,6 +195,35 @@ def test_a_file_in_a_folder_that_is_read_whole_is_found() -> None:
     answers.beside = ["/etc/cloister/traefik/dynamic/routes.yml", "/etc/cloister/traefik/dynamic/x.yml"]
     (found,) = of_host(answers)
     assert (found.rule, found.resource) == ("only-rendered-files", "node-a:/etc/cloister/traefik/dynamic/x.yml")
+
+
+def test_a_host_says_which_bundle_it_installed_from() -> None:
+    answers = Answers()
+    answers.ending = f"bundle {'a' * 64}\nend"
+    connection: Any = answers
+    assert read_host(connection, METAL, HOST).bundle == "a" * 64
+    assert of_host(answers) == ()
+
+
+def test_a_waiver_of_a_plans_file_covers_it_on_the_host_as_well() -> None:
+    """A file has one name, before it is placed and where it lies."""
+    answers = Answers()
+    unit = "/etc/systemd/system/cloister-gateway.service"
+    assert f"{HOST.name}:{unit}" in node_files(METAL, layout_in(Path("/stack")))
+    answers.files[unit] += f"\n# {unit}.d/override.conf\n[Service]\nProtectSystem=no\n"
+    covers = WaiverPlan(
+        rule="units-read-only",
+        resource=f"{HOST.name}:{unit}",
+        owner="ops",
+        reason="r",
+        ticket="T-1",
+        expiry=date(2026, 12, 1),
+    )
+    waived = msgspec.structs.replace(METAL, policy=msgspec.structs.replace(METAL.policy, waivers=(covers,)))
+    connection: Any = answers
+    findings = judge(waived, Reading(), {"host": read_host(connection, METAL, HOST)}, RULES, DAY)
+    assert [one.status for one in findings if one.rule == "units-read-only"] == ["waived"]
+    assert not [one for one in findings if one.rule == "waivers"]
 
 
 def test_an_answer_that_is_cut_off_is_none() -> None:
