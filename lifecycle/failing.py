@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
-from lifecycle.aws.errors import DENIED, EXPIRED, smallest_policy
+from lifecycle.aws.errors import DENIED, EXPIRED, smallest_policy, told
 from lifecycle.operator_policy.actions import action_of
 from planner.errors import DeployError
 from planner.plan import Plan
@@ -53,6 +53,24 @@ def telling_what_exists(plan: Plan, engine: ResourceEngine, verb: Verb) -> Itera
         raise in_words(error.failures, error.skipped, plan, engine.resources(), verb) from error
     except (ClientError, HTTPClientError) as error:  # the account was only looked at
         raise in_words({"the account": error}, 0, plan, engine.resources(), verb) from error
+
+
+@contextmanager
+def telling_which_call(region: str) -> Iterator[None]:
+    """Turn the refusal of any call in a block into words; which call it was stands in the refusal.
+
+    Raises:
+        DeployError: in place of the SDK's exception.
+
+    """
+    from botocore.exceptions import ClientError  # noqa: PLC0415 - loaded by whoever raises it
+
+    with told("the account", region):
+        try:
+            yield
+        except ClientError as error:
+            with told(missing_action(error), region):
+                raise
 
 
 def in_words(

@@ -10,6 +10,7 @@ import msgspec
 from lifecycle.aws.account import check_account
 from lifecycle.aws.session import AwsSession
 from lifecycle.engines import PROJECT
+from lifecycle.failing import telling_which_call
 from lifecycle.home import StackHome
 from lifecycle.node_files import first_nodes, node_files
 from lifecycle.policy_check import LAYOUT
@@ -90,17 +91,21 @@ def prove_account(clients: Clients, vpc_id: str, plan: Plan, files: Mapping[str,
         plan: names the clients.
         files: as rendered, which say where programs listen; None where nobody asks.
 
+    Raises:
+        DeployError: the account does not let us look.
+
     """
     from lifecycle.exposure.account import read_network  # noqa: PLC0415 - only where an account is asked
 
-    network = read_network(
-        clients,
-        vpc_id,
-        stack=plan.stack,
-        named=plan.network.client_cidrs,
-        named_lists=plan.network.client_prefix_lists,
-        port=plan.network.gateway_port,
-    )
+    with telling_which_call(plan.network.region):
+        network = read_network(
+            clients,
+            vpc_id,
+            stack=plan.stack,
+            named=plan.network.client_cidrs,
+            named_lists=plan.network.client_prefix_lists,
+            port=plan.network.gateway_port,
+        )
     if files is not None:
         machines = machines_of(plan, files)
         listeners = () if machines else listeners_of(plan, files)

@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError
 
-from lifecycle.failing import in_words, missing_action, telling_what_exists, what_exists
+from lifecycle.failing import in_words, missing_action, telling_what_exists, telling_which_call, what_exists
 from lifecycle.profiles import load_profile
 from planner.catalogue import load_catalogue
 from planner.errors import DeployError
@@ -127,3 +127,17 @@ def test_whatever_stops_a_verb_is_told_in_words(verb: Any, told: str, raised: Ex
 def test_what_is_in_words_already_stays() -> None:
     with pytest.raises(DeployError, match=r"^mine$"), telling_what_exists(PLAN, Engine(), "up"):  # type: ignore[arg-type]  # as above
         raise DeployError("mine")
+
+
+def test_a_refused_look_names_its_call() -> None:
+    words = r"may not call ec2:DescribeRouteTables in eu-west-1"
+    with pytest.raises(DeployError, match=words) as told, telling_which_call("eu-west-1"):
+        raise refused("UnauthorizedOperation", operation="DescribeRouteTables")
+    assert told.value.code == "not_allowed"
+    assert '"Action": "ec2:DescribeRouteTables"' in told.value.hint
+
+
+def test_an_account_that_does_not_answer_while_it_is_looked_at_is_told() -> None:
+    with pytest.raises(DeployError, match="eu-west-1") as told, telling_which_call("eu-west-1"):
+        raise EndpointConnectionError(endpoint_url="https://ec2")
+    assert told.value.code == "aws_unreachable"
