@@ -36,7 +36,7 @@ def list_(
     family: Annotated[str, typer.Option("--family", help="Only rules of this family, for example identity.")] = "",
     as_json: Json = False,
 ) -> None:
-    """List the rules: what must be true, how bad it is if not, and where it is judged.
+    """List the rules by family: what must be true, and how bad it is if not. `policy show` tells more of each.
 
     \b
     Examples:
@@ -52,8 +52,10 @@ def list_(
     if as_json:
         emit_json(rules)
         return
-    rows = [(r.id, r.family, r.severity, r.level, ", ".join(r.levels), r.title) for r in rules.rules]
-    show(table(["rule", "family", "severity", "level", "judges", "what must be true"], rows, named=True))
+    for name in dict.fromkeys(rule.family for rule in rules.rules):
+        mine = [rule for rule in rules.rules if rule.family == name]
+        rows = [(rule.id, rule.severity if rule.level == "mandatory" else rule.level, rule.title) for rule in mine]
+        show(table(["rule", "severity", "what must be true"], rows, title=name, named=True))
 
 
 @app.command("show")
