@@ -26,7 +26,8 @@ def run(arguments: list[str]) -> int:
     """Run one command and return its exit code."""
     from cli.app import app
 
-    outlet: Any = Outlet(sys.stdout)
+    # A terminal's reader does not leave; and Ctrl-C is lost while Python's `input` flushes what is not its own stream.
+    outlet: Any = sys.stdout if sys.stdout.isatty() else Outlet(sys.stdout)
     with contextlib.redirect_stdout(outlet):
         return _run(app, arguments)
 
