@@ -17,17 +17,18 @@ from planner.plan import HostPlan
 def endpoint_of(stack: Stack, kept: KeptHosts, planned: HostPlan, login: Login) -> Iterator[tuple[str, dict[int, int]]]:
     """Yield the address of a host's endpoint, and port of the plan -> port of this machine where a tunnel leads there.
 
-    A node in AWS is asked through its tunnel always: what has its address on this machine's network is another machine.
+    A node in AWS is asked through its tunnel always, and a host behind a jump host through that: what has their address
+    on this machine's network may be another machine.
 
     Raises:
         DeployError: the host is not reached.
 
     """
     published = stack.plan.network.gateway_port
-    if login.reach is None and reaches(planned.address, published):
+    way = kept.inventory.way_to(kept.inventory.named(planned.name))
+    if login.reach is None and len(way) == 1 and reaches(planned.address, published):
         yield planned.address, {}
         return
-    way = kept.inventory.way_to(kept.inventory.named(planned.name))
     with tunnel(way, login, (planned.address, published)) as local:
         yield LOOPBACK, {published: local}
 

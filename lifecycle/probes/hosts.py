@@ -161,7 +161,8 @@ class HostProbe:
             if port.binding != "published"
         }
         if not self.straight:
-            return self._check("inner_ports", None, "this machine is in no network of clients: its tries say nothing")
+            why = "a jump host leads there, or this machine is in no network of clients: tries from here say nothing"
+            return self._check("inner_ports", None, why)
         answering = [name for name, number in inner.items() if reaches(self.host.address, number, 1.0)]
         detail = (
             f"answer from here: {', '.join(answering)}" if answering else f"{len(inner)} tried from here, none answers"

@@ -221,12 +221,12 @@ def test_too_late_to_extend_is_not_asked(stubs: Stubs) -> None:
 
 
 def test_a_blocks_life_in_the_emulated_account(emulated: AwsSession) -> None:
-    now = datetime.now(UTC)
-    soon = Search(instance_type="p5en.48xlarge", count=1, hours=48, start=now + timedelta(days=2))
+    now = datetime.now(UTC)  # 72 hours: other tests buy from the same account
+    soon = Search(instance_type="p5en.48xlarge", count=1, hours=72, start=now + timedelta(days=2))
     found = find(emulated, soon)
     assert found
     assert all(one.start >= now + timedelta(days=2) and f"{one.end:%H:%M}" == "11:30" for one in found)
-    assert find(emulated, Search(instance_type="p5en.48xlarge", count=1, hours=48, max_price=Decimal(1))) == ()
+    assert find(emulated, Search(instance_type="p5en.48xlarge", count=1, hours=72, max_price=Decimal(1))) == ()
 
     held = buy(emulated, found[0], {"owner": "research"})
     assert (held.state, held.start, held.end) == ("scheduled", found[0].start, found[0].end)
