@@ -9,7 +9,7 @@ from planner.catalogue import load_catalogue
 from planner.layout import Layout
 from planner.plan import HostPlan, Plan
 
-PLACEHOLDER = "192.0.2.{}"
+DOCUMENTATION_ADDRESS = "192.0.2.{}"
 """Addresses of nodes that have none yet, where they must be told apart: of the block for documentation (RFC 5737)."""
 
 
@@ -41,7 +41,7 @@ def first_nodes(plan: Plan) -> Plan:
         return plan
     nodes = plan.nodes[: 1 + len(plan.followers)]
     hosts = (
-        HostPlan(name=node.name, address=PLACEHOLDER.format(rank + 1), gpus=node.gpus, rank=rank)
+        HostPlan(name=node.name, address=DOCUMENTATION_ADDRESS.format(rank + 1), gpus=node.gpus, rank=rank)
         if plan.followers
         else HostPlan(name=node.name, gpus=node.gpus)
         for rank, node in enumerate(nodes)

@@ -30,14 +30,15 @@ def certificates(folder: Path, name: str) -> Path:
     """Make two authorities, and of each a certificate for the name: `right` and `stranger`, signed by `*-ca.pem`."""
     folder.mkdir()
     for kind in (RIGHT, STRANGER):
-        _openssl(folder, f"{kind}-ca", f"/CN={kind}")
+        openssl(folder, f"{kind}-ca", f"/CN={kind}")
         signed = ("-CA", f"{kind}-ca.pem", "-CAkey", f"{kind}-ca.key")
         extensions = ("-addext", f"subjectAltName=DNS:{name}", "-addext", "basicConstraints=critical,CA:FALSE")
-        _openssl(folder, kind, f"/CN={name}", *signed, *extensions)
+        openssl(folder, kind, f"/CN={name}", *signed, *extensions)
     return folder
 
 
-def _openssl(folder: Path, name: str, subject: str, *words: str) -> None:
+def openssl(folder: Path, name: str, subject: str, *words: str) -> None:
+    """Make a key and a certificate, signed by itself unless `words` name an authority."""
     key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-keyout", f"{name}.key")
     command = (require("openssl"), "req", "-x509", *key, "-out", f"{name}.pem", "-days", "2", "-subj", subject, *words)
     subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=20)

@@ -141,8 +141,7 @@ class TunnelStream:
             except ConnectionAbortedError:
                 return b""
             except ConnectionClosed as error:
-                if not self._closed and self._websocket.close_code != _NORMAL:
-                    self.failure = self.failure or self._broken(error)
+                self._note_end(error)
                 return b""
             if isinstance(message, str):
                 self.failure = TunnelBrokenError(
@@ -167,7 +166,10 @@ class TunnelStream:
         chunk = bytes(data[:LONGEST_FRAME])
         try:
             self._loop.do(self._websocket.send(chunk))
-        except (ConnectionAbortedError, ConnectionClosed) as error:
+        except ConnectionAbortedError as error:
+            raise BrokenPipeError(str(error)) from None
+        except ConnectionClosed as error:
+            self._note_end(error)  # an SSH library that cannot write may never read again
             raise BrokenPipeError(str(error)) from None
         return len(chunk)
 
@@ -180,6 +182,10 @@ class TunnelStream:
         self._closed = True
         with self._closing:
             self._opened.close()
+
+    def _note_end(self, error: ConnectionClosed) -> None:
+        if not self._closed and self._websocket.close_code != _NORMAL:
+            self.failure = self.failure or self._broken(error)
 
     def _broken(self, error: ConnectionClosed) -> TunnelBrokenError:
         said = (error.rcvd.reason or f"close code {error.rcvd.code}") if error.rcvd else "the connection was lost"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from planner.profile import LogShippingSection
 from tests.hosts.lab import Lab
 from tests.hosts.machine import Machine
 from tests.hosts.test_prepare import prepare, reaches
-from tests.parts import require
+from tests.receivers import openssl
 from tests.waiting import wait_until
 
 NAME = "logs.example.test"
@@ -74,12 +73,6 @@ def certificates(folder: Path) -> Path:
         extensions = ("-addext", f"subjectAltName=DNS:{name}", "-addext", "basicConstraints=critical,CA:FALSE")
         openssl(folder, kind, f"/CN={name}", *signed, *extensions)
     return folder
-
-
-def openssl(folder: Path, name: str, subject: str, *words: str) -> None:
-    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-keyout", f"{name}.key")
-    command = (require("openssl"), "req", "-x509", *key, "-out", f"{name}.pem", "-days", "2", "-subj", subject, *words)
-    subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=20)
 
 
 def settled(address: str, files: Path) -> LogsPlan:

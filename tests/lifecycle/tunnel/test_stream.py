@@ -340,6 +340,22 @@ def test_the_time_limit_is_told_as_such(endpoint: StandInEndpoint) -> None:
             stream.send(b"more")
 
 
+def test_who_only_writes_learns_why_it_ended_too(endpoint: StandInEndpoint) -> None:
+    def takes_no_more() -> bool:
+        try:
+            stream.send(b"more")
+        except BrokenPipeError:
+            return True
+        return False
+
+    with opened() as stream:
+        endpoint.wait_for_tunnels(1)
+        endpoint.cut_all(politely=True)
+        wait_until(takes_no_more)
+        assert stream.failure is not None
+        assert "Tunnel duration exceeded" in stream.failure.message
+
+
 @pytest.mark.parametrize("politely", [True, False])
 def test_an_endpoint_that_ends_it_in_the_middle_is_a_failure(endpoint: StandInEndpoint, politely: bool) -> None:
     with opened() as stream:
