@@ -18,6 +18,7 @@ from lifecycle import files, ports
 from lifecycle.alert_files import place_alert_files, read_alert_files
 from lifecycle.home import StackHome
 from lifecycle.journal import Journal
+from lifecycle.langfuse_secrets import ensure_langfuse_secrets
 from lifecycle.lifetime import refuse_expired
 from lifecycle.lock import hold
 from lifecycle.own_token import own_token
@@ -216,6 +217,7 @@ def prepare_secrets(stack: Stack, upstream_key: str | None) -> None:
         write_revocations(issuer_files, Revocations())
     ensure_certificate(stack.plan.tls, stack.layout, datetime.now(UTC))
     place_alert_files(stack.plan.alerts, stack.layout)
+    ensure_langfuse_secrets(stack.plan, stack.layout)
 
 
 def render_configuration(stack: Stack) -> None:

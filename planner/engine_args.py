@@ -74,6 +74,8 @@ class EngineChoice(Record, frozen=True, kw_only=True):
     lora: Lora | None = None
     embedding: bool = False
     """The model turns text into vectors and generates none."""
+    traces_to: str = ""
+    """URL that traces are sent to; empty for none."""
     shutdown_timeout_s: int = 30
     reasons: Mapping[str, str] = {}
     """`what` of a decision -> why it was taken, where whoever chose knows better than the option's own reason."""
@@ -171,6 +173,9 @@ def _settings(choice: EngineChoice) -> Iterator[Setting]:
     yield from _limits(choice)
     if choice.lora:
         yield _lora(choice.lora)
+    if choice.traces_to:
+        why = "times and token counts of every request; no prompts and no answers"
+        yield Setting("traces", choice.traces_to, why, ("--otlp-traces-endpoint", choice.traces_to))
     yield from _defences()
 
 

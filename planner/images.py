@@ -74,7 +74,7 @@ def command_in_image(artefact: str, catalogue: Catalogue) -> tuple[str, ...]:
 def image_of(artefact: str, catalogue: Catalogue) -> Image | None:
     """Return the image that an artefact of the catalogue exists as; None for any other program."""
     row = catalogue.artefacts.get(artefact)
-    if row is None or row.sources[0].kind != "image":
+    if row is None or not row.sources or row.sources[0].kind != "image":
         return None
     return read_image(row.sources[0].name, command_in_image(artefact, catalogue), f"artefacts.{artefact}")
 

@@ -16,6 +16,13 @@ from planner.engine_args import Nodes, engine_arguments
 from planner.errors import PlanError
 from planner.ground import Land, find_machine
 from planner.images import check_image
+from planner.langfuse import (
+    check_langfuse,
+    langfuse_decisions,
+    langfuse_plan,
+    langfuse_secrets,
+    langfuse_services,
+)
 from planner.logs import plan_logs
 from planner.metal import from_bundle
 from planner.model_choice import ChosenModel, choose_model
@@ -100,10 +107,11 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
     """
     _check_stand_in(profile, site)
     check_image(profile, site.target)
+    check_langfuse(profile.langfuse, site.target)
     gpu = catalogue.gpu(profile.hardware.gpu)
     chosen = choose_model(profile.model, catalogue, site.model_config)
     identity, tls = _identity(profile, site.stack), _tls(profile.tls, site)
-    alerts = plan_alerts(profile.alerts, site.target)
+    alerts, langfuse = plan_alerts(profile.alerts, site.target), langfuse_plan(profile.langfuse)
     land = Land(
         stack=site.stack,
         target=site.target,
@@ -111,7 +119,11 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         lifetime=site.lifetime,
         hosts=tuple(site.hosts),
         logs=plan_logs(profile.aws.log_retention_days, profile.log_shipping),
-        secrets=(*_secrets(identity, tls, site.upstream), *alert_secrets(alerts)),
+        secrets=(
+            *_secrets(identity, tls, site.upstream),
+            *alert_secrets(alerts),
+            *langfuse_secrets(profile.langfuse),
+        ),
         private_name=plan_private_name(tls, site.stack, profile.aws.consumer_vpc_ids),
     )
     host, settle = find_machine(profile, catalogue, gpu, land)
@@ -178,6 +190,7 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
             *_services(builder, profile, site, network=ground.network, model=served, engine=engine, metrics=metrics),
             *((builder.alertmanager(alerts),) if alerts else ()),
             *(builder.reclaim(profile.aws.capacity) if site.target == "aws" else ()),
+            *langfuse_services(profile.langfuse),
         ),
         followers=() if imitated else builder.followers(engine),
         gateway=_gateway(profile, served),
@@ -185,6 +198,7 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
         tls=tls,
         metrics=metrics,
         alerts=alerts,
+        langfuse=langfuse,
         secrets=land.secrets,
         upstream=site.upstream,
         tags={PROFILE_TAG: profile.name, STACK_TAG: site.stack, **profile.tags},
@@ -210,6 +224,7 @@ def make_plan(profile: Profile, catalogue: Catalogue, site: Site) -> Plan:
             *ground.surroundings,
             *_edge_decisions(identity, tls),
             *alert_decisions(alerts),
+            *langfuse_decisions(langfuse, hosts=len(ground.hosts), imitated=imitated),
         ),
     )
 

@@ -350,11 +350,12 @@ figures of the whole host; machines that are known by name alone; what EC2 says 
 
 
 class Health(Record, frozen=True, kw_only=True):
-    """How to tell that a service is ready: an HTTP(S) path on one of its ports that answers 200."""
+    """How to tell that a service is ready: an HTTP(S) path on one of its ports that answers 200, or the port itself."""
 
     port: str
     path: str
-    scheme: Literal["http", "https"] = "http"
+    scheme: Literal["http", "https", "tcp"] = "http"
+    """`tcp`, with no path: it is ready once it takes connections."""
     timeout_s: float = 30.0
     """Seconds after start within which it must be ready."""
 
@@ -607,6 +608,18 @@ class PolicyPlan(Record, frozen=True, kw_only=True):
     levels: tuple[LevelPlan, ...] = ()
 
 
+class LangfusePlan(Record, frozen=True, kw_only=True):
+    """What somebody who opens Langfuse has to know; its services are among the others."""
+
+    user: str
+    """Mail address of its first user."""
+    project: str
+    url: str
+    """Where its interface is, seen through a tunnel to a port of the same number."""
+    disk_gib: int
+    """What its data may take on each host, which nothing but their owner keeps them from exceeding."""
+
+
 class Plan(Record, frozen=True, kw_only=True):
     """Everything that was decided."""
 
@@ -637,6 +650,8 @@ class Plan(Record, frozen=True, kw_only=True):
     metrics: MetricsPlan
     alerts: AlertsPlan | None = None
     """None where nobody is told."""
+    langfuse: LangfusePlan | None = None
+    """None where it is off."""
     secrets: tuple[SecretRef, ...]
     upstream: UpstreamPlan | None
     tags: dict[str, str]

@@ -366,6 +366,30 @@ class EmailSection(Record, frozen=True, kw_only=True):
     """PEM file: the authority that signed the server's certificate; the system's own authorities when empty."""
 
 
+class LangfuseSection(Record, frozen=True, kw_only=True):
+    """`[langfuse]`: Langfuse on every host of one's own, from images, on loopback alone; off without this section.
+
+    Every field but `disk_gib` is needed. Images are written `REPOSITORY@sha256:DIGEST`, as `engine.image` is.
+    """
+
+    user: Annotated[str, Meta(pattern=r"^([^@\s,;<>\"]+@[^@\s,;<>\"]+)?$")] = ""
+    """Mail address that its first user logs in with; nothing is sent there."""
+    web: str = ""
+    """Langfuse's image with interface and API, version 4."""
+    worker: str = ""
+    """Langfuse's image of the worker, of the same version."""
+    postgres: str = ""
+    """PostgreSQL 16 or later."""
+    clickhouse: str = ""
+    """ClickHouse 25.12 or later."""
+    valkey: str = ""
+    """Valkey 8 or later."""
+    store: str = ""
+    """Versity S3 Gateway 1.7 or later: objects are files of a folder."""
+    disk_gib: Annotated[int, Meta(ge=5, le=65536)] = 50
+    """What its data may take on each host, in GiB: hosts with less are refused. Nothing is deleted when it is more."""
+
+
 class AlertsSection(Record, frozen=True, kw_only=True):
     """`[alerts]`: who is told when an alert fires, and when it is over; nobody when no receiver is named."""
 
@@ -403,5 +427,6 @@ class Profile(Record, frozen=True, kw_only=True):
     metrics: MetricsSection = MetricsSection()
     alerts: AlertsSection = AlertsSection()
     log_shipping: LogShippingSection | None = None
+    langfuse: LangfuseSection | None = None
     tags: dict[TagKey, str] = {}
     """Tags that every resource carries, beside the toolkit's own."""

@@ -10,6 +10,7 @@ from planner.catalogue.rows import Gpu, Host
 from planner.division import choose_parallel
 from planner.engine_args import EngineChoice, Lora, Nodes
 from planner.errors import PlanError
+from planner.langfuse import traces_to
 from planner.lora import LoraAdapters
 from planner.model_choice import ChosenModel
 from planner.parallel import Parallel
@@ -238,4 +239,5 @@ def engine_choice(
         prefix_caching=profile.engine.prefix_caching,
         lora=Lora(adapters=lora.adapters, max_rank=lora.max_rank, max_loras=lora.active) if lora else None,
         embedding=chosen.embedding,
+        traces_to=traces_to(profile.langfuse),
     )

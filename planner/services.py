@@ -9,6 +9,7 @@ import msgspec
 from planner.alerts import alert_secrets
 from planner.catalogue import Catalogue
 from planner.images import command_in_image, image_of, read_image
+from planner.langfuse import HEADERS, HEADERS_VARIABLE, TRACED, TRACES_FLAG
 from planner.plan import (
     AlertsPlan,
     Binding,
@@ -159,8 +160,8 @@ class Services:
             version=engine.version,
             image=self._engine_image(engine.name, engine),
             args=("serve", *engine.args[:port], str(self.number(name, "http")), *engine.args[port + 1 :]),
-            env=self._engine_environment(engine, number * engine.gpus_per_node),
-            secret_env={"VLLM_API_KEY": "engine-api-key"},
+            env={**self._engine_environment(engine, number * engine.gpus_per_node), **_traced(engine, TRACED)},
+            secret_env={"VLLM_API_KEY": "engine-api-key", **_traced(engine, {HEADERS_VARIABLE: HEADERS})},
             ports=(self._port(name, "http"),),
             health=Health(port="http", path="/health", timeout_s=ENGINE_STARTS_WITHIN_S),
             reads=engine.reads,
@@ -347,6 +348,11 @@ def _visible(engine: EnginePlan, first_gpu: int) -> str:
     """Return which GPUs CUDA is to use; a container is given its own alone, and counts them from the beginning."""
     first = 0 if engine.image else first_gpu
     return ",".join(map(str, range(first, first + engine.gpus_per_node)))
+
+
+def _traced(engine: EnginePlan, variables: Mapping[str, str]) -> Mapping[str, str]:
+    """Return what an engine that sends traces has in its environment besides; nothing for one that sends none."""
+    return variables if TRACES_FLAG in engine.args else {}
 
 
 def _engine_needs(engine: EnginePlan) -> tuple[Need, ...]:

@@ -17,8 +17,13 @@ TEMPLATES = {
     "prometheus/prometheus.yml": "prometheus/prometheus.yml.j2",
     "prometheus/rules/cloister.yml": "prometheus/rules.yml.j2",
     "alertmanager/alertmanager.yml": "alertmanager/alertmanager.yml.j2",
+    "langfuse-postgres/start.sh": "langfuse/postgres.sh.j2",
+    "langfuse-clickhouse/config.xml": "langfuse/clickhouse.xml.j2",
+    "langfuse-clickhouse/users.xml": "langfuse/clickhouse_users.xml.j2",
+    "langfuse-valkey/start.sh": "langfuse/valkey.sh.j2",
+    "langfuse-store/start.sh": "langfuse/store.sh.j2",
 }
-"""Rendered file, below the configuration folder -> its template. The last one where somebody is told of alerts."""
+"""Rendered file, below the configuration folder -> its template; those of the plan's services alone."""
 
 
 def render(plan: Plan, layout: Layout, host: str = "") -> dict[str, str]:

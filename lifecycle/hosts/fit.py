@@ -11,6 +11,7 @@ from lifecycle.hosts.facts import Facts
 from lifecycle.hosts.inventory import Host
 from planner.catalogue import Catalogue, load_catalogue
 from planner.images import LEAST_PODMAN
+from planner.langfuse import langfuse_disk_gib
 from planner.make_plan import Site, make_plan
 from planner.plan import HostPlan, Plan
 from planner.profile import Profile
@@ -47,6 +48,8 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     weights_gib: float
     memory_gib: float
     published_ports: tuple[int, ...]
+    kept_gib: float = 0.0
+    """What services may keep on the disk, beside what every stack does."""
     images: bool = False
     """Something runs from an image, which takes a Podman with Quadlets."""
 
@@ -85,6 +88,7 @@ def needs_of(plan: Plan, catalogue: Catalogue) -> Needs:
         published_ports=tuple(
             port.number for service in plan.services for port in service.ports if port.binding == "published"
         ),
+        kept_gib=langfuse_disk_gib(plan),
         images=any(service.image for service in plan.services),
     )
 
@@ -166,7 +170,7 @@ def _podman(facts: Facts, catalogue: Catalogue) -> Verdict:
     found = f"{release.podman}, of {release.title}" if release else "unknown"
     remedy = (
         f"Images run as Quadlets, which take Podman {least}: bring the host to {able}, or leave `engine.image` out, "
-        "which installs the engine on the host itself."
+        "which installs the engine on the host itself, and `[langfuse]`, which has images alone."
     )
     return _verdict("Podman", known, found, remedy)
 
@@ -241,7 +245,8 @@ def _against(facts: Facts, needs: Needs) -> Iterator[Verdict]:
     remedy = f"The plan's services may take {needs.memory_gib:.1f} GiB beside the engine."
     enough = facts.memory_gib >= needs.memory_gib + SPARE_MEMORY_GIB
     yield _verdict("memory", enough, f"{facts.memory_gib:g} GiB", remedy)
-    yield from _disk(facts, needs.weights_gib + (SPARE_DISK_GIB if needs.gpus else SPARE_WITHOUT_ENGINE_GIB))
+    spare = SPARE_DISK_GIB if needs.gpus else SPARE_WITHOUT_ENGINE_GIB
+    yield from _disk(facts, needs.weights_gib + needs.kept_gib + spare)
     yield from _ports(facts, needs)
 
 

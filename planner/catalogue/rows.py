@@ -340,6 +340,7 @@ class Artefact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     version: str
     licence: str
     sources: tuple[ArtefactSource, ...]
+    """None for an image that the profile names."""
     stand_in: bool = False
     hosts_only: bool = False
     """Only hosts run it: the machine that commands a stack needs it for nothing."""

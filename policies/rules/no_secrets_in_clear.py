@@ -26,6 +26,9 @@ SHAPES = {
     "a password in an address": re.compile(r"\b[a-z][a-z0-9+.-]*://[^/\s:@]+:[^/\s:@]{4,}@"),
 }
 """What secrets look like, wherever they stand."""
+NAMES = re.compile(r"(?m)((?:^Exec=|/with-secrets ))(?:[A-Z][A-Z0-9_]*=[a-z][a-z0-9-]* )+-- ")
+"""What `with-secrets` is told, in a unit: variables, and the names of credentials that they get. No value stands there:
+one that did would be looked for as a file's name, and never found."""
 SCRIPTS = {
     "aws:ec2/launchTemplate:LaunchTemplate": "userData",
     "aws:ec2/instance:Instance": "userData",
@@ -58,7 +61,8 @@ def _on_files(files: Files) -> Iterator[Answer]:
 
 
 def _found(text: str) -> Iterator[str]:
-    return (what for what, shape in SHAPES.items() if shape.search(text))
+    told = NAMES.sub(r"\1", text)
+    return (what for what, shape in SHAPES.items() if shape.search(told))
 
 
 def _texts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
@@ -106,6 +110,9 @@ RULE = Rule(
         Example("a path", files=examples.gateway()),
         Example("a script that fetches it", _script("aws secretsmanager get-secret-value --secret-id x > /run/x")),
         Example("a name", plan=examples.engine_with()),
+        Example(
+            "the name of a container's password", files=examples.quadlet({"Exec": "DB_PASSWORD=the-database -- run"})
+        ),
     ),
     bad=(
         Example("a key in a file", files={"gateway/gateway.toml": f'key = """{_KEY}"""'}),
@@ -117,6 +124,7 @@ RULE = Rule(
             "a password in an address",
             files={"prometheus/prometheus.yml": "remote: https://user:hunter22@example.test/"},
         ),
+        Example("a password of a container", files=examples.quadlet({"Exec": "run DB_PASSWORD=hunter22-hunter22"})),
         Example("a value in the state", (examples.resource(next(iter(VALUES)), "v", secretString="0123456789"),)),
     ),
     on_plan=on_plan,

@@ -14,13 +14,16 @@ from policies.values import at
 
 ASKED = {"VLLM_NO_USAGE_STATS": "1", "VLLM_DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1"}
 """Variables without which the engine sends usage statistics, or asks the model hub."""
+LANGFUSE = {"TELEMETRY_ENABLED": "false", "NEXT_TELEMETRY_DISABLED": "1", "CHECKPOINT_DISABLE": "1"}
+"""The same for Langfuse, and for Next.js and Prisma, of which it is made."""
 SWITCHES = ("sendAnonymousUsage", "checkNewVersion")
 
 
 def on_plan(plan: Plan) -> Iterator[Answer]:
-    """Judge what the engine is asked not to send."""
-    for service in engines(plan):
-        for name, wanted in ASKED.items():
+    """Judge what the engine and Langfuse are asked not to send."""
+    langfuse = [service for service in plan.services if service.artefact in {"langfuse-web", "langfuse-worker"}]
+    for service, asked in (*((one, ASKED) for one in engines(plan)), *((one, LANGFUSE) for one in langfuse)):
+        for name, wanted in asked.items():
             if service.env.get(name) != wanted:
                 yield Violated(f"{service.name} is not asked to stay silent (`{name}={wanted}` is missing)")
 
@@ -29,6 +32,10 @@ def _on_static(config: Any) -> Iterator[Answer]:
     for name in SWITCHES:
         if at(config, "global", name) is not False:
             yield Violated(f"Traefik calls its makers (`global.{name}` is not false)")
+
+
+def _langfuse(**env: str) -> Plan:
+    return examples.changed(services=(examples.service("langfuse-web", artefact="langfuse-web", env=env),))
 
 
 RULE = Rule(
@@ -45,14 +52,17 @@ RULE = Rule(
     references=(
         "https://docs.vllm.ai/en/latest/usage/usage_stats.html",
         "https://doc.traefik.io/traefik/contributing/data-collection/",
+        "https://langfuse.com/self-hosting/security/telemetry",
     ),
     good=(
         Example("an engine that is asked", plan=examples.engine_with(env=ASKED)),
+        Example("Langfuse that is asked", plan=_langfuse(**LANGFUSE)),
         Example("a silent Traefik", files=examples.traefik()),
     ),
     bad=(
         Example("an engine that is not asked", plan=examples.engine_with()),
         Example("statistics", plan=examples.engine_with(env={**ASKED, "VLLM_NO_USAGE_STATS": "0"})),
+        Example("Langfuse's statistics", plan=_langfuse(**(LANGFUSE | {"TELEMETRY_ENABLED": "true"}))),
         Example("Traefik's statistics", files=examples.traefik({"global.sendAnonymousUsage": True})),
         Example("Traefik's question for a newer version", files=examples.traefik({"global.checkNewVersion": ...})),
     ),
