@@ -386,7 +386,7 @@ class LangfuseSection(Record, frozen=True, kw_only=True):
     """Valkey 8 or later."""
     store: str = ""
     """Versity S3 Gateway 1.7 or later: objects are files of a folder."""
-    disk_gib: Annotated[int, Meta(ge=5, le=65536)] = 50
+    disk_gib: Annotated[int, Meta(ge=1, le=65536)] = 50
     """What its data may take on each host, in GiB: hosts with less are refused. Nothing is deleted when it is more."""
 
 

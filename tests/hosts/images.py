@@ -1,4 +1,4 @@
-"""An image made on the spot: Python and the engine's imitation, of files that are here anyway."""
+"""Images made of files that are here anyway: Python, with the engine's imitation or what stands in for Langfuse."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ ROOT = Path(__file__).parents[2]
 REPOSITORY = "registry.example/cloister/vllm-sim"
 PYTHON = "python3.13"
 """Of trixie, whose files it is made of."""
+STAND_IN_REPOSITORY = "registry.example/cloister/langfuse-stand-in"
+STANDS_IN_FOR = ("initdb", "postgres", "clickhouse-server", "valkey-server", "versitygw", "dumb-init", "node")
 PACKAGES = "usr/lib/python3/dist-packages"
 
 
@@ -32,17 +34,36 @@ def engine_image(folder: Path, wheels: Path, repository: str = REPOSITORY) -> Im
     return write_image(folder, repository, _root(wheels))
 
 
+def langfuse_stand_in(folder: Path) -> Image:
+    """Make the image of what stands in for all of Langfuse's programs, and return its name."""
+    made, source = io.BytesIO(), (Path(__file__).parent / "langfuse_stand_in.py").read_bytes()
+    with tarfile.open(fileobj=made, mode="w") as tar:
+        _add_python(tar, "dash", "mkdir", "mv", "rm")
+        add(tar, "usr/bin/langfuse-stand-in", source, executable=True)
+        for name in STANDS_IN_FOR:
+            add(tar, f"usr/bin/{name}", link="langfuse-stand-in")
+        for name in ("web", "worker"):
+            add(tar, f"{name}/entrypoint.sh", b'#!/bin/sh\nexec "$@"\n', executable=True)
+    return write_image(folder, STAND_IN_REPOSITORY, made.getvalue())
+
+
+def _add_python(tar: tarfile.TarFile, *programs: str) -> None:
+    """Add the folders that every image has, the interpreter, and programs of the host."""
+    root = host_root("trixie")
+    for name in ("bin", "lib", "lib64", "sbin"):
+        add(tar, name, link=f"usr/{name}")
+    for name in ("dev", "etc", "proc", "run", "sys", "tmp", "var/tmp"):
+        add(tar, name)
+    for path in _of_python(root, programs):
+        add(tar, path.relative_to(root).as_posix(), (root / path).read_bytes(), executable=True)
+    add(tar, "usr/bin/python3", link=PYTHON)
+
+
 def _root(wheels: Path) -> bytes:
     """Return the root folder as a tar file: the same bytes for the same files."""
-    root, made = host_root("trixie"), io.BytesIO()
+    made = io.BytesIO()
     with tarfile.open(fileobj=made, mode="w") as tar:
-        for name in ("bin", "lib", "lib64", "sbin"):
-            add(tar, name, link=f"usr/{name}")
-        for name in ("dev", "etc", "proc", "run", "sys", "tmp", "var/tmp"):
-            add(tar, name)
-        for path in _of_python(root):
-            add(tar, path.relative_to(root).as_posix(), (root / path).read_bytes(), executable=True)
-        add(tar, "usr/bin/python3", link=PYTHON)
+        _add_python(tar, "dash")
         for wheel in sorted(wheels.glob("*.whl")):
             if not wheel.name.startswith("traefik"):
                 _add_wheel(tar, wheel)
@@ -53,11 +74,11 @@ def _root(wheels: Path) -> bytes:
     return made.getvalue()
 
 
-def _of_python(root: Path) -> Iterable[Path]:
-    """Yield the interpreter, its library, a shell, and the shared libraries of all of them."""
+def _of_python(root: Path, others: tuple[str, ...]) -> Iterable[Path]:
+    """Yield the interpreter, its library, other programs, and the shared libraries of all of them."""
     home = root / "usr/lib" / PYTHON
     modules = [path for path in home.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
-    programs = [root / "usr/bin" / name for name in (PYTHON, "dash")]
+    programs = [root / "usr/bin" / name for name in (PYTHON, *others)]
     native = [*programs, *(path for path in modules if path.suffix == ".so")]
     words = ("chroot", str(root), "ldd", *(f"/{path.relative_to(root)}" for path in native))
     said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
