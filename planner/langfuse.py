@@ -176,7 +176,7 @@ def _postgres(section: LangfuseSection) -> Service:
 
 
 def _clickhouse(section: LangfuseSection) -> Service:
-    limits = Limits(memory_mib=4096, open_files=65536, tasks=4096)
+    limits = Limits(memory_mib=4096, open_files=16384, tasks=4096)
     made = _service(section, "clickhouse", "clickhouse", command=("clickhouse-server",), port="http", limits=limits)
     native = Port(name="native", number=_at("clickhouse", "native"), binding="loopback")
     return msgspec.structs.replace(

@@ -13,6 +13,7 @@ from lifecycle.hosts.fit import Needs, but_for_our_own, fit, fits, needs_of, pla
 from lifecycle.hosts.inventory import Host
 from lifecycle.profiles import load_profile
 from planner.catalogue import load_catalogue
+from tests.langfuse import langfuse_plan
 
 HERE = Path(__file__).parent
 FACTS = sorted((HERE / "facts").glob("*.json"))
@@ -112,3 +113,18 @@ def test_images_take_a_release_whose_podman_knows_quadlets(os: str, release: str
 
 
 CATALOGUE = load_catalogue()
+
+
+def test_langfuse_takes_memory_and_the_disk_that_its_owner_says() -> None:
+    host, facts = Host(name="h", address="192.0.2.1", user="root"), facts_of("h200-sxm-x8")
+    plain, wanted = (
+        needs_of(plan, load_catalogue()) for plan in (plan_for_a_host(load_profile("2xh200")), langfuse_plan())
+    )
+    assert wanted.kept_gib - plain.kept_gib == 50
+    assert wanted.memory_gib - plain.memory_gib == 13
+    disk = facts.disk_of("/var/lib/cloister")
+    assert disk is not None
+    much = msgspec.structs.replace(wanted, kept_gib=disk.free_gib)
+    said = {one.what: one.state for one in fit(host, facts, much, load_catalogue())}
+    assert said["disk"] == "no"
+    assert {one.what: one.state for one in fit(host, facts, plain, load_catalogue())}["disk"] == "ok"

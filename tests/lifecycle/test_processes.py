@@ -270,3 +270,13 @@ def test_a_service_that_leaves_the_plan_is_stopped(make: Make) -> None:
     while {process.name for process in smaller.processes()} != {"one", "supervisor"}:
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_a_service_without_a_path_is_healthy_once_its_port_takes_connections() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        number = listening.getsockname()[1]
+        port = Port(name="sql", number=number, binding="loopback")
+        health = Health(port="sql", path="", scheme="tcp")
+        service = msgspec.structs.replace(server("one"), ports=(port,), health=health)
+        assert is_healthy(service)
+    assert not is_healthy(service)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -11,6 +13,7 @@ import pytest
 
 from planner.catalogue import load_catalogue
 from policies.run import evaluate
+from templates.environment import FOLDER
 from templates.hosts import QUADLETS, HostAbilities, container_of, render_host
 from tests.langfuse import HOST, langfuse_plan
 
@@ -76,3 +79,17 @@ def test_each_container_sees_its_own_folders_and_secrets_alone(files: dict[str, 
                 *("/usr/local/lib/cloister/with-secrets", f"/run/cloister-{name}/credentials"),
             }
             assert set(volumes) <= allowed
+
+
+def awaited(url: str, seconds: str) -> subprocess.CompletedProcess[str]:
+    program = FOLDER / "systemd" / "await-health"
+    return subprocess.run([sys.executable, program, url, seconds], capture_output=True, text=True, check=False, env={})
+
+
+def test_what_speaks_no_http_counts_as_started_once_it_takes_connections() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        assert awaited(url, "5").returncode == 0
+    refused = awaited(url, "0.3")
+    assert refused.returncode == 1
+    assert "not healthy within 0.3 s" in refused.stderr
