@@ -94,8 +94,11 @@ def needs_of(plan: Plan, catalogue: Catalogue) -> Needs:
 
 
 def but_for_our_own(needs: Needs) -> Needs:
-    """Return what is asked of a host that carries the stack already, which itself has taken the endpoint's port."""
-    return msgspec.structs.replace(needs, published_ports=())
+    """Return what is asked of a host that carries the stack already.
+
+    The stack itself has taken the endpoint's port, and some of the room for what its services keep.
+    """
+    return msgspec.structs.replace(needs, published_ports=(), kept_gib=0.0)
 
 
 def fit(host: Host, facts: Facts, needs: Needs | None, catalogue: Catalogue) -> tuple[Verdict, ...]:

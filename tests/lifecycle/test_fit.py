@@ -127,4 +127,6 @@ def test_langfuse_takes_memory_and_the_disk_that_its_owner_says() -> None:
     much = msgspec.structs.replace(wanted, kept_gib=disk.free_gib)
     said = {one.what: one.state for one in fit(host, facts, much, load_catalogue())}
     assert said["disk"] == "no"
-    assert {one.what: one.state for one in fit(host, facts, plain, load_catalogue())}["disk"] == "ok"
+    # What is there already may have grown to that: another `up` asks for none of it.
+    for needed in (plain, but_for_our_own(much)):
+        assert {one.what: one.state for one in fit(host, facts, needed, load_catalogue())}["disk"] == "ok"
