@@ -128,13 +128,6 @@ def test_no_secret_is_in_a_file_that_stays_or_on_a_command_line(world: World) ->
     assert not [one for one in values if one in told]
 
 
-def test_up_again_changes_nothing(world: World) -> None:
-    before = started(world.machine)
-    code, report, told = world.operator.up().end()
-    assert (code, report.get("changes")) == (0, {}), (str(report) + told)[-3000:]
-    assert started(world.machine) == before
-
-
 def test_what_dies_comes_back_with_what_it_kept(world: World) -> None:
     before = started(world.machine)
     for name in ("langfuse-postgres", "langfuse-web"):
