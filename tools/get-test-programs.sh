@@ -7,7 +7,7 @@ missing=
 for pair in openssl:openssl ssh-keygen:openssh-client age:age git:git sysctl:procps \
     systemd-nspawn:systemd-container mmdebstrap:mmdebstrap ip:iproute2 nft:nftables \
     amtool:prometheus-alertmanager setpriv:util-linux go:golang-go skopeo:skopeo \
-    docker-registry:docker-registry; do
+    docker-registry:docker-registry pg_createcluster:postgresql redis-check-rdb:redis-tools; do
     command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair#*:}"
 done
 if [ -z "$missing" ]; then exit 0; fi
