@@ -75,4 +75,6 @@ def add(
     entry.type = tarfile.SYMTYPE if link else tarfile.DIRTYPE if content is None else tarfile.REGTYPE
     entry.linkname, entry.size = link, len(content or b"")
     entry.mode = 0o755 if executable or content is None else 0o644
+    if name in {"tmp", "var/tmp"}:
+        entry.mode = 0o1777  # as in every image: what is mounted over it takes this
     tar.addfile(entry, io.BytesIO(content) if content is not None else None)

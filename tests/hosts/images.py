@@ -39,6 +39,7 @@ def langfuse_stand_in(folder: Path) -> Image:
     made, source = io.BytesIO(), (Path(__file__).parent / "langfuse_stand_in.py").read_bytes()
     with tarfile.open(fileobj=made, mode="w") as tar:
         _add_python(tar, "dash", "mkdir", "mv", "rm")
+        add(tar, "etc/passwd", b"root:x:0:0:root:/root:/bin/sh\n")
         add(tar, "usr/bin/langfuse-stand-in", source, executable=True)
         for name in STANDS_IN_FOR:
             add(tar, f"usr/bin/{name}", link="langfuse-stand-in")

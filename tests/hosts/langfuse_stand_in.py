@@ -7,8 +7,10 @@ password and asks for it; what stands in for Langfuse is healthy once every data
 
 import hashlib
 import os
+import pwd
 import signal
 import sys
+import tempfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -79,6 +81,8 @@ def main(name: str, words: list[str]) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     match name:
         case "initdb":
+            pwd.getpwuid(os.geteuid())  # the real one does not start without a name for its user
+            tempfile.TemporaryFile().close()
             folder = Path(value(words, "--pgdata"))
             folder.mkdir(mode=0o700)
             (folder / "PG_VERSION").write_text("17\n")
