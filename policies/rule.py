@@ -33,8 +33,9 @@ Family = Literal[
 ]
 FAMILIES: tuple[Family, ...] = get_args(Family)
 
-Scope = Literal["plan", "resources", "files"]
-"""Where a rule judges, earliest first: what was decided, what is to be made of it, what programs are told."""
+Scope = Literal["plan", "resources", "files", "hosts"]
+"""Where a rule judges, earliest first: what was decided, what is to be made of it, what programs are told, and what is
+in force on hosts, where alone it can be seen."""
 
 PLAN = "plan"
 """What a finding names when it is about the plan and not about one resource."""
@@ -180,6 +181,7 @@ class Rule:
         on_day: judges the plan on a day, which whoever runs the rules passes in.
         on_files: judges rendered files.
         on_manifests: judges manifests of Kubernetes.
+        on_hosts: judges files that only hosts have: no plan renders them.
 
     A check that is handed a stack, files or manifests is about what it takes from them; one that is handed a resource
     or a plan returns None for what it is not about (`policies.about`).
@@ -203,6 +205,7 @@ class Rule:
     on_day: Callable[[Plan, date], Answers] | None = None
     on_files: Callable[[Files], Answers] | None = None
     on_manifests: Callable[[Manifests], Answers] | None = None
+    on_hosts: Callable[[Files], Answers] | None = None
 
     @property
     def levels(self) -> tuple[Scope, ...]:
@@ -211,5 +214,6 @@ class Rule:
             "plan": bool(self.on_plan or self.on_day),
             "resources": bool(self.on_resource or self.on_stack),
             "files": bool(self.on_files or self.on_manifests),
+            "hosts": bool(self.on_hosts),
         }
         return tuple(scope for scope, does in judged.items() if does)

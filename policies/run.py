@@ -283,7 +283,7 @@ class _Told(NamedTuple):
 
 
 def _evaluate(rule: Rule, case: Case) -> Iterator[_Told]:
-    plan, stack, files, manifests = case.stack.plan, case.stack, case.files, case.manifests
+    plan, stack = case.stack.plan, case.stack
     if rule.on_plan is not None and plan is not None:
         yield _Told("plan", *_ask(rule, partial(rule.on_plan, plan), PLAN))
     if rule.on_day is not None and plan is not None and case.day is not None:
@@ -293,8 +293,14 @@ def _evaluate(rule: Rule, case: Case) -> Iterator[_Told]:
             yield _Told("resources", *_ask(rule, partial(rule.on_resource, resource), resource=resource))
     if rule.on_stack is not None:
         yield _Told("resources", *_ask(rule, partial(rule.on_stack, stack), "stack", watch=stack.watch))
+    yield from _of_files(rule, case.files, case.manifests)
+
+
+def _of_files(rule: Rule, files: Files | None, manifests: Manifests | None) -> Iterator[_Told]:
     if rule.on_files is not None and files is not None:
         yield _Told("files", *_ask(rule, partial(rule.on_files, files), "files", watch=files.watch))
+    if rule.on_hosts is not None and files is not None:
+        yield _Told("hosts", *_ask(rule, partial(rule.on_hosts, files), "hosts", watch=files.watch))
     if rule.on_manifests is not None and manifests is not None:
         yield _Told("files", *_ask(rule, partial(rule.on_manifests, manifests), "manifests", watch=manifests.watch))
 

@@ -89,6 +89,6 @@ RULE = Rule(
         Example("shorter than the plan says", _group(retentionInDays=30), examples.plan()),
         Example("a week, for a service", plan=examples.changed(logs={"retention_days": 7})),
     ),
-    on_plan=where(lambda plan: plan.purpose == "service", on_plan),
+    on_plan=where(lambda plan: plan.purpose == "service" and plan.target != "metal", on_plan),
     on_stack=on_stack,
 )

@@ -54,7 +54,7 @@ from policies.exposure.reach import prove
 from policies.finding import Finding
 from policies.proof import profile_fields
 from policies.rules import RULES
-from policies.run import evaluate
+from policies.run import judge
 from templates.render import render
 from tests.policies.stacks import good_stack, settled
 from tests.spanning import spanning_plan
@@ -96,13 +96,15 @@ def undecided() -> tuple[Resource, ...]:
 def looked(changed: Plan | None = None, **changes: Any) -> Looked:
     """Return what is seen of the good stack, before it exists."""
     judged, there = changed or plan(), settled(good_stack())
-    files, resources = render(judged, LAYOUT), changes.pop("resources", undecided())
+    files, resources = changes.pop("files", render(judged, LAYOUT)), changes.pop("resources", undecided())
+    outcome = judge(judged, resources, rules_of(judged), files=files, today=DAY)
     found = Looked(
         plan=judged,
         resources=resources,
         described=there,
         files=files,
-        findings=evaluate(judged, resources, rules_of(judged), files=files, today=DAY),
+        findings=outcome.findings,
+        judged=outcome.judged,
         exposure=prove(planned(judged, there, files), of="plan", stack="example"),
         audited=None,
         live=None,

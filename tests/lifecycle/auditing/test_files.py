@@ -43,8 +43,9 @@ METAL = plan_on("metal", HOST)
 
 def judged(plan: Plan, **hosts: HostReading) -> tuple[Finding, ...]:
     """Return what refuses, apart from what the plan itself is guilty of."""
-    guilty = set(judge(plan, Reading(), {}, RULES, DAY))
-    return tuple(one for one in refusals(judge(plan, Reading(), hosts, RULES, DAY), settled=True) if one not in guilty)
+    guilty = set(judge(plan, Reading(), {}, RULES, DAY).findings)
+    findings = judge(plan, Reading(), hosts, RULES, DAY).findings
+    return tuple(one for one in refusals(findings, settled=True) if one not in guilty)
 
 
 @pytest.fixture
@@ -221,7 +222,7 @@ def test_a_waiver_of_a_plans_file_covers_it_on_the_host_as_well() -> None:
     )
     waived = msgspec.structs.replace(METAL, policy=msgspec.structs.replace(METAL.policy, waivers=(covers,)))
     connection: Any = answers
-    findings = judge(waived, Reading(), {"host": read_host(connection, METAL, HOST)}, RULES, DAY)
+    findings = judge(waived, Reading(), {"host": read_host(connection, METAL, HOST)}, RULES, DAY).findings
     assert [one.status for one in findings if one.rule == "units-read-only"] == ["waived"]
     assert not [one for one in findings if one.rule == "waivers"]
 
