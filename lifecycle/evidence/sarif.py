@@ -1,7 +1,7 @@
 """Findings as SARIF 2.1.0, which code scanners' dashboards read.
 
 Results are what the rules found. A waived one is a result with an accepted suppression; one that is decided at apply is
-of the kind `open`; a rule that had nothing to judge is of the kind `notApplicable`, and names no place; a rule that
+of the kind `open`; a rule that had nothing to judge is one of the kind `notApplicable`; a rule that
 broke is an error of the run, and makes it unsuccessful.
 https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/sarif-v2.1.0-errata01-os-complete.html
 """
@@ -113,6 +113,7 @@ def _nothing(rule: RuleVerdict, order: Mapping[str, int]) -> dict[str, Any]:
         "kind": "notApplicable",
         "level": "none",
         "message": {"text": "There is nothing in this stack that the rule is about."},
+        "locations": [_location("stack", ())],
     }
 
 
