@@ -208,6 +208,7 @@ NOTHING_RUNS = (
     NotLookedAt(what="TLS scan", why="no stack was asked: this is of a plan; `--stack NAME` asks one that runs"),
     NotLookedAt(what="token tests", why="as above"),
     NotLookedAt(what="what listens, what answers, what lies on the disks", why="as above"),
+    NotLookedAt(what="what firewalls and SSH servers of hosts go by", why="as above: no plan renders it"),
     NotLookedAt(
         what="the account",
         why="none was asked: ids, addresses and ARNs of resources are made up from their names, and rules that need "
