@@ -25,6 +25,7 @@ from tests.policies.stacks import CASES, Previewed
 
 VPC = examples.resource("aws:ec2/vpc:Vpc", "main", cidrBlock="10.42.0.0/16")
 BLANK = replace(RULES[0], on_resource=None, on_stack=None, on_plan=None, on_files=None)
+NAMESPACE = "apiVersion: v1\nkind: Namespace\nmetadata: {name: elsewhere}\n"
 POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: []}\n"
 
 
@@ -104,7 +105,7 @@ def test_files_notice_what_they_hand_out(take: Take, *, something: bool) -> None
 )
 def test_manifests_notice_what_they_hand_out(take: Take, *, something: bool) -> None:
     rule = replace(BLANK, on_manifests=taking(take))
-    shared = Manifests({"pod.yaml": POD})
+    shared = Manifests({"pod.yaml": POD, "namespace.yaml": NAMESPACE})
     for _ in range(2):  # what was read once is kept, and handed out anew
         assert judged(rule, more={"manifests": shared}) == ({"files"} if something else set())
     assert judged(rule, more={"manifests": {}}) == set()
