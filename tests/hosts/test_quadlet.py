@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 from lifecycle.bundle.collect.wheels import collect_environment
+from lifecycle.hosts.fit import SPARE_WITHOUT_ENGINE_GIB
 from planner.catalogue import load_catalogue
 from planner.plan import Image
 from tests.hosts.bundles import downloads_without_images
@@ -42,6 +43,7 @@ ON_TEST_HOSTS = {
 class World(msgspec.Struct):
     """A host, who works on it, and what they have."""
 
+    lab: Lab
     machine: Machine
     operator: Operator
     image: Image
@@ -66,7 +68,7 @@ def world(can_boot: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             image = pushed(registry, folder / "made")
             write_profile(operator, image)
             made = bundle_of_profile(operator, folder)
-        yield World(machine, operator, image, made, before)
+        yield World(lab, machine, operator, image, made, before)
 
 
 def pushed(registry: str, folder: Path) -> Image:
@@ -98,6 +100,21 @@ def inside(machine: Machine) -> dict[str, str]:
     found = machine.run("pgrep", "--exact", "--full", "python3 -P -m sandbox.vllm_sim .*").stdout.split()
     text = machine.run("cat", f"/proc/{found[0]}/status").stdout
     return dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
+
+
+def test_a_disk_without_room_for_what_podman_unpacks_is_refused_before_anything_is_changed(world: World) -> None:
+    """There is room for all else."""
+    bundle = ("--bundle", str(world.bundle))
+    with world.lab.free(int(SPARE_WITHOUT_ENGINE_GIB * 2**30)):
+        where = ("--inventory", "hosts.toml", "--key", str(world.machine.key))
+        code, report, _ = world.operator.deploy("hosts", "check", *where, "--profile", "./lab.toml", *bundle)
+        refused = [one for one in report["hosts"][0]["verdicts"] if one["state"] == "no"]
+        assert (code, [one["what"] for one in refused]) == (1, ["disk"])
+        assert "/var/lib/containers needs 0." in refused[0]["remedy"]
+        code, report, told = world.operator.up(*bundle).end()
+        assert (code, report["error"]["code"]) == (1, "host_does_not_fit"), told
+        assert "1 GiB free at / (overlay), 0." in report["error"]["message"]
+    assert snapshot(world.machine) == world.before
 
 
 def test_up_runs_the_engine_from_its_image(world: World) -> None:
