@@ -4,7 +4,8 @@ A bundle grows in a folder beside its place. A file gets its name there when its
 the bundle's when every file has. Nothing that is there already is sent again: what an interrupted run left, the
 beginnings of files among it, and what another bundle on the host has under the same digest.
 
-Commands, with a JSON line on stdin and JSON lines on stdout: `begin`, `receive` (then files), `finish`.
+The first line on stdin says which bundle, and each further one a command, which is answered by a line on stdout:
+`begin` with the manifest, `receive` with the bytes of one file behind it, `finish`.
 """
 
 from __future__ import annotations
@@ -96,16 +97,16 @@ class Bundle:
         os.link(source, target)
         return True
 
-    def receive(self, header: dict[str, Any], entry: dict[str, Any], stream: BinaryIO) -> None:
+    def receive(self, asked: dict[str, Any], entry: dict[str, Any], stream: BinaryIO) -> None:
         """Take one file, from where it was left, and give it its name if it is right."""
         target = self.growing / entry["path"]
         part, made = part_of(target), hashlib.sha256()
         part.touch()
         with part.open("r+b", buffering=0) as file:
-            file.truncate(header["offset"])
+            file.truncate(asked["offset"])
             while block := file.read(BLOCK):
                 made.update(block)
-            left = entry["size"] - header["offset"]
+            left = entry["size"] - asked["offset"]
             buffer = memoryview(bytearray(BLOCK))
             while left:
                 count = stream.readinto(buffer[: min(BLOCK, left)])  # type: ignore[attr-defined]  # of a buffered one
@@ -136,33 +137,38 @@ class Bundle:
         subprocess.run(("sync", "--file-system", str(self.home)), check=True)  # noqa: S603, S607 - the system's own
 
 
-def run(command: str, asked: dict[str, Any], stream: BinaryIO) -> None:
-    """Do what is asked, and tell what came of it."""
+def begin(bundle: Bundle, manifest: str) -> None:
+    """Tell what is there, and how many bytes have room."""
+    whole = (bundle.place / MANIFEST).is_file()
+    right, begun = ([], {}) if whole else bundle.begin(manifest)
+    room = os.statvfs(bundle.home)
+    say(whole=whole, right=right, begun=begun, free=room.f_bavail * room.f_frsize)
+
+
+def run(stream: BinaryIO) -> None:
+    """Do what is asked until nobody asks any more, and tell what comes of each."""
     os.umask(0o022)
-    home = Path(asked["home"])
+    which = json.loads(stream.readline())
+    home = Path(which["home"])
     home.mkdir(mode=0o755, parents=True, exist_ok=True)
-    bundle = Bundle(home, asked["bundle"])
-    if command == "begin":
-        whole = (bundle.place / MANIFEST).is_file()
-        right, begun = ([], {}) if whole else bundle.begin(asked["manifest"])
-        room = os.statvfs(home)
-        say(whole=whole, right=right, begun=begun, free=room.f_bavail * room.f_frsize)
-    elif command == "finish":
-        bundle.finish()
-        say(whole=True)
-    else:
-        entries = entries_of(bundle.growing / MANIFEST)
-        while line := stream.readline():
-            header = json.loads(line)
-            bundle.receive(header, entries[header["path"]], stream)
-            say(done=header["path"])
+    bundle, entries = Bundle(home, which["bundle"]), dict[str, dict[str, Any]]()
+    while line := stream.readline():
+        asked = json.loads(line)
+        if asked["do"] == "begin":
+            begin(bundle, asked["manifest"])
+        elif asked["do"] == "receive":
+            entries = entries or entries_of(bundle.growing / MANIFEST)
+            bundle.receive(asked, entries[asked["path"]], stream)
+            say()
+        else:
+            bundle.finish()
+            say()
 
 
-def main(command: str) -> int:
-    """Run one command; a problem is told in a line of its own."""
-    stream = sys.stdin.buffer
+def main() -> int:
+    """Serve one connection; a problem is told in a line of its own, and ends it."""
     try:
-        run(command, json.loads(stream.readline()), stream)
+        run(sys.stdin.buffer)
     except ProblemError as problem:
         say(problem=str(problem))
         return 1
@@ -174,4 +180,4 @@ def main(command: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main())

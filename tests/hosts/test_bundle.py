@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ import pytest
 
 from lifecycle.bundle import transfer as sending
 from lifecycle.bundle.check import seal
-from lifecycle.bundle.transfer import HostFullError, TransferReport, transfer
+from lifecycle.bundle.host_side import HostFullError
+from lifecycle.bundle.transfer import TransferReport, transfer
 from lifecycle.home import Home
 from lifecycle.hosts.playbook import Outcome, PlaybookError, play
 from lifecycle.hosts.sudo import Sudo, SudoPasswordMissingError
@@ -131,6 +133,19 @@ def test_a_file_that_changed_here_never_becomes_part_of_a_bundle_there(empty: Ma
     with pytest.raises(BundleError, match="not what the manifest says"):
         send(empty, tmp_path, folder)
     assert empty.run("test", "-e", f"{BUNDLES}/{name}", check=False).returncode != 0
+
+
+def test_a_file_that_grows_shorter_meanwhile_is_told(empty: Machine, tmp_path: Path) -> None:
+    folder = make(tmp_path / "bundle")
+    sealed(tmp_path, folder)
+    weights = folder / "weights/tiny/model-0.safetensors"
+
+    class Cut(Silent):
+        def note(self, text: str) -> None:
+            os.truncate(weights, 0)
+
+    with pytest.raises(BundleError, match=r"model-0.safetensors' is not what the manifest says"):
+        send(empty, tmp_path, folder, progress=Cut())
 
 
 def test_a_full_disk_is_told_and_nothing_is_lost(
