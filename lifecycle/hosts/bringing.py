@@ -104,7 +104,7 @@ class Bringing:
         arrivals = {one.host.name: way for one, way in zip(self.session.hosts, arrived, strict=True)}
         of_hosts = {
             one.host.name: {
-                **host_variables(one.host, facts[one.host.name]),
+                **host_variables(one.host, facts[one.host.name], inventory),
                 **firewall_variables(self.stack.plan, one.host.name, inventory, arrivals),
             }
             for one in self.session.hosts

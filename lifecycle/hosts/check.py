@@ -99,7 +99,7 @@ def with_changes(
         check=True,
         of_hosts={
             name: {
-                **host_variables(inventory.named(name), facts),
+                **host_variables(inventory.named(name), facts, inventory),
                 **firewall_variables(plan, name, inventory, ways),
             }
             for name, facts in fitting.items()

@@ -188,7 +188,12 @@ def _clock(facts: Facts) -> Iterator[Verdict]:
         remedy = "Set the clock: tokens and certificates would be refused."
         yield Verdict(what="clock", state="no", found=found, remedy=remedy)
     elif skew > NOTED_SKEW_S or facts.synchronised is False:
-        yield Verdict(what="clock", state="note", found=found, remedy="The set-up installs chrony; name a time server.")
+        yield Verdict(
+            what="clock",
+            state="note",
+            found=found,
+            remedy="The set-up installs chrony; name a time server: `[[out]]` of the inventory.",
+        )
     else:
         yield Verdict(what="clock", state="ok", found=found)
 

@@ -201,7 +201,9 @@ class HostProbe:
         if facts.synchronised:
             return self._check("time_sync", ok=True, detail=f"{facts.time_service} keeps the clock synchronised")
         why = "says that it is not synchronised" if facts.synchronised is False else "cannot say whether it is"
-        hint = "right after a start it takes minutes; later, no time server answers (`[[out]]` of the inventory)"
+        hint = (
+            "a start takes minutes, and without a time server it stays so (`[[out]]` of the inventory, udp, port 123)"
+        )
         return self._check("time_sync", None, f"{facts.time_service} runs, and the clock {why}: {hint}")
 
     def _disk(self, facts: Facts) -> Check:

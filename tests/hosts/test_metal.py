@@ -233,10 +233,14 @@ def test_after_a_reboot_all_comes_back_by_itself(world: World) -> None:
 def test_a_change_touches_what_it_must(world: World) -> None:
     before = started(world.machine)
     world.operator.write_profile(32)
+    with (world.operator.folder / "hosts.toml").open("a") as inventory:
+        ours = '["10.213.0.1/32"]'
+        inventory.write(f'\n[[out]]\nname = "time"\nprotocol = "udp"\nport = 123\nnetworks = {ours}\n')
     code, _, told = world.operator.up().end()
     assert code == 0, told
     after = started(world.machine)
     assert {name for name in UNITS if after[name] != before[name]} == {"gateway"}
+    assert "^,?,10.213.0.1," in world.machine.run("chronyc", "-c", "-n", "sources").stdout
 
 
 def test_a_host_that_is_away_is_left_and_said(world: World) -> None:
