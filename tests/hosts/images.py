@@ -14,25 +14,24 @@ from tests.hosts.image import image as host_root
 from tests.images import add, write_image
 
 ROOT = Path(__file__).parents[2]
-REPOSITORY = "registry.example/cloister/vllm-sim"
 PYTHON = "python3.13"
 """Of trixie, whose files it is made of."""
 PACKAGES = "usr/lib/python3/dist-packages"
 
 
-def engine_image(folder: Path, wheels: Path, repository: str = REPOSITORY) -> Image:
+def engine_image(folder: Path, wheels: Iterable[Path], repository: str) -> Image:
     """Make the image of the imitated engine, in the form that bundles have, and return its name.
 
     Args:
         folder: becomes the bundle's; the image goes where bundles have images.
-        wheels: folder of the wheels that it is made of.
+        wheels: those that it is made of, among others.
         repository: what it shall be called.
 
     """
     return write_image(folder, repository, _root(wheels))
 
 
-def _root(wheels: Path) -> bytes:
+def _root(wheels: Iterable[Path]) -> bytes:
     """Return the root folder as a tar file: the same bytes for the same files."""
     root, made = host_root("trixie"), io.BytesIO()
     with tarfile.open(fileobj=made, mode="w") as tar:
@@ -43,7 +42,7 @@ def _root(wheels: Path) -> bytes:
         for path in _of_python(root):
             add(tar, path.relative_to(root).as_posix(), (root / path).read_bytes(), executable=True)
         add(tar, "usr/bin/python3", link=PYTHON)
-        for wheel in sorted(wheels.glob("*.whl")):
+        for wheel in sorted(wheels):
             if not wheel.name.startswith("traefik"):
                 _add_wheel(tar, wheel)
         for source in sorted((ROOT / "sandbox" / "vllm_sim").rglob("*")):
