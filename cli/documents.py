@@ -42,7 +42,7 @@ HOSTS_INTRODUCTION = (
     "`deploy rotate` replaces the endpoint's certificate and authority, the key that signs tokens and the key that "
     "logs in, while the hosts serve: see [rotation](rotation.md). Nothing renews the certificate by itself on hosts: "
     "`deploy verify` says until when it is good and fails when less than three days are left, Prometheus raises "
-    "`CertificateEndsSoon`, and `deploy rotate cert` or `deploy up` renews it.\n\n"
+    "`CertificateEndsSoon`, and `deploy rotate cert`, which a scheduled job can run, or `deploy up` renews it.\n\n"
     "Who logs in is root, or uses sudo. Where sudo wants a password, every verb that becomes root on hosts takes "
     "`--sudo-password-file FILE` (or `-` to be asked, or the environment variable `CLOISTER_SUDO_PASSWORD_FILE`): "
     "`hosts check`, `up`, `verify`, `logs`, `audit`, `rotate`, `token`, `evidence`, `down`. `status`, `ssh` and "

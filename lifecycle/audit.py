@@ -20,8 +20,8 @@ from planner.plan import Plan
 from planner.progress import Progress
 from policies.finding import finding_of
 from policies.live import STRANGE_FILES
-from policies.rule import PLAN, Rule
-from policies.run import Finding, answered, find, place_of, refusals
+from policies.rule import PLAN, Rule, Scope
+from policies.run import Finding, Outcome, answered, find, place_of, refusals
 
 
 class AuditedCluster(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,6 +94,7 @@ class Audited:
         hosts: of each host, or of this machine, its files.
         rules: that were run.
         findings: everything that is not as it should be.
+        judged: (id of a rule, level) wherever there was something that the rule is about.
 
     """
 
@@ -104,6 +105,7 @@ class Audited:
     hosts: Mapping[str, HostReading]
     rules: tuple[Rule, ...]
     findings: tuple[Finding, ...]
+    judged: frozenset[tuple[str, Scope]]
 
     @property
     def files(self) -> dict[str, str]:
@@ -172,6 +174,7 @@ def look(stack: Stack, progress: Progress, day: date) -> Audited:
             reading = read_account(place, known, given_vpc=plan.network.given is not None)
     served, hosts = read_files(stack, progress)
     rules = rules_of(plan)
+    outcome = judge(plan, reading, hosts, rules, day)
     return Audited(
         plan=served,
         account=account,
@@ -179,13 +182,14 @@ def look(stack: Stack, progress: Progress, day: date) -> Audited:
         reading=reading,
         hosts=hosts,
         rules=rules,
-        findings=judge(plan, reading, hosts, rules, day),
+        findings=outcome.findings,
+        judged=outcome.judged,
     )
 
 
 def judge(
     plan: Plan, reading: Reading, hosts: Mapping[str, HostReading], rules: tuple[Rule, ...], day: date
-) -> tuple[Finding, ...]:
+) -> Outcome:
     """Return every finding about what was read; whatever could not be decided is undecidable, and no pass.
 
     Args:
@@ -197,13 +201,17 @@ def judge(
 
     """
     of_files = tuple(
-        replace(rule, on_plan=None, on_day=None, on_resource=None, on_stack=None) for rule in rules if rule.on_files
+        replace(rule, on_plan=None, on_day=None, on_resource=None, on_stack=None)
+        for rule in rules
+        if rule.on_files or rule.on_hosts
     )
-    findings = list(find(plan, reading.resources, rules, today=day, policy=plan.policy))
+    of_account = find(plan, reading.resources, rules, today=day, policy=plan.policy)
+    findings, judged = list(of_account.findings), of_account.judged
     for name, host in hosts.items():
         # Each by itself: two hosts have files of the same names.
         of_host = find(None, (), of_files, files=host.files, today=day, policy=plan.policy)
-        findings += [_on(name, finding, host) for finding in of_host]
+        findings += [_on(name, finding, host) for finding in of_host.findings]
+        judged |= of_host.judged
         findings += [
             finding_of(STRANGE_FILES, path, "nobody rendered it, and a program reads it", "violated")
             for path in host.strangers
@@ -213,7 +221,7 @@ def judge(
     paths = (path for host in hosts.values() for path in host.files)
     places = None if unread else (PLAN, "stack", *map(place_of, reading.resources), *paths)
     told = answered(tuple(dict.fromkeys(findings)), rules, plan.policy, day, places)
-    return tuple(settled(finding) for finding in told)
+    return Outcome(findings=tuple(settled(finding) for finding in told), judged=judged)
 
 
 def _on(name: str, finding: Finding, host: HostReading) -> Finding:

@@ -11,6 +11,7 @@ from lifecycle.bundle.transfer import transfer
 from lifecycle.home import StackHome
 from lifecycle.hosts.at_once import at_once
 from lifecycle.hosts.bringing import Bringing
+from lifecycle.hosts.image_room import packed_images
 from lifecycle.hosts.kept import KeptHosts
 from lifecycle.hosts.session import HostSession, OpenHost
 from lifecycle.journal import Journal
@@ -56,7 +57,7 @@ class UpMetal:
         stack = Stack(self.home, plan, self.progress)
         with HostSession.open(self.home, self.hosts, "up", self.progress) as session:
             bringing = Bringing(session, stack, self.journal)
-            facts = bringing.look()
+            facts = bringing.look(packed_images(plan, Path(self.hosts.bundle)) if self.hosts.bundle else ())
             self._agree(plan)
             with self.journal.step("write plan"):
                 remember(self.home, plan, kept)

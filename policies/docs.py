@@ -17,10 +17,10 @@ INTRODUCTION = f"""\
 This page is generated from `policies/rules/`; edit the rules, then run `make docs`.
 
 Every rule judges at the earliest level at which it can know: the *plan*, the *resources* that are to be made of it,
-and the rendered *files* that programs are told. A violated `mandatory` rule stops `deploy up` with exit code 3
-before anything is created. A rule answers in three ways: it holds, it is violated, or it is not known yet because a
-value is decided only when a resource exists; it is then judged again when it is there. A rule that fails to run
-counts as a refusal.
+the rendered *files* that programs are told, and what is in force on *hosts*. A violated `mandatory` rule stops `deploy
+up` with exit code 3 before anything is created. A rule answers in three ways: it holds, it is violated, or it is not
+known yet because a value is decided only when a resource exists; it is then judged again when it is there. A rule that
+fails to run counts as a refusal.
 
 The same rules serve Pulumi's own engine (`pulumi preview --policy-pack policies`), `deploy verify` and `deploy
 policy check FILE...`, which judges a plan, a state or a preview that somebody hands in. `deploy policy show RULE`
@@ -33,6 +33,11 @@ A profile names folders, `policies = ["./acme_rules"]`, or Python packages that 
 
 - every `*.py` sets `RULE = Rule(...)` in the shape of the shipped ones; `deploy policy test ./acme_rules` proves
   it. It is run as Python, and is as trusted as the toolkit itself.
+  A check is about what it takes from the stack, the files or the manifests that it is handed: where it takes nothing,
+  because there is nothing of that type or name, and finds nothing, the rule is not applicable, and evidence says so. A
+  check of one resource says which types it is about with `by_type`, and one of the plan which plans with `where`
+  (`policies/about.py`); written without these it is about every one. A rule that forbids a type altogether is one of
+  those: it judges whatever is there, and holds.
 - `waivers.toml` has `[[waiver]]` tables: `rule`, `resource` (as a finding names it: `type::name`, a file as
   `HOST:/path`; `*` stands for any characters),
   `owner`, `reason`, `ticket` and `expiry`. A high or critical rule is waived for {MAX_DAYS} days at most; a waiver

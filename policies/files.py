@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 
+from policies.watch import Watch
+
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """libyaml's where PyYAML was built with it: ten times as fast, and with the same result."""
 CONTINUED = re.compile(r"[ \t]*\\\n\s*")
@@ -70,15 +72,30 @@ class Files:
     """All rendered files of a stack: path -> text, parsed when first asked for and kept."""
 
     def __init__(self, texts: Mapping[str, str]) -> None:
-        self.texts = texts
+        self.watch = Watch()
+        self._texts = texts
         self._parsed: dict[tuple[str, str], Any] = {}
+
+    @property
+    def texts(self) -> Mapping[str, str]:
+        """Every file, path -> text."""
+        self.watch.handed |= bool(self._texts)
+        return self._texts
 
     def find(self, name: str) -> str | None:
         """Return the path of a file by its end, `traefik/traefik.yml`; None where there is none."""
-        for path in self.texts:
+        for path in self._texts:
             if path == name or path.endswith("/" + name):
+                self.watch.handed = True
                 return path
         return None
+
+    def named(self, *names: str) -> Iterator[tuple[str, str]]:
+        """Yield path and text of every file of these names, in whatever folder."""
+        for path, text in self._texts.items():
+            if path.rpartition("/")[2] in names:
+                self.watch.handed = True
+                yield path, text
 
     def yaml(self, path: str) -> Any:
         """Return the content of a YAML file.
@@ -98,15 +115,18 @@ class Files:
         """
         return self._once("TOML", path, tomllib.loads)
 
-    def units(self) -> Iterator[Unit]:
+    def units(self, beginning: str = "") -> Iterator[Unit]:
         """Yield every systemd service among the files.
+
+        Args:
+            beginning: of their names; empty for all.
 
         Raises:
             UnreadableError: one is no unit.
 
         """
-        for path in self.texts:
-            if path.endswith(".service"):
+        for path in self._texts:
+            if path.endswith(".service") and path.rpartition("/")[2].startswith(beginning):
                 yield self._once("a systemd unit", path, partial(_unit, path))
 
     def containers(self) -> Iterator[Unit]:
@@ -116,14 +136,15 @@ class Files:
             UnreadableError: one is none.
 
         """
-        for path in self.texts:
+        for path in self._texts:
             if path.endswith(".container"):
                 yield self._once("a Quadlet", path, partial(_unit, path))
 
     def _once(self, kind: str, path: str, parse: Callable[[str], Any]) -> Any:
+        self.watch.handed = True
         if (kind, path) not in self._parsed:
             try:
-                self._parsed[kind, path] = parse(self.texts[path])
+                self._parsed[kind, path] = parse(self._texts[path])
             except (ValueError, yaml.YAMLError, configparser.Error, RecursionError) as error:
                 raise UnreadableError(f"{path} cannot be read as {kind}: {error}") from None
         return self._parsed[kind, path]

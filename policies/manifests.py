@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,6 +11,7 @@ import yaml
 
 from policies.files import Loader, UnreadableError
 from policies.paths import at
+from policies.watch import Watch
 
 DEFAULT = "default"
 """The namespace of what names none."""
@@ -104,10 +105,11 @@ class Manifests:
     def __init__(
         self, texts: Mapping[str, str], documents: Mapping[str, Iterable[Mapping[str, Any]]] | None = None
     ) -> None:
-        self.texts = texts
-        self.documents = documents or {}
+        self.watch = Watch()
+        self._texts = texts
+        self._documents = documents or {}
 
-    @cached_property
+    @property
     def objects(self) -> tuple[Object, ...]:
         """Every object, those in lists among them.
 
@@ -115,41 +117,60 @@ class Manifests:
             UnreadableError: a file is no manifest.
 
         """
+        self._hand(self._objects)
+        return self._objects
+
+    @cached_property
+    def _objects(self) -> tuple[Object, ...]:
+        """Read every object, once.
+
+        Raises:
+            UnreadableError: a file is no manifest.
+
+        """
         told = (
             one
-            for name, documents in self.documents.items()
+            for name, documents in self._documents.items()
             for number, document in enumerate(documents, 1)
             for one in _one(name, number, document)
         )
-        return (*(one for path, text in self.texts.items() for one in _objects(path, text)), *told)
+        return (*(one for path, text in self._texts.items() for one in _objects(path, text)), *told)
 
     def of(self, group: str, kind: str) -> Iterator[Object]:
         """Yield the objects of a kind."""
-        return iter(self._by_kind.get((group, kind), ()))
+        found = self._by_kind.get((group, kind), ())
+        self._hand(found)
+        return iter(found)
 
     def pods(self) -> Iterator[Pod]:
         """Yield every pod, and every template of pods."""
+        self._hand(self._pods)
         return iter(self._pods)
 
     def namespace(self, name: str) -> Object | None:
         """Return a namespace; None where nobody handed it in."""
-        return self._namespaces.get(name)
+        found = self._namespaces.get(name)
+        self.watch.handed |= found is not None
+        return found
+
+    def _hand(self, things: Collection[object]) -> None:
+        self.watch.handed |= bool(things)
 
     @cached_property
     def _by_kind(self) -> Mapping[tuple[str, str], list[Object]]:
         """Objects by their kind: rules ask for one after the other, of clusters with thousands."""
         found: dict[tuple[str, str], list[Object]] = {}
-        for one in self.objects:
+        for one in self._objects:
             found.setdefault((one.group, one.kind), []).append(one)
         return found
 
     @cached_property
     def _pods(self) -> tuple[Pod, ...]:
-        return tuple(pod for one in self.objects for pod in one.pods())
+        return tuple(pod for one in self._objects for pod in one.pods())
 
     @cached_property
     def _namespaces(self) -> Mapping[str, Object]:
-        return {one.name: one for one in reversed(list(self.of("", "Namespace")))}
+        return {one.name: one for one in reversed(self._by_kind.get(("", "Namespace"), []))}
 
     def for_gpus(self, namespace: str) -> bool:
         """Tell whether a namespace is for drivers and device plugins: its label says so."""

@@ -29,7 +29,7 @@ from planner.resources import UNKNOWN, Resource
 from policies.finding import finding_of
 from policies.levels import levelled
 from policies.own import Read, rules_in
-from policies.rule import PLAN, Answer, NotKnown, Rule, Stack
+from policies.rule import PLAN, Answer, Answers, NotKnown, Rule, Stack
 from policies.run import place_of
 from policies.waivers import waive
 
@@ -97,11 +97,11 @@ class Pack:
         return StackValidationPolicy(WHOLE, why, validate, EnforcementLevel.MANDATORY)
 
     def _resource_check(
-        self, rule: Rule, check: Callable[[Resource], Iterable[Answer]]
+        self, rule: Rule, check: Callable[[Resource], Answers]
     ) -> Callable[[ResourceValidationArgs, ReportViolation], None]:
         def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
             judged = Resource(type=args.resource_type, name=args.name, urn=args.urn, inputs=_plain(args.props))
-            self._report(rule, plan_of_stack(), [(place_of(judged), answer) for answer in check(judged)], report)
+            self._report(rule, plan_of_stack(), [(place_of(judged), answer) for answer in check(judged) or ()], report)
 
         return validate
 
@@ -111,11 +111,11 @@ class Pack:
             stack = Stack(plan, tuple(map(_resource, args.resources)))
             answers: list[tuple[str, Answer]] = []
             if rule.on_plan is not None and plan is not None:
-                answers += [(PLAN, answer) for answer in rule.on_plan(plan)]
+                answers += [(PLAN, answer) for answer in rule.on_plan(plan) or ()]
             if rule.on_day is not None and plan is not None:
-                answers += [(PLAN, answer) for answer in rule.on_day(plan, self.today())]
+                answers += [(PLAN, answer) for answer in rule.on_day(plan, self.today()) or ()]
             if rule.on_stack is not None:
-                answers += [("stack", answer) for answer in rule.on_stack(stack)]
+                answers += [("stack", answer) for answer in rule.on_stack(stack) or ()]
             self._report(rule, plan, answers, report)
 
         return validate

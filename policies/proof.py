@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from typing import Any, get_args, get_type_hints
+from typing import get_args, get_type_hints
 
 import msgspec
 
 from planner.profile import Profile
 from policies.controls import control
 from policies.rule import FAMILIES, Example, Rule, Severity
-from policies.run import evaluate
+from policies.run import Outcome, judge
 
 EACH = 2
 """Examples that a rule has at least, good and bad ones each."""
@@ -38,6 +38,8 @@ def faults(rule: Rule, *, file: str, verbs: Collection[str]) -> Iterator[str]:
     shown = [example.shows for example in (*rule.good, *rule.bad)]
     if len(set(shown)) < len(shown):
         yield "two of its examples have one name"
+    if rule.good and not any(_outcome(rule, example).judged for example in rule.good):
+        yield "none of its good examples has anything in it that it judges"
     for example in rule.good:
         yield from _wrongly_refused(rule, example)
     for example in rule.bad:
@@ -99,13 +101,13 @@ def _controls(rule: Rule) -> Iterator[str]:
 
 
 def _wrongly_refused(rule: Rule, example: Example) -> Iterator[str]:
-    for finding in _judged(rule, example):
+    for finding in _outcome(rule, example).findings:
         if finding.status != "unknown":
             yield f"it refuses the good example {example.shows!r}: {finding.message}"
 
 
 def _wrongly_accepted(rule: Rule, example: Example) -> Iterator[str]:
-    findings = _judged(rule, example)
+    findings = _outcome(rule, example).findings
     broken = [finding.message for finding in findings if finding.status == "broken"]
     if broken:
         yield f"it breaks on the bad example {example.shows!r}: {broken[0]}"
@@ -113,8 +115,8 @@ def _wrongly_accepted(rule: Rule, example: Example) -> Iterator[str]:
         yield f"it accepts the bad example {example.shows!r}"
 
 
-def _judged(rule: Rule, example: Example) -> tuple[Any, ...]:
-    return evaluate(
+def _outcome(rule: Rule, example: Example) -> Outcome:
+    return judge(
         example.plan,
         example.resources,
         rules=(rule,),

@@ -109,9 +109,15 @@ def on_traefik(check: Callable[[Traefik], Iterable[Answer]]) -> FileCheck:
     return judge
 
 
-def on_units(check: Callable[[Unit], Iterable[Answer]]) -> FileCheck:
-    """Make a check of rendered files from one of each systemd service; where there are none, nothing is judged."""
-    return _on_each(check, Files.units)
+def on_units(check: Callable[[Unit], Iterable[Answer]], beginning: str = "") -> FileCheck:
+    """Make a check of rendered files from one of each systemd service; where there are none, nothing is judged.
+
+    Args:
+        check: judges one of them.
+        beginning: of the names of those that it is about; empty for all.
+
+    """
+    return _on_each(check, lambda files: files.units(beginning))
 
 
 def on_containers(check: Callable[[Unit], Iterable[Answer]]) -> FileCheck:
@@ -147,9 +153,8 @@ def on_sshd(check: Callable[[str], Iterable[Answer]]) -> FileCheck:
 
 def _on_texts(check: Callable[[str], Iterable[Answer]], names: tuple[str, ...]) -> FileCheck:
     def judge(files: Files) -> Iterator[Answer]:
-        for path, text in files.texts.items():
-            if path.rpartition("/")[2] in names:
-                yield from _told_of(check(text), path)
+        for path, text in files.named(*names):
+            yield from _told_of(check(text), path)
 
     return judge
 

@@ -12,6 +12,7 @@ from planner.plan import Plan
 from planner.resources import UNKNOWN, Resource
 from policies.files import Files
 from policies.manifests import Manifests
+from policies.watch import Watch
 
 Severity = Literal["low", "medium", "high", "critical"]
 
@@ -32,8 +33,9 @@ Family = Literal[
 ]
 FAMILIES: tuple[Family, ...] = get_args(Family)
 
-Scope = Literal["plan", "resources", "files"]
-"""Where a rule judges, earliest first: what was decided, what is to be made of it, what programs are told."""
+Scope = Literal["plan", "resources", "files", "hosts"]
+"""Where a rule judges, earliest first: what was decided, what is to be made of it, what programs are told, and what is
+in force on hosts, where alone it can be seen."""
 
 PLAN = "plan"
 """What a finding names when it is about the plan and not about one resource."""
@@ -74,26 +76,39 @@ class NotKnown:
 Answer = Violated | NotKnown
 """What a check yields; one that yields nothing holds."""
 
+Answers = Iterable[Answer] | None
+"""What a check returns. None: what it was handed is not what the rule is about, which is no pass."""
 
-@dataclass(frozen=True)
+
 class Stack:
     """All resources of a stack, and the plan they come from.
 
     `plan` is None where a policy engine does not know it; checks that need it then answer `NotKnown`.
     """
 
-    plan: Plan | None
-    resources: tuple[Resource, ...]
+    def __init__(self, plan: Plan | None, resources: tuple[Resource, ...]) -> None:
+        self.plan = plan
+        self.watch = Watch()
+        self._resources = resources
+
+    @property
+    def resources(self) -> tuple[Resource, ...]:
+        """All resources, in order of registration."""
+        self.watch.handed |= bool(self._resources)
+        return self._resources
 
     def of_type(self, *types: str) -> Iterator[Resource]:
-        """Return the resources of these types: type by type, each in order of registration."""
-        return (resource for type_ in types for resource in self._by_type.get(type_, ()))
+        """Yield the resources of these types: type by type, each in order of registration."""
+        for type_ in types:
+            for resource in self._by_type.get(type_, ()):
+                self.watch.handed = True
+                yield resource
 
     @cached_property
     def _by_type(self) -> Mapping[str, list[Resource]]:
         """Resources by their type: rules ask for one type after the other, of stacks with hundreds."""
         found: dict[str, list[Resource]] = {}
-        for resource in self.resources:
+        for resource in self._resources:
             found.setdefault(resource.type, []).append(resource)
         return found
 
@@ -166,6 +181,10 @@ class Rule:
         on_day: judges the plan on a day, which whoever runs the rules passes in.
         on_files: judges rendered files.
         on_manifests: judges manifests of Kubernetes.
+        on_hosts: judges files that only hosts have: no plan renders them.
+
+    A check that is handed a stack, files or manifests is about what it takes from them; one that is handed a resource
+    or a plan returns None for what it is not about (`policies.about`).
 
     """
 
@@ -180,12 +199,13 @@ class Rule:
     references: tuple[str, ...]
     good: tuple[Example, ...]
     bad: tuple[Example, ...]
-    on_resource: Callable[[Resource], Iterable[Answer]] | None = None
-    on_stack: Callable[[Stack], Iterable[Answer]] | None = None
-    on_plan: Callable[[Plan], Iterable[Answer]] | None = None
-    on_day: Callable[[Plan, date], Iterable[Answer]] | None = None
-    on_files: Callable[[Files], Iterable[Answer]] | None = None
-    on_manifests: Callable[[Manifests], Iterable[Answer]] | None = None
+    on_resource: Callable[[Resource], Answers] | None = None
+    on_stack: Callable[[Stack], Answers] | None = None
+    on_plan: Callable[[Plan], Answers] | None = None
+    on_day: Callable[[Plan, date], Answers] | None = None
+    on_files: Callable[[Files], Answers] | None = None
+    on_manifests: Callable[[Manifests], Answers] | None = None
+    on_hosts: Callable[[Files], Answers] | None = None
 
     @property
     def levels(self) -> tuple[Scope, ...]:
@@ -194,5 +214,6 @@ class Rule:
             "plan": bool(self.on_plan or self.on_day),
             "resources": bool(self.on_resource or self.on_stack),
             "files": bool(self.on_files or self.on_manifests),
+            "hosts": bool(self.on_hosts),
         }
         return tuple(scope for scope, does in judged.items() if does)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
+from typing import NamedTuple
 
 import msgspec
 
@@ -17,19 +18,22 @@ from policies.finding import Finding, Status, finding_of
 from policies.levels import LEVELS, levelled
 from policies.live import COMPLETE, STRANGE_FILES
 from policies.manifests import Manifests
-from policies.rule import PLAN, Answer, Family, Level, NotKnown, Rule, Scope, Severity, Stack, Violated
+from policies.rule import PLAN, Answer, Answers, Family, Level, NotKnown, Rule, Scope, Severity, Stack, Violated
 from policies.rules import RULES
 from policies.waivers import WAIVERS, judge_waivers, waive
+from policies.watch import Watch
 
 __all__ = [
     "Card",
     "Finding",
+    "Outcome",
     "Status",
     "answered",
     "card",
     "evaluate",
     "evaluate_resource",
     "find",
+    "judge",
     "place_of",
     "refusals",
     "rule_of",
@@ -73,6 +77,21 @@ class Case:
     manifests: Manifests | None
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What came of running rules.
+
+    Attributes:
+        findings: everything that is not as it should be.
+        judged: (id of a rule, level) wherever there was something that the rule is about. A rule of which nothing is
+            found holds there, and nowhere else.
+
+    """
+
+    findings: tuple[Finding, ...]
+    judged: frozenset[tuple[str, Scope]]
+
+
 def evaluate(
     plan: Plan | None,
     resources: Iterable[Resource],
@@ -83,7 +102,21 @@ def evaluate(
     policy: PolicyPlan | None = None,
     manifests: Mapping[str, str] | Manifests | None = None,
 ) -> tuple[Finding, ...]:
-    """Judge a plan, its resources and its files. No finding means that every rule holds.
+    """Return what `judge` finds, for whoever asks only what is wrong."""
+    return judge(plan, resources, rules, files=files, today=today, policy=policy, manifests=manifests).findings
+
+
+def judge(
+    plan: Plan | None,
+    resources: Iterable[Resource],
+    rules: tuple[Rule, ...] = RULES,
+    *,
+    files: Mapping[str, str] | None = None,
+    today: date | None = None,
+    policy: PolicyPlan | None = None,
+    manifests: Mapping[str, str] | Manifests | None = None,
+) -> Outcome:
+    """Judge a plan, its resources and its files. Where nothing is found of a rule, it holds wherever it judged.
 
     Args:
         plan: None where it is not known; rules that need it then answer `unknown`. It also says which rules a team
@@ -97,10 +130,10 @@ def evaluate(
 
     """
     resources, policy = tuple(resources), plan.policy if plan else policy or PolicyPlan()
-    findings = find(plan, resources, rules, files=files, today=today, policy=policy, manifests=manifests)
+    found = find(plan, resources, rules, files=files, today=today, policy=policy, manifests=manifests)
     whole = files is not None and plan is not None
     places = (PLAN, "stack", *map(place_of, resources), *(files or {}))
-    return answered(findings, rules, policy, today, places if whole else None)
+    return replace(found, findings=answered(found.findings, rules, policy, today, places if whole else None))
 
 
 def find(
@@ -112,7 +145,7 @@ def find(
     files: Mapping[str, str] | None = None,
     today: date | None = None,
     manifests: Mapping[str, str] | Manifests | None = None,
-) -> tuple[Finding, ...]:
+) -> Outcome:
     """Return what rules find before anybody's waiver is looked at: for whoever judges a stack in several parts.
 
     Args:
@@ -132,7 +165,11 @@ def find(
         Manifests(manifests) if isinstance(manifests, Mapping) else manifests,
     )
     in_force, lowered = levelled(rules, policy, today)
-    return (*(finding for rule in in_force for finding in _evaluate(rule, case)), *lowered)
+    told = [(rule, one) for rule in in_force for one in _evaluate(rule, case)]
+    return Outcome(
+        findings=(*(finding for _, one in told for finding in one.findings), *lowered),
+        judged=frozenset((rule.id, one.level) for rule, one in told if one.about),
+    )
 
 
 def answered(
@@ -174,7 +211,12 @@ def evaluate_resource(
     """
     policy = policy or PolicyPlan()
     in_force, _ = levelled(rules, policy, today)
-    findings = tuple(finding for rule in in_force for finding in _on_resource(rule, resource))
+    findings = tuple(
+        finding
+        for rule in in_force
+        if rule.on_resource is not None
+        for finding in _ask(rule, partial(rule.on_resource, resource), resource=resource)[0]
+    )
     return waive(findings, policy.waivers, today)
 
 
@@ -232,26 +274,35 @@ def rule_of(finding: Finding, rules: tuple[Rule, ...] = RULES) -> Rule:
     raise KeyError(finding.rule)
 
 
-def _evaluate(rule: Rule, case: Case) -> Iterator[Finding]:
-    plan = case.stack.plan
+class _Told(NamedTuple):
+    """What one check told: at which level, what it found, and whether it was handed anything of its kind."""
+
+    level: Scope
+    findings: list[Finding]
+    about: bool
+
+
+def _evaluate(rule: Rule, case: Case) -> Iterator[_Told]:
+    plan, stack = case.stack.plan, case.stack
     if rule.on_plan is not None and plan is not None:
-        yield from _findings(rule, partial(rule.on_plan, plan), PLAN)
+        yield _Told("plan", *_ask(rule, partial(rule.on_plan, plan), PLAN))
     if rule.on_day is not None and plan is not None and case.day is not None:
-        yield from _findings(rule, partial(rule.on_day, plan, case.day), PLAN)
+        yield _Told("plan", *_ask(rule, partial(rule.on_day, plan, case.day), PLAN))
     if rule.on_resource is not None:
-        for resource in case.stack.resources:
-            yield from _on_resource(rule, resource)
+        for resource in stack.resources:
+            yield _Told("resources", *_ask(rule, partial(rule.on_resource, resource), resource=resource))
     if rule.on_stack is not None:
-        yield from _findings(rule, partial(rule.on_stack, case.stack), "stack")
-    if rule.on_files is not None and case.files is not None:
-        yield from _findings(rule, partial(rule.on_files, case.files), "files")
-    if rule.on_manifests is not None and case.manifests is not None:
-        yield from _findings(rule, partial(rule.on_manifests, case.manifests), "manifests")
+        yield _Told("resources", *_ask(rule, partial(rule.on_stack, stack), "stack", watch=stack.watch))
+    yield from _of_files(rule, case.files, case.manifests)
 
 
-def _on_resource(rule: Rule, resource: Resource) -> Iterator[Finding]:
-    if rule.on_resource is not None:
-        yield from _findings(rule, partial(rule.on_resource, resource), "", resource)
+def _of_files(rule: Rule, files: Files | None, manifests: Manifests | None) -> Iterator[_Told]:
+    if rule.on_files is not None and files is not None:
+        yield _Told("files", *_ask(rule, partial(rule.on_files, files), "files", watch=files.watch))
+    if rule.on_hosts is not None and files is not None:
+        yield _Told("hosts", *_ask(rule, partial(rule.on_hosts, files), "hosts", watch=files.watch))
+    if rule.on_manifests is not None and manifests is not None:
+        yield _Told("files", *_ask(rule, partial(rule.on_manifests, manifests), "manifests", watch=manifests.watch))
 
 
 def place_of(resource: Resource) -> str:
@@ -259,18 +310,34 @@ def place_of(resource: Resource) -> str:
     return f"{resource.type}::{resource.name}"
 
 
-def _findings(
-    rule: Rule, check: Callable[[], Iterable[Answer]], place: str, resource: Resource | None = None
-) -> Iterator[Finding]:
+def _ask(
+    rule: Rule,
+    check: Callable[[], Answers],
+    place: str = "",
+    *,
+    resource: Resource | None = None,
+    watch: Watch | None = None,
+) -> tuple[list[Finding], bool]:
+    """Return what a check finds, and whether it was about anything: whatever is found, is found of something."""
+    findings: list[Finding] = []
+    if watch is not None:
+        watch.handed = False
     try:
-        for answer in check():
-            told = answer if answer.resource or resource is None else replace(answer, resource=resource)
-            where = place_of(told.resource) if told.resource else told.file or place
-            match told:
-                case Violated(message):
-                    yield finding_of(rule, where, message, "violated")
-                case NotKnown(what):
-                    yield finding_of(rule, where, f"not known yet: {what}", "unknown")
+        answers = check()
+        findings.extend(_findings(rule, answers or (), place, resource))
     except Exception as error:  # noqa: BLE001 - whatever a rule raises must refuse, and not pass or crash
         where = place_of(resource) if resource else place
-        yield finding_of(rule, where, f"the rule failed: {type(error).__name__}: {error}", "broken")
+        findings.append(finding_of(rule, where, f"the rule failed: {type(error).__name__}: {error}", "broken"))
+        return findings, True
+    return findings, bool(findings) or (answers is not None and (watch is None or watch.handed))
+
+
+def _findings(rule: Rule, answers: Iterable[Answer], place: str, resource: Resource | None) -> Iterator[Finding]:
+    for answer in answers:
+        told = answer if answer.resource or resource is None else replace(answer, resource=resource)
+        where = place_of(told.resource) if told.resource else told.file or place
+        match told:
+            case Violated(message):
+                yield finding_of(rule, where, message, "violated")
+            case NotKnown(what):
+                yield finding_of(rule, where, f"not known yet: {what}", "unknown")

@@ -21,6 +21,7 @@ BADGES = {
     "waived": "open",
     "off": "open",
     "not judged": "open",
+    "not applicable": "aside",
 }
 WORDS = {"unknown": "decided at apply"}
 PATH_WORDS = {

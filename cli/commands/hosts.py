@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -25,6 +26,10 @@ def check(
     host: OneHost = "",
     key: HostsKey = None,
     profile: Annotated[str, typer.Option("--profile", "-p", help="Say whether this profile's plan fits.")] = "",
+    bundle: Annotated[
+        Path | None,
+        typer.Option("--bundle", metavar="DIR", help="The profile's bundle: room for its images is counted too."),
+    ] = None,
     sudo_password_file: SudoPasswordFile = None,
     as_json: Json = False,
 ) -> None:
@@ -39,6 +44,7 @@ def check(
     Examples:
       deploy hosts check --host ops@192.0.2.10
       deploy hosts check --inventory hosts.toml --profile 2xh200 --json
+      deploy hosts check --inventory hosts.toml --profile 2xh200 --bundle ./bundle
     """
     from cli.progress_view import progress_view
     from cli.secrets_input import sudo_password
@@ -47,6 +53,7 @@ def check(
     from lifecycle.hosts.check import check as look
     from lifecycle.hosts.check import with_changes
     from lifecycle.hosts.fit import needs_of, plan_for_a_host
+    from lifecycle.hosts.image_room import packed_images
     from lifecycle.hosts.pins import Pins
     from lifecycle.hosts.ssh import Login
     from lifecycle.hosts.sudo import Sudo
@@ -58,6 +65,8 @@ def check(
     plan = plan_for_a_host(load_profile(profile)) if profile else None
     if named is None:
         raise UsageError("which hosts? give either --inventory or --host", hint="`deploy hosts check --help`")
+    if bundle and plan is None:
+        raise UsageError("--bundle says nothing without --profile", hint="Name the profile that it was made for.")
     login = Login(
         pins=Pins(Home.of_user().known_hosts),
         confirm=confirm_host_key,
@@ -65,7 +74,9 @@ def check(
         sudo=Sudo(sudo_password(sudo_password_file)),
     )
     needs = needs_of(plan, load_catalogue()) if plan else None
-    report = look(named, login, needs=needs, profile=profile)  # no moving picture: it may ask about a host key
+    images = packed_images(plan, bundle) if plan and bundle else None
+    # No moving picture: it may ask about a host key.
+    report = look(named, login, needs=needs, profile=profile, images=images)
     if plan:
         with progress_view() as progress:
             report = with_changes(report, plan, named, login, progress)

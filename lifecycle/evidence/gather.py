@@ -34,7 +34,8 @@ from planner.resources import Resource
 from policies.exposure.exposure import Exposure
 from policies.exposure.planned import planned
 from policies.exposure.reach import prove
-from policies.run import Finding, evaluate
+from policies.rule import Scope
+from policies.run import Finding, judge
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Looked:
         described: the same with ids, made up where nothing exists yet: who refers to whom can be followed through.
         files: rendered, path -> text.
         findings: of the rules.
+        judged: (id of a rule, level) wherever there was something that the rule is about.
         exposure: the proof; None where there is no network to prove it of.
         audited: what was read of the running stack; None where none runs.
         live: what it answered; None where none runs.
@@ -60,6 +62,7 @@ class Looked:
     described: tuple[Resource, ...]
     files: dict[str, str]
     findings: tuple[Finding, ...]
+    judged: frozenset[tuple[str, Scope]]
     exposure: Exposure | None
     audited: Audited | None
     live: Live | None
@@ -91,13 +94,14 @@ def look_at_profile(
         resources = _in_order(Provisioner(plan, Home(Path(folder)).stack(stack), progress).preview().resources)
     with progress.step("policies"):
         files = node_files(plan, LAYOUT)
-        findings = evaluate(plan, resources, rules_of(plan), files=files, today=day)
+        outcome = judge(plan, resources, rules_of(plan), files=files, today=day)
     return Looked(
         plan=plan,
         resources=resources,
         described=resources_of(plan),
         files=files,
-        findings=findings,
+        findings=outcome.findings,
+        judged=outcome.judged,
         exposure=exposure_of_plan(plan, progress),
         audited=None,
         live=None,
@@ -154,6 +158,7 @@ def look_at_stack(
         described=resources,
         files=files,
         findings=audited.findings,
+        judged=audited.judged,
         exposure=_exposure(stack, audited, progress),
         audited=audited,
         live=live_of(report),
@@ -203,13 +208,20 @@ NOTHING_RUNS = (
     NotLookedAt(what="TLS scan", why="no stack was asked: this is of a plan; `--stack NAME` asks one that runs"),
     NotLookedAt(what="token tests", why="as above"),
     NotLookedAt(what="what listens, what answers, what lies on the disks", why="as above"),
+    NotLookedAt(what="what firewalls and SSH servers of hosts go by", why="as above: no plan renders it"),
     NotLookedAt(
         what="the account",
         why="none was asked: ids, addresses and ARNs of resources are made up from their names, and rules that need "
         "them say so",
     ),
 )
-NO_ACCOUNT = (NotLookedAt(what="networks around the hosts", why="they have no account that could be asked"),)
+NO_ACCOUNT = (
+    NotLookedAt(what="networks around the hosts", why="they have no account that could be asked"),
+    NotLookedAt(
+        what="who owns the hosts, and in which country they stand",
+        why="no inventory says it: rules about providers judge machines of an account",
+    ),
+)
 BEYOND = (
     NotLookedAt(what="physical access, people and processes", why="no program can look at them"),
     NotLookedAt(what="source code of third parties", why="programs are known by their digests; nobody read them here"),

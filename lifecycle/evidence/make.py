@@ -54,13 +54,19 @@ def evidence_of(looked: Looked, made_at: datetime, home: Home) -> Evidence:
     """
     plan, audited = looked.plan, looked.audited
     rules = (*rules_of(plan), *(OF_AUDITS if audited else ()))
-    judged = {"plan": True, "resources": bool(looked.resources), "files": bool(looked.files)}
+    there = {
+        "plan": True,
+        "resources": bool(looked.resources),
+        "files": bool(looked.files),
+        "hosts": bool(audited and audited.hosts),
+    }
     verdicts = rule_verdicts(
         rules,
         looked.findings,
         plan.policy,
         made_at.date(),
-        judged=[level for level, there in judged.items() if there],
+        looked_at=[level for level, anything in there.items() if anything],
+        judged=looked.judged,
         unread=[*_unread(audited)] if audited else [],
         versions=_versions(plan, rules),
     )
@@ -145,7 +151,7 @@ def _unread(audited: Audited) -> Iterator[str]:
     if audited.reading.unread:
         yield "resources"
     if any(host.unread for host in audited.hosts.values()):
-        yield "files"
+        yield from ("files", "hosts")
 
 
 def _installed(audited: Audited | None) -> dict[str, str]:

@@ -21,9 +21,12 @@ from policies.run import Finding
 SCHEMA = 1
 """Raised whenever a reader of older evidence would misread newer one."""
 
-Verdict = Literal["holds", "violated", "unknown", "undecidable", "broken", "waived", "off", "not judged"]
+Verdict = Literal[
+    "holds", "violated", "unknown", "undecidable", "broken", "waived", "off", "not judged", "not applicable"
+]
 """`unknown`: decided at apply. `undecidable`: of what runs, something that the rule is about could not be read. `off`:
-switched off by a team's levels. `not judged`: there was nothing to judge."""
+switched off by a team's levels. `not judged`: of where the rule judges, something was not there to be looked at.
+`not applicable`: all of it was looked at, and there was nothing that the rule is about; that is no pass."""
 
 Digest = str
 """SHA-256, in hexadecimal."""
@@ -79,7 +82,7 @@ class RuleVerdict(Record, frozen=True, kw_only=True):
     """Of its file: the rule's version."""
     origin: Literal["shipped", "team"]
     judged: tuple[str, ...]
-    """At which of its levels there was something to judge; `live`: by the audit itself."""
+    """At which of its levels there was something that it is about; `live`: by the audit itself."""
     verdict: Verdict
     controls: tuple[str, ...]
 
@@ -104,7 +107,7 @@ class ControlState(Record, frozen=True, kw_only=True):
     control: Control
     rules: tuple[str, ...]
     verdict: Verdict
-    """The worst of its rules."""
+    """The worst of its rules; those that are not applicable count only where all of them are."""
 
 
 class Artefact(Record, frozen=True, kw_only=True):

@@ -1,7 +1,8 @@
 """Findings as SARIF 2.1.0, which code scanners' dashboards read.
 
 Results are what the rules found. A waived one is a result with an accepted suppression; one that is decided at apply is
-of the kind `open`; a rule that broke is an error of the run, and makes it unsuccessful.
+of the kind `open`; a rule that had nothing to judge is one of the kind `notApplicable`; a rule that
+broke is an error of the run, and makes it unsuccessful.
 https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/sarif-v2.1.0-errata01-os-complete.html
 """
 
@@ -61,7 +62,10 @@ def sarif_of(evidence: Evidence, rules: tuple[Rule, ...]) -> bytes:
                     }
                 ],
                 "columnKind": "unicodeCodePoints",
-                "results": [_result(one, order, files) for one in evidence.findings if one.status != "broken"],
+                "results": [
+                    *(_result(one, order, files) for one in evidence.findings if one.status != "broken"),
+                    *(_nothing(one, order) for one in evidence.rules if one.verdict == "not applicable"),
+                ],
             }
         ],
     }
@@ -100,6 +104,17 @@ def _result(finding: Finding, order: Mapping[str, int], files: Collection[str]) 
             return {**result, "kind": "fail", "level": LEVELS[finding.level], "suppressions": [accepted]}
         case _:
             return {**result, "kind": "fail", "level": LEVELS[finding.level]}
+
+
+def _nothing(rule: RuleVerdict, order: Mapping[str, int]) -> dict[str, Any]:
+    return {
+        "ruleId": rule.id,
+        "ruleIndex": order[rule.id],
+        "kind": "notApplicable",
+        "level": "none",
+        "message": {"text": "There is nothing in this stack that the rule is about."},
+        "locations": [_location("stack", ())],
+    }
 
 
 def _notification(finding: Finding, order: Mapping[str, int], files: Collection[str]) -> dict[str, Any]:

@@ -28,6 +28,7 @@ WORST_FIRST: tuple[Verdict, ...] = (
     "off",
     "not judged",
     "holds",
+    "not applicable",
 )
 
 
@@ -37,7 +38,8 @@ def rule_verdicts(
     policy: PolicyPlan,
     day: date,
     *,
-    judged: Collection[str],
+    looked_at: Collection[str],
+    judged: Collection[tuple[str, str]],
     unread: Collection[str],
     versions: dict[str, str],
 ) -> tuple[RuleVerdict, ...]:
@@ -48,8 +50,9 @@ def rule_verdicts(
         findings: what came of those in force.
         policy: of the plan; it may switch rules off.
         day: on which they were judged.
-        judged: levels at which there was something.
-        unread: levels at which something could not be read: no rule holds there.
+        looked_at: levels at which there was anything.
+        judged: (id of a rule, level) wherever there was something that the rule is about.
+        unread: levels at which something could not be read: no rule holds there, or is about something else.
         versions: id of a rule -> SHA-256 of its file.
 
     """
@@ -60,9 +63,9 @@ def rule_verdicts(
         found.setdefault(finding.rule, set()).add(finding.status)
     verdicts = []
     for rule in rules:
-        at = (LIVE,) if rule in OF_AUDITS else tuple(level for level in rule.levels if level in judged)
-        default: Verdict = "undecidable" if set(at) & {*unread} else "holds" if at else "not judged"
-        verdict = _worst((*found.get(rule.id, ()), default)) if rule.id in force else "off"
+        at = (LIVE,) if rule in OF_AUDITS else tuple(level for level in rule.levels if (rule.id, level) in judged)
+        silent = _of_silence({*rule.levels}, at, {*looked_at}, {*unread})
+        verdict = _worst((*found.get(rule.id, ()), silent)) if rule.id in force else "off"
         verdicts.append(
             RuleVerdict(
                 id=rule.id,
@@ -78,6 +81,15 @@ def rule_verdicts(
             )
         )
     return tuple(verdicts)
+
+
+def _of_silence(levels: set[str], at: tuple[str, ...], looked_at: set[str], unread: set[str]) -> Verdict:
+    """Return the verdict on a rule of which nothing was found: it holds only where it had something to judge."""
+    if levels & unread:
+        return "undecidable"
+    if at:
+        return "holds"
+    return "not applicable" if levels <= looked_at else "not judged"
 
 
 def waiver_states(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+import msgspec
 
 from lifecycle.hosts.acceptance import accept
 from lifecycle.hosts.at_once import at_once
 from lifecycle.hosts.facts import Facts, read_facts
 from lifecycle.hosts.fit import but_for_our_own, fit, fits, needs_of
+from lifecycle.hosts.image_room import PackedImage, rooms_on
 from lifecycle.hosts.inventory import Inventory
 from lifecycle.hosts.kept import arrival
 from lifecycle.hosts.log_shipping import log_shipping_variables
@@ -52,15 +55,18 @@ class Bringing:
         self.progress = session.progress
         self.changed = 0
 
-    def look(self) -> dict[str, Facts]:
+    def look(self, images: Sequence[PackedImage] = ()) -> dict[str, Facts]:
         """Read the hosts' facts, and refuse one that does not fit before anything is changed on any.
+
+        Args:
+            images: that are to be installed from a bundle: their room is counted.
 
         Raises:
             DoesNotFitError: one does not fit.
 
         """
         with self.progress.step("hosts, looked at"):
-            looked = at_once(lambda one: _look(one, self.stack.plan), self.session.hosts)
+            looked = at_once(lambda one: _look(one, self.stack.plan, images), self.session.hosts)
         return {one.host.name: facts for one, facts in zip(self.session.hosts, looked, strict=True)}
 
     def install(self, bundle: str, folder: str = BUNDLES) -> None:
@@ -98,7 +104,7 @@ class Bringing:
         arrivals = {one.host.name: way for one, way in zip(self.session.hosts, arrived, strict=True)}
         of_hosts = {
             one.host.name: {
-                **host_variables(one.host, facts[one.host.name]),
+                **host_variables(one.host, facts[one.host.name], inventory),
                 **firewall_variables(self.stack.plan, one.host.name, inventory, arrivals),
             }
             for one in self.session.hosts
@@ -156,10 +162,11 @@ class Bringing:
         return models
 
 
-def _look(one: OpenHost, plan: Plan) -> Facts:
+def _look(one: OpenHost, plan: Plan, images: Sequence[PackedImage]) -> Facts:
     facts, catalogue = read_facts(one.connection), load_catalogue()
     planned = next(host for host in plan.hosts if host.name == one.host.name)
-    needs = needs_of(part_of(plan, planned), catalogue)
+    rooms = rooms_on(one.connection, images)
+    needs = msgspec.structs.replace(needs_of(part_of(plan, planned), catalogue), rooms=rooms)
     verdicts = fit(one.host, facts, but_for_our_own(needs) if one.keeper.owner else needs, catalogue)
     if fits(verdicts):
         return facts

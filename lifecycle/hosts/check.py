@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from lifecycle.hosts.facts import Facts, read_facts
 from lifecycle.hosts.fit import Needs, Verdict, fit, fits
+from lifecycle.hosts.image_room import Kept, PackedImage, rooms_of, rooms_on
 from lifecycle.hosts.inventory import Host, Inventory
 from lifecycle.hosts.kept import arrival
 from lifecycle.hosts.log_shipping import log_shipping_variables
@@ -51,9 +52,25 @@ class HostsReport(msgspec.Struct, frozen=True, kw_only=True):
     hosts: tuple[HostReport, ...]
 
 
-def check(inventory: Inventory, login: Login, *, needs: Needs | None = None, profile: str = "") -> HostsReport:
-    """Look at every serving host; one that cannot be looked at does not keep the others from being."""
-    reports = tuple(_check_one(inventory, host, login, needs) for host in inventory.serving)
+def check(
+    inventory: Inventory,
+    login: Login,
+    *,
+    needs: Needs | None = None,
+    profile: str = "",
+    images: Sequence[PackedImage] | None = None,
+) -> HostsReport:
+    """Look at every serving host; one that cannot be looked at does not keep the others from being.
+
+    Args:
+        inventory: the hosts.
+        login: how they are logged in on.
+        needs: what they are held against; None for nothing.
+        profile: its name.
+        images: of the profile, as its bundle has them; None where no bundle was named.
+
+    """
+    reports = tuple(_check_one(inventory, host, login, needs, images) for host in inventory.serving)
     return HostsReport(fits=all(report.fits for report in reports), profile=profile, hosts=reports)
 
 
@@ -82,7 +99,7 @@ def with_changes(
         check=True,
         of_hosts={
             name: {
-                **host_variables(inventory.named(name), facts),
+                **host_variables(inventory.named(name), facts, inventory),
                 **firewall_variables(plan, name, inventory, ways),
             }
             for name, facts in fitting.items()
@@ -102,10 +119,16 @@ def _changes(outcome: Outcome, host: str) -> Iterator[WouldChange]:
             yield WouldChange(task=result.task, diff=diffs.get(result.task, ""))
 
 
-def _check_one(inventory: Inventory, host: Host, login: Login, needs: Needs | None) -> HostReport:
+def _check_one(
+    inventory: Inventory, host: Host, login: Login, needs: Needs | None, images: Sequence[PackedImage] | None
+) -> HostReport:
     try:
         with connect(inventory.way_to(host), login) as connection:
             facts = read_facts(connection)
+            if needs and images is not None:
+                # Who is not root there cannot ask what is there already.
+                rooms = rooms_on(connection, images) if facts.root else rooms_of(images, Kept())
+                needs = msgspec.structs.replace(needs, rooms=rooms)
     except DeployError as error:
         return HostReport(
             name=host.name,

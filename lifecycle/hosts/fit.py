@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 import msgspec
 
-from lifecycle.hosts.facts import Facts
+from lifecycle.hosts.facts import Disk, Facts
+from lifecycle.hosts.image_room import Room
 from lifecycle.hosts.inventory import Host
 from planner.catalogue import Catalogue, load_catalogue
 from planner.images import LEAST_PODMAN
@@ -26,6 +27,8 @@ LOWEST_SYSTEMD = 249
 """Of Ubuntu 22.04; Debian 12 has 252. `LoadCredentialEncrypted=` came with 250, so there credentials stay plain."""
 SPARE_DISK_GIB = 30.0
 """Beside the weights: the engine's environment with CUDA's libraries (about 12 GiB), logs, and room to replace both."""
+SPARE_WITH_IMAGE_GIB = 6.0
+"""The same where the engine's environment is an image, whose own room is counted apart."""
 SPARE_WITHOUT_ENGINE_GIB = 1.0
 """The same where an imitation takes the engine's place: no CUDA, and no weights."""
 SPARE_MEMORY_GIB = 2.0
@@ -52,6 +55,10 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     """What services may keep on the disk, beside what every stack does."""
     images: bool = False
     """Something runs from an image, which takes a Podman with Quadlets."""
+    engine_in_image: bool = False
+    """The engine does, and is not installed on the host itself."""
+    rooms: tuple[Room, ...] | None = None
+    """What images take on the host's disks; None where nobody said which bundle they lie in."""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +97,7 @@ def needs_of(plan: Plan, catalogue: Catalogue) -> Needs:
         ),
         kept_gib=langfuse_disk_gib(plan),
         images=any(service.image for service in plan.services),
+        engine_in_image=any(service.image for service in engines),
     )
 
 
@@ -106,7 +114,7 @@ def fit(host: Host, facts: Facts, needs: Needs | None, catalogue: Catalogue) -> 
     verdicts = [*_system(facts), *_clock(facts), *_gpus(facts), *_declared(host, facts, catalogue)]
     if needs and needs.images:
         verdicts.append(_podman(facts, catalogue))
-    verdicts += [*_against(facts, needs)] if needs else [*_disk(facts, SPARE_DISK_GIB)]
+    verdicts += [*_against(facts, needs)] if needs else [*_disks(facts, [_own_room(SPARE_DISK_GIB)])]
     return tuple(verdicts)
 
 
@@ -190,7 +198,12 @@ def _clock(facts: Facts) -> Iterator[Verdict]:
         remedy = "Set the clock: tokens and certificates would be refused."
         yield Verdict(what="clock", state="no", found=found, remedy=remedy)
     elif skew > NOTED_SKEW_S or facts.synchronised is False:
-        yield Verdict(what="clock", state="note", found=found, remedy="The set-up installs chrony; name a time server.")
+        yield Verdict(
+            what="clock",
+            state="note",
+            found=found,
+            remedy="The set-up installs chrony; name a time server: `[[out]]` of the inventory.",
+        )
     else:
         yield Verdict(what="clock", state="ok", found=found)
 
@@ -248,19 +261,41 @@ def _against(facts: Facts, needs: Needs) -> Iterator[Verdict]:
     remedy = f"The plan's services may take {needs.memory_gib:.1f} GiB beside the engine."
     enough = facts.memory_gib >= needs.memory_gib + SPARE_MEMORY_GIB
     yield _verdict("memory", enough, f"{facts.memory_gib:g} GiB", remedy)
-    spare = SPARE_DISK_GIB if needs.gpus else SPARE_WITHOUT_ENGINE_GIB
-    yield from _disk(facts, needs.weights_gib + needs.kept_gib + spare)
+    yield from _disks(facts, [_own_room(needs.weights_gib + needs.kept_gib + _spare(needs)), *(needs.rooms or ())])
+    if needs.images and needs.rooms is None:
+        remedy = "An image's size is known from its bundle alone: name it (--bundle) to have its room counted."
+        yield Verdict(what="images", state="note", found="of unknown size", remedy=remedy)
     yield from _ports(facts, needs)
 
 
-def _disk(facts: Facts, wanted: float) -> Iterator[Verdict]:
-    disk = facts.disk_of(WEIGHTS_FOLDER)
+def _spare(needs: Needs) -> float:
+    if not needs.gpus:
+        return SPARE_WITHOUT_ENGINE_GIB
+    return SPARE_WITH_IMAGE_GIB if needs.engine_in_image and needs.rooms is not None else SPARE_DISK_GIB
+
+
+def _own_room(gib: float) -> Room:
+    return Room(path=WEIGHTS_FOLDER, gib=gib, what="weights, programs and logs")
+
+
+def _disks(facts: Facts, rooms: Iterable[Room]) -> Iterator[Verdict]:
+    """Judge each disk by all that it is to hold."""
+    held: dict[Disk | None, list[Room]] = {}
+    for room in rooms:
+        held.setdefault(facts.disk_of(room.path), []).append(room)
+    for disk, several in held.items():
+        yield _disk(disk, several)
+
+
+def _disk(disk: Disk | None, rooms: Sequence[Room]) -> Verdict:
     if disk is None:
-        yield Verdict(what="disk", state="no", found="unknown", remedy=f"Nothing is mounted at {WEIGHTS_FOLDER}.")
-        return
-    found = f"{disk.free_gib:g} GiB free at {disk.mount} ({disk.kind}{'' if disk.writable else ', read-only'})"
-    remedy = f"{WEIGHTS_FOLDER} needs {wanted:.0f} GiB that can be written: free space, or mount a disk there."
-    yield _verdict("disk", disk.writable and disk.free_gib >= wanted, found, remedy)
+        return Verdict(what="disk", state="no", found="unknown", remedy=f"Nothing is mounted at {rooms[0].path}.")
+    missing = sum(room.gib for room in rooms) - disk.free_gib
+    short = f", {max(missing, 0.1):.1f} GiB too few" if missing > 0 else ""
+    found = f"{disk.free_gib:g} GiB free at {disk.mount} ({disk.kind}{'' if disk.writable else ', read-only'}){short}"
+    needed = ", ".join(f"{room.path} needs {room.gib:.1f} GiB ({room.what})" for room in rooms)
+    remedy = f"{needed}, on a disk that can be written: free space, or mount one there."
+    return _verdict("disk", disk.writable and missing <= 0, found, remedy)
 
 
 def _ports(facts: Facts, needs: Needs) -> Iterator[Verdict]:

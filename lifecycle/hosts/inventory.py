@@ -70,7 +70,7 @@ class WayOut(Record, frozen=True, kw_only=True):
     port: Annotated[int, Meta(ge=1, le=65535)]
     """There."""
     networks: Annotated[tuple[Cidr, ...], Meta(min_length=1)]
-    """Where to, as ranges; a single address ends in `/32` or `/128`."""
+    """Where to, as ranges; a single address ends in `/32` or `/128`. One for `udp` port 123 becomes a time server."""
 
 
 class Inventory(Record, frozen=True, kw_only=True):

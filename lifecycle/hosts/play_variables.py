@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ from planner.spanning import PEER_PORTS, peers_of
 
 OF_A_NAMESPACE = ("net.ipv4.", "net.ipv6.")
 """Kernel settings that a machine has for itself even where it shares its kernel."""
+NTP = ("udp", 123)
 SSH_PER_SECOND = 10
 """New connections to SSH from one address: more than Ansible makes, too few to keep the server from others."""
 SHARED_KERNEL = "systemd-nspawn"
@@ -71,14 +73,25 @@ def _peer_rules(plan: Plan, host: HostPlan) -> Iterator[dict[str, Any]]:
             yield {**rule, "last_port": ports.last} if ports.last > ports.first else rule
 
 
-def host_variables(host: Host, facts: Facts) -> dict[str, Any]:
-    """Return what `prepare` is told of one host."""
-    variables: dict[str, Any] = {"ssh_root_login": "prohibit-password" if host.user == "root" else "no"}
+def host_variables(host: Host, facts: Facts, inventory: Inventory) -> dict[str, Any]:
+    """Return what `prepare` is told of one host, and of the time servers that the firewall lets it reach."""
+    variables: dict[str, Any] = {
+        "ssh_root_login": "prohibit-password" if host.user == "root" else "no",
+        "base_time_servers": list(_time_servers(inventory)),
+    }
     if facts.virtualization == SHARED_KERNEL:
         wanted = _defaults("base")["base_sysctl"].items()
         variables["base_sysctl"] = {name: value for name, value in wanted if name.startswith(OF_A_NAMESPACE)}
         variables["audit_started"] = False
     return variables
+
+
+def _time_servers(inventory: Inventory) -> Iterator[str]:
+    """Yield the single addresses that hosts may ask for the time; a larger range names no server."""
+    for way in inventory.out:
+        if (way.protocol, way.port) == NTP:
+            networks = [ipaddress.ip_network(network) for network in way.networks]
+            yield from (str(one.network_address) for one in networks if one.num_addresses == 1)
 
 
 def _range(address: str) -> str:

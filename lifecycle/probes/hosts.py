@@ -77,6 +77,7 @@ class HostProbe:
         yield self._way_out(here)
         yield self._credentials()
         yield self._clock(facts)
+        yield self._time_sync(facts)
         yield self._disk(facts)
 
     def _check(self, what: str, ok: bool | None, detail: str) -> Check:  # noqa: FBT001 - the verdict, as everywhere
@@ -191,9 +192,19 @@ class HostProbe:
 
     def _clock(self, facts: Facts) -> Check:
         skew = facts.clock_skew_s
-        return self._check(
-            "clock", abs(skew) <= WORST_SKEW_S, f"{skew:+.0f} s from ours, {facts.time_service or 'no service'}"
+        return self._check("clock", abs(skew) <= WORST_SKEW_S, f"{skew:+.0f} s from ours; {WORST_SKEW_S:g} are allowed")
+
+    def _time_sync(self, facts: Facts) -> Check:
+        """Judge what keeps the clock right from now on."""
+        if not facts.time_service:
+            return self._check("time_sync", ok=False, detail="no time service runs: `deploy up` starts one")
+        if facts.synchronised:
+            return self._check("time_sync", ok=True, detail=f"{facts.time_service} keeps the clock synchronised")
+        why = "says that it is not synchronised" if facts.synchronised is False else "cannot say whether it is"
+        hint = (
+            "a start takes minutes, and without a time server it stays so (`[[out]]` of the inventory, udp, port 123)"
         )
+        return self._check("time_sync", None, f"{facts.time_service} runs, and the clock {why}: {hint}")
 
     def _disk(self, facts: Facts) -> Check:
         disk = facts.disk_of(WEIGHTS_FOLDER)

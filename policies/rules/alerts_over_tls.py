@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from planner.networks import is_private
-from planner.plan import Plan
+from planner.plan import Plan, Service
 from policies import examples
+from policies.about import where
 from policies.engine import Words, option
 from policies.files import Unit
 from policies.readers import both, is_loopback, on_alertmanager, on_units
@@ -24,15 +25,17 @@ def on_plan(plan: Plan) -> Iterator[Answer]:
     for server in plan.alerts.servers if plan.alerts else ():
         if server.address and not is_private(server.address):
             yield Violated(f"alerts go to {server.address}, which is in no private network")
-    for service in plan.services:
-        if service.artefact == "alertmanager":
-            yield from _words(service.name, service.args)
+    for service in _managers(plan):
+        yield from _words(service.name, service.args)
+
+
+def _managers(plan: Plan) -> list[Service]:
+    return [service for service in plan.services if service.artefact == "alertmanager"]
 
 
 def _on_unit(unit: Unit) -> Iterator[Answer]:
-    if unit.name.startswith("cloister-alertmanager"):
-        for line in unit.values("ExecStart"):
-            yield from _words(unit.name, tuple(line.split()))
+    for line in unit.values("ExecStart"):
+        yield from _words(unit.name, tuple(line.split()))
 
 
 def _words(where: str, words: Words) -> Iterator[Answer]:
@@ -160,6 +163,8 @@ RULE = Rule(
         ),
         Example("a receiver on the internet", plan=examples.told_at("203.0.113.5")),
     ),
-    on_plan=on_plan,
-    on_files=both(on_alertmanager(_on_file), on_units(_on_unit)),
+    on_plan=where(
+        lambda plan: plan.alerts or any(service.artefact == "alertmanager" for service in plan.services), on_plan
+    ),
+    on_files=both(on_alertmanager(_on_file), on_units(_on_unit, "cloister-alertmanager")),
 )

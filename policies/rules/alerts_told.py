@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from planner.plan import Plan
 from policies import examples
+from policies.about import where
 from policies.files import Files, UnreadableError
 from policies.readers import ALERTMANAGER, PROMETHEUS
 from policies.rule import Answer, Example, Rule, Violated
@@ -22,20 +23,24 @@ TIMES = ("mute_time_intervals", "active_time_intervals")
 def on_plan(plan: Plan) -> Iterator[Answer]:
     """Judge whether what tells receivers is among the services."""
     runs = any(service.artefact == "alertmanager" for service in plan.services)
-    if plan.alerts and not runs:
+    if not runs:
         yield Violated("receivers of alerts are named, and no Alertmanager tells them")
 
 
-def _on_files(files: Files) -> Iterator[Answer]:
+def _on_files(files: Files) -> Iterable[Answer] | None:
+    """Judge both files; None where there is no Alertmanager, and Prometheus names none."""
     told, watching = files.find(ALERTMANAGER), files.find(PROMETHEUS)
     if watching is None:
-        return  # what is missing without Prometheus's file, other rules say
+        return ()  # what is missing without Prometheus's file, other rules say
     try:
         tells = any(_targets(files.yaml(watching)))
         config = files.yaml(told) if told else None
     except UnreadableError as error:
-        yield Violated(str(error))
-        return
+        return (Violated(str(error)),)
+    return _agree(watching, told, config, tells=tells) if told or tells else None
+
+
+def _agree(watching: str, told: str | None, config: Any, *, tells: bool) -> Iterator[Answer]:
     if told and not tells:
         yield Violated("Prometheus tells no Alertmanager of alerts (`alerting.alertmanagers`)", file=watching)
     if tells and not told:
@@ -116,6 +121,6 @@ RULE = Rule(
         Example("no YAML", files={**_files(), ALERTMANAGER: "route: ["}),
         Example("named and not run", plan=examples.told_at("10.0.0.9")),
     ),
-    on_plan=on_plan,
+    on_plan=where(lambda plan: plan.alerts, on_plan),
     on_files=_on_files,
 )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from planner.plan import LogSource, Plan
 from planner.resources import Resource
 from policies import examples
+from policies.about import where
 from policies.rule import Answer, Example, NotKnown, Rule, Stack, Violated
 from policies.values import at
 
@@ -24,11 +25,10 @@ NODES = ("aws:ec2/instance:Instance", "aws:autoscaling/group:Group")
 
 def on_plan(plan: Plan) -> Iterator[Answer]:
     """Judge which records leave the hosts of an account."""
-    if plan.nodes and plan.target == "aws":
-        sources = {source.name for source in plan.logs.sources}
-        for name, what in REQUIRED.items():
-            if name not in sources:
-                yield Violated(f"nobody records {what}: the source {name} is missing")
+    sources = {source.name for source in plan.logs.sources}
+    for name, what in REQUIRED.items():
+        if name not in sources:
+            yield Violated(f"nobody records {what}: the source {name} is missing")
 
 
 def on_stack(stack: Stack) -> Iterator[Answer]:
@@ -97,6 +97,6 @@ RULE = Rule(
         Example("nobody records who became root", plan=_recording(*_SOURCES[:3])),
         Example("a source with no log group", (_NODE, *_log_groups("audit", "sshd")), _recording(*_SOURCES)),
     ),
-    on_plan=on_plan,
+    on_plan=where(lambda plan: plan.target == "aws" and plan.nodes, on_plan),
     on_stack=on_stack,
 )

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from planner.plan import Plan, UpstreamPlan
 from policies import examples
+from policies.about import where
 from policies.readers import Traefik, both, is_loopback, on_gateway, on_traefik, table
 from policies.rule import Answer, Example, Rule, Violated
 from policies.values import at
@@ -96,6 +97,6 @@ RULE = Rule(
             files={**examples.traefik(), **examples.gateway({"auth.jwks_url": "http://sso.example.test/jwks"})},
         ),
     ),
-    on_plan=on_plan,
+    on_plan=where(lambda plan: plan.upstream, on_plan),
     on_files=both(on_traefik(_on_traefik), on_gateway(_on_gateway)),
 )

@@ -9,6 +9,7 @@ import msgspec
 
 from planner.plan import Plan
 from policies import examples
+from policies.about import where
 from policies.rule import Answer, Example, Rule, Violated
 
 
@@ -51,5 +52,5 @@ RULE = Rule(
         Example("spot, for a service", plan=_bought(capacity="spot")),
         Example("a block that is not named", plan=_bought(capacity="capacity-block")),
     ),
-    on_plan=on_plan,
+    on_plan=where(lambda plan: plan.nodes, on_plan),
 )

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 from planner.plan import Plan
 from policies import examples
+from policies.about import where
 from policies.rule import Answer, Example, Rule, Violated
 
 
 def on_plan(plan: Plan) -> Iterator[Answer]:
     """Judge whether a price is known where somebody pays."""
-    if plan.target == "aws" and plan.nodes and plan.cost.usd_per_hour is None:
+    if plan.cost.usd_per_hour is None:
         yield Violated("nobody knows what its machines cost by the hour, so no limit of costs can hold")
 
 
@@ -39,5 +40,5 @@ RULE = Rule(
         Example("no price", plan=examples.without_price()),
         Example("no price, spot", plan=examples.without_price(capacity="spot")),
     ),
-    on_plan=on_plan,
+    on_plan=where(lambda plan: plan.target == "aws" and plan.nodes, on_plan),
 )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from planner.jurisdiction import misfits
 from planner.plan import DataPlan, Plan
 from policies import examples
+from policies.about import where
 from policies.providers import provider_of
 from policies.rule import Answer, Example, Rule, Violated
 
@@ -14,7 +15,7 @@ from policies.rule import Answer, Example, Rule, Violated
 def on_plan(plan: Plan) -> Iterator[Answer]:
     """Judge the country of the machines."""
     provider = provider_of(plan)
-    if provider is None or not plan.data.residency:
+    if provider is None:
         return
     reasons = misfits(
         provider, data="open", region=plan.network.region, residency=plan.data.residency, control=(), certificates=()
@@ -46,5 +47,5 @@ RULE = Rule(
         Example("Ohio, for data of the EU", plan=_in("us-east-2", "EU")),
         Example("a region that nobody has placed", plan=_in("xx-nowhere-1", "EU")),
     ),
-    on_plan=on_plan,
+    on_plan=where(lambda plan: provider_of(plan) and plan.data.residency, on_plan),
 )

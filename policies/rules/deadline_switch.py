@@ -12,6 +12,7 @@ from planner.deadline import written
 from planner.plan import DeadlinePlan
 from planner.resources import UNKNOWN, Resource
 from policies import examples
+from policies.about import by_type
 from policies.rule import Answer, Example, NotKnown, Rule, Stack, Violated
 from policies.values import at, each, is_off, is_set, must_be_own, own_value, require
 
@@ -30,8 +31,6 @@ SIZES = ("desiredCapacity", "maxSize", "minSize")
 
 def on_resource(resource: Resource) -> Iterator[Answer]:
     """Judge a group by itself."""
-    if resource.type != GROUP:
-        return
     group = resource.inputs
     yield from _must_be_empty(group)
     yield from require(
@@ -211,6 +210,6 @@ RULE = Rule(
             "a group in a foreign subnet", _stack(_group(vpcZoneIdentifiers=["subnet-0123456789"]), _switch()), _PLAN
         ),
     ),
-    on_resource=on_resource,
+    on_resource=by_type({GROUP: on_resource}),
     on_stack=on_stack,
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 from planner.resources import Resource
 from policies import examples
+from policies.about import by_type
 from policies.rule import Answer, Example, Rule
 from policies.values import at, each, is_on, is_set, require
 
@@ -14,22 +15,21 @@ INSTANCE = "aws:ec2/instance:Instance"
 TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
 
 
-def on_resource(resource: Resource) -> Iterator[Answer]:
-    """Judge what becomes of disks and addresses when a node ends."""
-    if resource.type == TEMPLATE:
-        for path, mapping in each(resource.inputs, "blockDeviceMappings"):
-            if is_set(at(mapping, "ebs")):
-                yield from _goes(
-                    at(mapping, "ebs", "deleteOnTermination"), f"{path}.ebs", f"disk {at(mapping, 'deviceName')}"
-                )
-        for path, interface in each(resource.inputs, "networkInterfaces"):
-            yield from _goes(at(interface, "deleteOnTermination"), path, "a network interface")
-    elif resource.type == INSTANCE:
-        root = at(resource.inputs, "rootBlockDevice", "deleteOnTermination")
-        if root is not None:  # else as the template or the image says, which is judged there
-            yield from _goes(root, "rootBlockDevice", "the root disk")
-        for path, disk in each(resource.inputs, "ebsBlockDevices"):
-            yield from _goes(at(disk, "deleteOnTermination"), path, f"disk {at(disk, 'deviceName')}")
+def _on_template(template: Resource) -> Iterator[Answer]:
+    for path, mapping in each(template.inputs, "blockDeviceMappings"):
+        if is_set(at(mapping, "ebs")):
+            what = f"disk {at(mapping, 'deviceName')}"
+            yield from _goes(at(mapping, "ebs", "deleteOnTermination"), f"{path}.ebs", what)
+    for path, interface in each(template.inputs, "networkInterfaces"):
+        yield from _goes(at(interface, "deleteOnTermination"), path, "a network interface")
+
+
+def _on_instance(instance: Resource) -> Iterator[Answer]:
+    root = at(instance.inputs, "rootBlockDevice", "deleteOnTermination")
+    if root is not None:  # else as the template or the image says, which is judged there
+        yield from _goes(root, "rootBlockDevice", "the root disk")
+    for path, disk in each(instance.inputs, "ebsBlockDevices"):
+        yield from _goes(at(disk, "deleteOnTermination"), path, f"disk {at(disk, 'deviceName')}")
 
 
 def _goes(value: Any, path: str, what: str) -> Iterator[Answer]:
@@ -76,5 +76,5 @@ RULE = Rule(
             ),
         ),
     ),
-    on_resource=on_resource,
+    on_resource=by_type({TEMPLATE: _on_template, INSTANCE: _on_instance}),
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 from planner.resources import UNKNOWN, Resource
 from policies import examples
+from policies.about import by_type
 from policies.rule import Answer, Example, NotKnown, Rule, Stack, Violated
 from policies.values import at, each, is_on, is_set, require
 
@@ -25,15 +26,6 @@ ROOT_DEVICES = ("/dev/sda1", "/dev/xvda")
 
 BUCKET = "aws:s3/bucket:Bucket"
 BUCKET_ENCRYPTION = "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
-
-
-def on_resource(resource: Resource) -> Iterator[Answer]:
-    """Judge one resource."""
-    if resource.type in KEYED:
-        what, name = KEYED[resource.type]
-        yield from _customer_key(resource, at(resource.inputs, name), name, what)
-    elif resource.type in _JUDGES:
-        yield from _JUDGES[resource.type](resource)
 
 
 def on_stack(stack: Stack) -> Iterator[Answer]:
@@ -56,6 +48,11 @@ def _customer_key(resource: Resource, key: Any, path: str, what: str) -> Iterato
         yield Violated(f"{what} is not encrypted with a key of the customer's (`{path}` is missing)")
     elif "alias/aws/" in key:
         yield Violated(f"{what} is encrypted with a key that AWS manages ({key}), not the customer")
+
+
+def _keyed(resource: Resource) -> Iterator[Answer]:
+    what, name = KEYED[resource.type]
+    return _customer_key(resource, at(resource.inputs, name), name, what)
 
 
 def _lone_volume(volume: Resource) -> Iterator[Answer]:
@@ -120,6 +117,7 @@ def _flow_log(flow_log: Resource) -> Iterator[Answer]:
 
 
 _JUDGES = {
+    **dict.fromkeys(KEYED, _keyed),
     KEY: _key,
     INSTANCE: _disks,
     LAUNCH_TEMPLATE: _mappings,
@@ -222,6 +220,6 @@ RULE = Rule(
         Example("a bucket with the account's key for S3", (_KEY, _bundle("aws:kms"))),
         Example("a key that never rotates", (examples.resource(KEY, "main"),)),
     ),
-    on_resource=on_resource,
+    on_resource=by_type(_JUDGES),
     on_stack=on_stack,
 )

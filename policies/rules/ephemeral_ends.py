@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from planner.plan import DeadlinePlan, Plan
 from policies import examples
+from policies.about import where
 from policies.rule import Answer, Example, Rule, Violated
 
 LONGEST_DAYS = 31
@@ -14,8 +15,6 @@ LONGEST_DAYS = 31
 
 def on_plan(plan: Plan) -> Iterator[Answer]:
     """Judge the deadline of a proof of concept that somebody pays for."""
-    if plan.purpose != "proof-of-concept" or plan.target != "aws":
-        return
     if plan.deadline is None:
         yield Violated("it is a proof of concept, and nothing ends it")
     elif plan.deadline.until - plan.deadline.since > timedelta(days=LONGEST_DAYS):
@@ -56,5 +55,5 @@ RULE = Rule(
         Example("nothing ends it", plan=_proof(None)),
         Example("a year", plan=_proof(365)),
     ),
-    on_plan=on_plan,
+    on_plan=where(lambda plan: plan.purpose == "proof-of-concept" and plan.target == "aws", on_plan),
 )

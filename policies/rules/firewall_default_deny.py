@@ -105,5 +105,5 @@ RULE = Rule(
         Example("everything", files=_text(rule="accept")),
         Example("new connections beside established ones", files=_text(rule="ct state established,new accept")),
     ),
-    on_files=on_firewall(_judge),
+    on_hosts=on_firewall(_judge),
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 from planner.resources import UNKNOWN, Resource
 from policies import examples
+from policies.about import by_type
 from policies.rule import Answer, Example, Rule, Stack
 from policies.values import at, is_set, must_be_own, require
 
@@ -17,14 +18,10 @@ HOPS = 1
 """An answer that may travel one hop stays on the node: a container behind its own bridge is the second."""
 
 
-def on_resource(resource: Resource) -> Iterator[Answer]:
-    """Judge a node, or what nodes are made from."""
-    if resource.type == LAUNCH_TEMPLATE:
-        yield from _options(resource)
-    elif resource.type == INSTANCE:
-        from_template = is_set(at(resource.inputs, "launchTemplate"))
-        if not from_template or is_set(at(resource.inputs, "metadataOptions")):
-            yield from _options(resource)
+def _on_instance(instance: Resource) -> Iterator[Answer]:
+    from_template = is_set(at(instance.inputs, "launchTemplate"))
+    if not from_template or is_set(at(instance.inputs, "metadataOptions")):
+        yield from _options(instance)
 
 
 def on_stack(stack: Stack) -> Iterator[Answer]:
@@ -114,6 +111,6 @@ RULE = Rule(
             (examples.resource(INSTANCE, "node-0", launchTemplate={"id": "lt-0123456789abcdef0"}),),
         ),
     ),
-    on_resource=on_resource,
+    on_resource=by_type({LAUNCH_TEMPLATE: _options, INSTANCE: _on_instance}),
     on_stack=on_stack,
 )

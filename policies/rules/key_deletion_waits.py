@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from planner.resources import Resource
 from policies import examples
+from policies.about import by_type
 from policies.rule import Answer, Example, Rule
 from policies.values import at, is_off, require
 
@@ -16,8 +17,6 @@ SHORTEST_DAYS = 7
 
 def on_resource(resource: Resource) -> Iterator[Answer]:
     """Judge how a key can be lost."""
-    if resource.type != KEY:
-        return
     days = at(resource.inputs, "deletionWindowInDays")
     message = f"it is gone {days} days after somebody deletes it (`deletionWindowInDays`)"
     yield from require(
@@ -51,5 +50,5 @@ RULE = Rule(
         Example("a policy that nobody checks", (examples.resource(KEY, "main", bypassPolicyLockoutSafetyCheck=True),)),
         Example("a key that is off", (examples.resource(KEY, "main", isEnabled=False),)),
     ),
-    on_resource=on_resource,
+    on_resource=by_type({KEY: on_resource}),
 )

@@ -9,6 +9,7 @@ from typing import Any
 
 from planner.resources import UNKNOWN, Resource, Unknown
 from policies import examples
+from policies.about import by_type
 from policies.documents import MalformedError, Statement, UndecidedError, Word, read
 from policies.rule import Answer, Example, NotKnown, Rule, Stack, Violated
 from policies.values import at, each, is_set, must_be_own, own_value
@@ -430,6 +431,6 @@ RULE = Rule(
         ),
         Example("a policy that is not JSON", (examples.resource(ROLE_POLICY, "node", policy="{"),)),
     ),
-    on_resource=on_resource,
+    on_resource=by_type(dict.fromkeys((*DOCUMENTS, ATTACHMENT), on_resource)),
     on_stack=on_stack,
 )

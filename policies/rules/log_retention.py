@@ -8,6 +8,7 @@ from typing import Any
 from planner.plan import Plan
 from planner.resources import Resource
 from policies import examples
+from policies.about import where
 from policies.rule import Answer, Example, Rule, Stack, Violated
 from policies.values import at, require
 
@@ -20,7 +21,7 @@ LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
 def on_plan(plan: Plan) -> Iterator[Answer]:
     """Judge what was decided."""
     days = plan.logs.retention_days
-    if plan.purpose == "service" and days < SERVICE_DAYS:
+    if days < SERVICE_DAYS:
         yield Violated(
             f"records of a service are deleted after {days} days, before anybody has looked for an intrusion"
         )
@@ -88,6 +89,6 @@ RULE = Rule(
         Example("shorter than the plan says", _group(retentionInDays=30), examples.plan()),
         Example("a week, for a service", plan=examples.changed(logs={"retention_days": 7})),
     ),
-    on_plan=on_plan,
+    on_plan=where(lambda plan: plan.purpose == "service" and plan.target != "metal", on_plan),
     on_stack=on_stack,
 )

@@ -8,13 +8,14 @@ from datetime import date
 from planner.catalogue import load_catalogue
 from planner.plan import Plan
 from policies import examples
+from policies.about import where
 from policies.rule import Answer, Example, Rule, Violated
 
 
 def on_day(plan: Plan, today: date) -> Iterator[Answer]:
     """Judge whether the model's date of review has passed."""
-    row = load_catalogue().models.get(plan.model.name)
-    if row is not None and today > row.review_by:
+    row = load_catalogue().models[plan.model.name]
+    if today > row.review_by:
         yield Violated(f"{row.name} was to be looked at again by {row.review_by}: is there a better or safer one?")
 
 
@@ -41,5 +42,5 @@ RULE = Rule(
         Example("a decade later", plan=_PLAN, day=date(2036, 11, 20)),
         Example("in another century", plan=_PLAN, day=date(2126, 11, 20)),
     ),
-    on_day=on_day,
+    on_day=where(lambda plan: plan.model.name in load_catalogue().models, on_day),
 )

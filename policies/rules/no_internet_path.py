@@ -9,6 +9,7 @@ from planner.networks import is_private
 from planner.plan import Plan
 from planner.resources import UNKNOWN, Properties, Resource
 from policies import examples
+from policies.about import where
 from policies.rule import Answer, Example, NotKnown, Rule, Stack, Violated
 from policies.values import at, each, is_off, is_set, must_be_own, own_value, require
 
@@ -75,8 +76,6 @@ def on_plan(plan: Plan) -> Iterator[Answer]:
     Those of a given network are in the account, where `up` checks them; hosts of the target `metal` stand in their
     operator's, where their own firewall is what keeps the internet out.
     """
-    if plan.network.given or plan.target == "metal":
-        return
     for what, cidr in (
         ("network", plan.network.vpc_cidr),
         *((f"subnet {s.name}", s.cidr) for s in plan.network.subnets),
@@ -267,5 +266,5 @@ RULE = Rule(
     ),
     on_resource=on_resource,
     on_stack=on_stack,
-    on_plan=on_plan,
+    on_plan=where(lambda plan: not plan.network.given and plan.target != "metal", on_plan),
 )

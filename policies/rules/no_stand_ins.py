@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from planner.catalogue import load_catalogue
 from planner.plan import Plan
 from policies import examples
+from policies.about import where
 from policies.rule import Answer, Example, Rule, Violated
 
 
 def on_plan(plan: Plan) -> Iterator[Answer]:
     """Judge what runs where there are real machines to pay for."""
-    if plan.target != "aws":
-        return
     for service in plan.services:
         artefact = load_catalogue().artefacts.get(service.artefact)
         if artefact is not None and artefact.stand_in:
@@ -44,5 +43,5 @@ RULE = Rule(
         Example("a stand-in on AWS", plan=_on("aws", "vllm-sim")),
         Example("an emulated account on AWS", plan=_on("aws", "aws-emulator")),
     ),
-    on_plan=on_plan,
+    on_plan=where(lambda plan: plan.target == "aws", on_plan),
 )

@@ -10,6 +10,7 @@ from typing import Any
 
 from planner.resources import UNKNOWN, Resource
 from policies import examples
+from policies.about import by_type
 from policies.rule import Answer, Example, NotKnown, Rule, Violated
 from policies.values import at, is_set
 
@@ -19,8 +20,6 @@ KEYS = re.compile(r"authorized_keys|ssh_authorized_keys|\bssh-(?:rsa|ed25519) AA
 
 def on_resource(resource: Resource) -> Iterator[Answer]:
     """Judge whether a node is made with a key."""
-    if resource.type not in NODES:
-        return
     if is_set(at(resource.inputs, "keyName")):
         yield Violated(f"whoever has the key {at(resource.inputs, 'keyName')} comes in for ever (`keyName`)")
     script = at(resource.inputs, "userData")
@@ -62,5 +61,5 @@ RULE = Rule(
             (examples.resource(NODES[0], "node-0", userData="echo ssh-ed25519 AAAAC3 >> .ssh/authorized_keys"),),
         ),
     ),
-    on_resource=on_resource,
+    on_resource=by_type(dict.fromkeys(NODES, on_resource)),
 )

@@ -8,6 +8,7 @@ from typing import Any
 from planner.plan import Plan
 from planner.resources import Resource
 from policies import examples
+from policies.about import where
 from policies.rule import Answer, Example, Rule, Stack, Violated
 from policies.values import at, each
 
@@ -81,6 +82,6 @@ RULE = Rule(
         Example("unfinished uploads for ever", _kept(abortIncompleteMultipartUpload=None)),
         Example("ten years, in the plan", plan=examples.changed(storage={"old_versions_days": 3650})),
     ),
-    on_plan=on_plan,
+    on_plan=where(lambda plan: plan.target != "metal", on_plan),
     on_stack=on_stack,
 )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from planner.plan import Plan
 from policies import examples
+from policies.about import where
 from policies.rule import Answer, Example, Rule, Violated
 
 NAMES = ("owner", "team", "contact", "cost-center", "costcenter")
@@ -14,8 +15,6 @@ NAMES = ("owner", "team", "contact", "cost-center", "costcenter")
 
 def on_plan(plan: Plan) -> Iterator[Answer]:
     """Judge whether a tag says whose the stack is, where somebody pays for it."""
-    if plan.target != "aws":
-        return
     if not any(key.lower().rpartition(":")[2] in NAMES and value for key, value in plan.tags.items()):
         yield Violated("no tag says who answers for it: none of owner, team, contact and cost-center is set")
 
@@ -45,5 +44,5 @@ RULE = Rule(
         Example("nobody", plan=_tags()),
         Example("an empty name", plan=_tags(owner="")),
     ),
-    on_plan=on_plan,
+    on_plan=where(lambda plan: plan.target == "aws", on_plan),
 )

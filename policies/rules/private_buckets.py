@@ -8,6 +8,7 @@ from typing import Any
 
 from planner.resources import UNKNOWN, Resource
 from policies import examples
+from policies.about import by_type
 from policies.documents import MalformedError, Statement, UndecidedError, read
 from policies.rule import Answer, Example, NotKnown, Rule, Stack, Violated
 from policies.values import at, is_on, require
@@ -26,12 +27,6 @@ PARTS = {
     POLICY: "it answers without TLS",
 }
 """What every bucket of the stack must have, and what it means when it has not."""
-
-
-def on_resource(resource: Resource) -> Iterator[Answer]:
-    """Judge one part of a bucket."""
-    if resource.type in _JUDGES:
-        yield from _JUDGES[resource.type](resource)
 
 
 def on_stack(stack: Stack) -> Iterator[Answer]:
@@ -188,6 +183,6 @@ RULE = Rule(
             (examples.resource(POLICY, "policy", bucket="bundle", policy=_tls_only(Resource=f"{_ARN}/*")),),
         ),
     ),
-    on_resource=on_resource,
+    on_resource=by_type(_JUDGES),
     on_stack=on_stack,
 )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from planner.jurisdiction import misfits
 from planner.plan import DataPlan, Plan
 from policies import examples
+from policies.about import where
 from policies.providers import provider_of
 from policies.rule import Answer, Example, Rule, Violated
 
@@ -14,7 +15,7 @@ from policies.rule import Answer, Example, Rule, Violated
 def on_plan(plan: Plan) -> Iterator[Answer]:
     """Judge the provider's certificates."""
     provider, data = provider_of(plan), plan.data
-    if provider is None or not data.certificates:
+    if provider is None:
         return
     reasons = misfits(
         provider,
@@ -51,5 +52,5 @@ RULE = Rule(
         Example("a qualification that it does not hold", plan=_asks("SecNumCloud")),
         Example("one that it holds, and one that it does not", plan=_asks("ISO 27001", "SecNumCloud")),
     ),
-    on_plan=on_plan,
+    on_plan=where(lambda plan: provider_of(plan) and plan.data.certificates, on_plan),
 )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from planner.jurisdiction import DataClass, misfits
 from planner.plan import DataPlan, Plan
 from policies import examples
+from policies.about import where
 from policies.providers import provider_of
 from policies.rule import Answer, Example, Rule, Violated
 
@@ -50,5 +51,5 @@ RULE = Rule(
         Example("a provider under another law", plan=_data("internal", "EU")),
         Example("sensitive data, and nothing said", plan=_data("sensitive")),
     ),
-    on_plan=on_plan,
+    on_plan=where(provider_of, on_plan),
 )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from planner.plan import DataPlan, Plan
 from policies import examples
+from policies.about import where
 from policies.rule import Answer, Example, Rule, Violated
 
 ISOLATED = {
@@ -18,9 +19,9 @@ ISOLATED = {
 def on_plan(plan: Plan) -> Iterator[Answer]:
     """Judge a replica that spans nodes."""
     nodes = 1 + len(plan.engine.worker_args)
-    if plan.data.level == "sensitive" and nodes > 1 and plan.target not in ISOLATED:
+    if plan.data.level == "sensitive" and plan.target not in ISOLATED:
         yield Violated(f"a replica spans {nodes} nodes, whose engines talk in the clear over the network between them")
-    if nodes > 1 and plan.target == "aws":
+    if plan.target == "aws":
         for node in plan.nodes:
             if not node.placement_group:
                 yield Violated(f"{node.name} is one of {nodes} nodes of a replica, and stands in no group of their own")
@@ -56,5 +57,5 @@ RULE = Rule(
         Example("two nodes on a shared network", plan=_spanning(1, target="metal")),
         Example("four nodes on a shared network", plan=_spanning(3, target="kubernetes")),
     ),
-    on_plan=on_plan,
+    on_plan=where(lambda plan: plan.engine.worker_args, on_plan),
 )

@@ -9,13 +9,14 @@ from planner.jurisdiction import DataClass
 from planner.networks import is_private
 from planner.plan import DataPlan, Plan, UpstreamPlan
 from policies import examples
+from policies.about import where
 from policies.readers import is_loopback
 from policies.rule import Answer, Example, Rule, Violated
 
 
 def on_plan(plan: Plan) -> Iterator[Answer]:
     """Judge where prompts go."""
-    if plan.data.level == "sensitive" and plan.upstream and not _own(plan.upstream.url):
+    if plan.upstream and not _own(plan.upstream.url):
         yield Violated(f"data is sensitive, and prompts go to {plan.upstream.url} (`--upstream`)")
 
 
@@ -50,5 +51,5 @@ RULE = Rule(
         Example("a hosted API", plan=_prompts("sensitive", "https://api.example.test")),
         Example("an address of the internet", plan=_prompts("sensitive", "https://8.8.8.8")),
     ),
-    on_plan=on_plan,
+    on_plan=where(lambda plan: plan.data.level == "sensitive", on_plan),
 )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from planner.resources import Resource
 from policies import examples
+from policies.about import by_type
 from policies.rule import Answer, Example, Rule
 from policies.values import at, require
 
@@ -15,10 +16,9 @@ LONGEST_S = 14_400
 
 def on_resource(resource: Resource) -> Iterator[Answer]:
     """Judge how long a session of a role may last; an hour where nothing is said."""
-    if resource.type == ROLE:
-        value = at(resource.inputs, "maxSessionDuration")
-        message = f"its sessions last {value} s, and {LONGEST_S} s are enough (`maxSessionDuration`)"
-        yield from require(value, _short, "maxSessionDuration", message)
+    value = at(resource.inputs, "maxSessionDuration")
+    message = f"its sessions last {value} s, and {LONGEST_S} s are enough (`maxSessionDuration`)"
+    yield from require(value, _short, "maxSessionDuration", message)
 
 
 def _short(value: object) -> bool:
@@ -45,5 +45,5 @@ RULE = Rule(
         Example("twelve hours", (examples.resource(ROLE, "node", maxSessionDuration=43200),)),
         Example("five hours", (examples.resource(ROLE, "node", maxSessionDuration=18000),)),
     ),
-    on_resource=on_resource,
+    on_resource=by_type({ROLE: on_resource}),
 )

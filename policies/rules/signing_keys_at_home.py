@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from planner.plan import Plan, SecretRef
 from planner.resources import Resource
 from policies import examples
+from policies.about import by_type
 from policies.rule import Answer, Example, Rule, Violated
 from policies.values import at
 
@@ -29,11 +30,10 @@ def on_plan(plan: Plan) -> Iterator[Answer]:
 
 def on_resource(resource: Resource) -> Iterator[Answer]:
     """Judge what the account's stores are to hold for hosts."""
-    if resource.type in (SECRET, PARAMETER):
-        name = str(at(resource.inputs, "name") or resource.name)
-        for kept in HOME:
-            if name.rpartition("/")[2] == kept or resource.name.endswith(kept):
-                yield Violated(f"{kept} is put where hosts read it")
+    name = str(at(resource.inputs, "name") or resource.name)
+    for kept in HOME:
+        if name.rpartition("/")[2] == kept or resource.name.endswith(kept):
+            yield Violated(f"{kept} is put where hosts read it")
 
 
 def _secret(name: str, *, on_hosts: bool) -> Plan:
@@ -71,5 +71,5 @@ RULE = Rule(
         Example("the authority's key in the account", (examples.resource(SECRET, "ca", name="cloister/s/ca-key"),)),
     ),
     on_plan=on_plan,
-    on_resource=on_resource,
+    on_resource=by_type(dict.fromkeys((SECRET, PARAMETER), on_resource)),
 )

@@ -77,5 +77,5 @@ RULE = Rule(
         Example("a forwarded agent", files=_text(allowagentforwarding="yes")),
         Example("a block for some", files=_text("Match User backup\n    PasswordAuthentication yes")),
     ),
-    on_files=on_sshd(_judge),
+    on_hosts=on_sshd(_judge),
 )

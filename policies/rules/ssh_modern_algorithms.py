@@ -76,5 +76,5 @@ RULE = Rule(
         Example("OpenSSH's own lists", files=_text(ciphers="")),
         Example("additions to the defaults", files=_text(kexalgorithms="+diffie-hellman-group1-sha1")),
     ),
-    on_files=on_sshd(_judge),
+    on_hosts=on_sshd(_judge),
 )

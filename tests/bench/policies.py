@@ -15,10 +15,10 @@ from lifecycle.evidence.package import write_evidence
 from lifecycle.exposure.verb import resources_of
 from lifecycle.home import Home
 from planner.resources import Resource
+from policies import run
 from policies.exposure.planned import planned
 from policies.exposure.reach import prove
 from policies.rules import RULES
-from policies.run import evaluate
 from tests.bench.measure import Figure, machine, say, time_of
 from tests.policies.preview_program import preview
 from tests.policies.stacks import Shipped
@@ -54,12 +54,14 @@ def main() -> None:
 def looked_at(shipped: Shipped) -> Looked:
     """Return what evidence is made of, judged and proven already."""
     resources = resources_of(shipped.plan)
+    outcome = run.judge(shipped.plan, shipped.resources, files=shipped.files, today=DAY)
     return Looked(
         plan=shipped.plan,
         resources=shipped.resources,
         described=resources,
         files=shipped.files,
-        findings=evaluate(shipped.plan, shipped.resources, files=shipped.files, today=DAY),
+        findings=outcome.findings,
+        judged=outcome.judged,
         exposure=prove(planned(shipped.plan, resources, shipped.files), of="plan", stack="example"),
         audited=None,
         live=None,
@@ -70,7 +72,7 @@ def looked_at(shipped: Shipped) -> Looked:
 
 def judge(shipped: Shipped) -> None:
     """Run all rules over everything, and read every file anew."""
-    found = evaluate(shipped.plan, shipped.resources, files=shipped.files, today=DAY)
+    found = run.evaluate(shipped.plan, shipped.resources, files=shipped.files, today=DAY)
     if any(finding.status == "broken" for finding in found):
         sys.exit("a rule is broken: the figure would be none")
 

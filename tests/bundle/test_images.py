@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import socket
-import subprocess
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,44 +25,14 @@ from planner.images import folder_of
 from planner.plan import Image
 from planner.progress import Silent
 from tests.images import INDEX, MANIFEST, add, digest_of, write_image
-from tests.parts import require
-from tests.waiting import wait_until
-
-SETTINGS = """
-version: 0.1
-log: {{level: error, accesslog: {{disabled: true}}}}
-storage: {{filesystem: {{rootdirectory: {folder}}}}}
-http: {{addr: "127.0.0.1:{port}"}}
-"""
+from tests.registry import push, running_registry
 
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A registry of this machine alone."""
-    require("skopeo")
-    program, folder, port = require("docker-registry"), tmp_path_factory.mktemp("registry"), unused_port()
-    (folder / "settings.yml").write_text(SETTINGS.format(folder=folder / "blobs", port=port))
-    with subprocess.Popen(
-        (program, "serve", str(folder / "settings.yml")), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
-        try:
-            wait_until(lambda: answers(f"http://127.0.0.1:{port}/v2/"), 20)
-            yield f"127.0.0.1:{port}"
-        finally:
-            process.terminate()
-
-
-def unused_port() -> int:
-    with socket.socket() as opened:
-        opened.bind(("127.0.0.1", 0))
-        return int(opened.getsockname()[1])
-
-
-def answers(url: str) -> bool:
-    try:
-        return httpx.get(url, trust_env=False).status_code == 200
-    except httpx.HTTPError:
-        return False
+    with running_registry(tmp_path_factory.mktemp("registry")) as name:
+        yield name
 
 
 @pytest.fixture(autouse=True)
@@ -86,8 +54,7 @@ def root() -> bytes:
 def pushed(registry: str, folder: Path, architecture: str = "amd64") -> Image:
     """Make an image, and push it."""
     image = write_image(folder, f"{registry}/tests/hello", root(), architecture, licence="Apache-2.0")
-    words = ("skopeo", "copy", "--quiet", "--dest-tls-verify=false", f"dir:{folder / folder_of(image)}")
-    subprocess.run((*words, f"docker://{image.repository}:{architecture}"), check=True, timeout=60)
+    push(image, folder, tag=architecture)
     return image
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from cli.main import run
+from planner.bundle import encode
 
 INVENTORY = '[[host]]\nname = "a"\naddress = "192.0.2.1"\nuser = "ops"\n'
 
@@ -51,3 +52,18 @@ def test_hosts_that_are_named_wrongly_are_refused(
 def test_logs_of_a_host_are_for_stacks_on_hosts(capsys: pytest.CaptureFixture[str]) -> None:
     code, said = refusal(capsys, "logs", "--host", "a")
     assert (code, said["code"]) == (1, "no_such_stack")
+
+
+def test_a_bundle_is_checked_against_a_profile_and_must_hold_its_image(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    words = ("hosts", "check", "--inventory", "hosts.toml", "--bundle", str(tmp_path))
+    code, said = refusal(capsys, *words)
+    assert (code, said["code"]) == (2, "usage")
+    assert "--profile" in said["message"]
+    image = f"registry.example/vllm@sha256:{'a' * 64}"
+    (tmp_path / "own.toml").write_text(f'extends = "poc"\n[engine]\nstand_in = true\nimage = "{image}"\n')
+    (tmp_path / "manifest.json").write_bytes(encode([]))
+    code, said = refusal(capsys, *words, "--profile", "./own.toml")
+    assert (code, said["code"]) == (1, "image_not_in_bundle")
+    assert image in said["message"]

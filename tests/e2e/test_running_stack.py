@@ -63,7 +63,7 @@ def test_evidence_of_what_runs_holds_what_was_tried_and_no_secret(running: Deplo
     assert evidence["exposure"]["of"] == "account"
     assert {one["id"] for one in evidence["live"]["tls"]} >= {"tls.version", "tls.plain_http"}
     assert {one["id"] for one in evidence["live"]["tokens"]} >= {"auth.alg_none", "auth.expired"}
-    assert evidence["counts"].keys() <= {"holds", "not judged"}
+    assert evidence["counts"].keys() <= {"holds", "not applicable"}
     assert len(evidence["audit"]["resources"]) > 40
     assert "traefik/dynamic/routes.yml" in evidence["audit"]["files"]
     assert (evidence["audit"]["strangers"], evidence["audit"]["unread"]) == ([], [])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -11,6 +10,7 @@ import platformdirs
 from filelock import FileLock
 
 from lifecycle.bundle.check import seal
+from lifecycle.bundle.collect.found import cache_folder
 from lifecycle.bundle.collect.modules import collect_module
 from lifecycle.bundle.collect.roles import packages_of_roles
 from lifecycle.bundle.collect.wheels import LOCKS, ROOT, UV_LOCK
@@ -40,10 +40,18 @@ def fetched(*codenames: str, contents: Contents = REHEARSAL) -> Path:
     return made
 
 
-def bundle(
-    folder: Path, *codenames: str, contents: Contents = REHEARSAL, more: Mapping[str, Path] | None = None
-) -> str:
-    """Make a bundle in a folder, with our own modules as they are now and with further files; return its id."""
+def downloads_without_images(folder: Path) -> Path:
+    """Make a cache for `XDG_CACHE_HOME` that shares this user's packages and wheels, and has no image."""
+    ours = folder / "cloister" / "bundle"
+    ours.mkdir(parents=True)
+    for name in ("apt", "wheels"):
+        (cache_folder() / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+        (ours / name).symlink_to(cache_folder() / name)
+    return folder
+
+
+def bundle(folder: Path, *codenames: str, contents: Contents = REHEARSAL) -> str:
+    """Make a bundle in a folder, with our own modules as they are now; return its id."""
     kept = fetched(*codenames, contents=contents)
     ours = {path: file for name in contents.modules for path, file in collect_module(name, "0").files.items()}
     others = {
@@ -51,5 +59,5 @@ def bundle(
         for file in kept.rglob("*")
         if file.is_file() and "programs/cloister/" not in file.as_posix() and file.name != "manifest.json"
     }
-    place(folder, {**others, **ours, **(more or {})})
+    place(folder, {**others, **ours})
     return seal(Home(folder.parent / "home"), folder, {}, Silent()).bundle

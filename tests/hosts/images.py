@@ -14,27 +14,25 @@ from tests.hosts.image import image as host_root
 from tests.images import add, write_image
 
 ROOT = Path(__file__).parents[2]
-REPOSITORY = "registry.example/cloister/vllm-sim"
 PYTHON = "python3.13"
 """Of trixie, whose files it is made of."""
-STAND_IN_REPOSITORY = "registry.example/cloister/langfuse-stand-in"
 STANDS_IN_FOR = ("initdb", "postgres", "clickhouse-server", "valkey-server", "versitygw", "dumb-init", "node")
 PACKAGES = "usr/lib/python3/dist-packages"
 
 
-def engine_image(folder: Path, wheels: Path, repository: str = REPOSITORY) -> Image:
+def engine_image(folder: Path, wheels: Iterable[Path], repository: str) -> Image:
     """Make the image of the imitated engine, in the form that bundles have, and return its name.
 
     Args:
         folder: becomes the bundle's; the image goes where bundles have images.
-        wheels: folder of the wheels that it is made of.
+        wheels: those that it is made of, among others.
         repository: what it shall be called.
 
     """
     return write_image(folder, repository, _root(wheels))
 
 
-def langfuse_stand_in(folder: Path) -> Image:
+def langfuse_stand_in(folder: Path, repository: str) -> Image:
     """Make the image of what stands in for all of Langfuse's programs, and return its name."""
     made, source = io.BytesIO(), (Path(__file__).parent / "langfuse_stand_in.py").read_bytes()
     with tarfile.open(fileobj=made, mode="w") as tar:
@@ -45,7 +43,7 @@ def langfuse_stand_in(folder: Path) -> Image:
             add(tar, f"usr/bin/{name}", link="langfuse-stand-in")
         for name in ("web", "worker"):
             add(tar, f"{name}/entrypoint.sh", b'#!/bin/sh\nexec "$@"\n', executable=True)
-    return write_image(folder, STAND_IN_REPOSITORY, made.getvalue())
+    return write_image(folder, repository, made.getvalue())
 
 
 def _add_python(tar: tarfile.TarFile, *programs: str) -> None:
@@ -60,12 +58,12 @@ def _add_python(tar: tarfile.TarFile, *programs: str) -> None:
     add(tar, "usr/bin/python3", link=PYTHON)
 
 
-def _root(wheels: Path) -> bytes:
+def _root(wheels: Iterable[Path]) -> bytes:
     """Return the root folder as a tar file: the same bytes for the same files."""
     made = io.BytesIO()
     with tarfile.open(fileobj=made, mode="w") as tar:
         _add_python(tar, "dash")
-        for wheel in sorted(wheels.glob("*.whl")):
+        for wheel in sorted(wheels):
             if not wheel.name.startswith("traefik"):
                 _add_wheel(tar, wheel)
         for source in sorted((ROOT / "sandbox" / "vllm_sim").rglob("*")):

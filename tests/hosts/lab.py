@@ -7,6 +7,7 @@ found and removed by the next.
 from __future__ import annotations
 
 import contextlib
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -144,6 +145,16 @@ class Lab:
         self.machines.append(machine)
         machine.boot()
         return machine
+
+    @contextlib.contextmanager
+    def free(self, size: int) -> Iterator[None]:
+        """Leave so many bytes free on the disk of all hosts, for as long as the block lasts."""
+        wanted = shutil.disk_usage(FOLDER).used + size
+        _do("mount", "-o", f"remount,size={wanted}", str(FOLDER))
+        try:
+            yield
+        finally:
+            _do("mount", "-o", f"remount,size={self.disk_gib}g", str(FOLDER))
 
     def _address(self, network: int) -> Address:
         number = self._members[network] = self._members.get(network, 0) + 1

@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.hosts.image import OPERATOR, SHARED_PASSWORD_USER, Release, image
@@ -127,6 +128,17 @@ class Machine:
     def read(self, path: str) -> str:
         """Return the text of one of its files."""
         return (self.root / path.lstrip("/")).read_text()
+
+    @contextlib.contextmanager
+    def stand_in(self, program: str, script: str) -> Iterator[None]:
+        """Have a shell script stand in for a program: for what a booted container cannot be, a wrong clock for one."""
+        path = self.root / "usr/local/bin" / program
+        path.write_text(f"#!/bin/sh\n# STAND-IN of the tests for {program}\n{script}\n")
+        path.chmod(0o755)
+        try:
+            yield
+        finally:
+            path.unlink()
 
     def make_host_key(self) -> None:
         """Give it a new host key, as if it were another machine."""

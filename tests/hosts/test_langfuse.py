@@ -14,13 +14,13 @@ import pytest
 
 from planner.langfuse import IMAGES, PORTS
 from planner.plan import Image
-from tests.hosts.bundles import bundle, fetched
-from tests.hosts.images import engine_image, langfuse_stand_in
+from tests.hosts.images import langfuse_stand_in
 from tests.hosts.lab import Lab
 from tests.hosts.machine import Machine
 from tests.hosts.person import PROFILE, Operator
 from tests.hosts.test_metal import checks, snapshot
-from tests.hosts.test_quadlet import CONTENTS, DROP_IN, ON_TEST_HOSTS
+from tests.hosts.test_quadlet import DROP_IN, ON_TEST_HOSTS, bundle_of_profile
+from tests.registry import push, running_registry
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("hosts")]
@@ -39,7 +39,7 @@ class World(msgspec.Struct):
 
 @pytest.fixture(scope="module")
 def world(can_boot: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """A host, a bundle with both images, and a profile that names them."""
+    """A host, a bundle with the image, and a profile that names them."""
     with Lab() as lab:
         machine, folder = lab.host("trixie", name="q"), tmp_path_factory.mktemp("operator")
         machine.run("sh", "-c", "rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb")
@@ -49,14 +49,13 @@ def world(can_boot: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(text)
         before = snapshot(machine)
-        made = folder / "made"
-        engine = engine_image(made, fetched("trixie", contents=CONTENTS) / "wheels" / "gateway")
-        stand_in = langfuse_stand_in(made)
-        images = {path.relative_to(made).as_posix(): path for path in made.rglob("*/*/*")}
-        bundle(folder / "bundle", "trixie", contents=CONTENTS, more=images)
         operator = Operator(folder / "one", machine)
-        (operator.folder / "lab.toml").write_text(profile_text(engine, stand_in))
-        yield World(machine, operator, folder / "bundle", before)
+        with running_registry(folder / "registry") as registry:
+            stand_in = langfuse_stand_in(folder / "made", f"{registry}/cloister/langfuse-stand-in")
+            push(stand_in, folder / "made", tag="1.0")
+            (operator.folder / "lab.toml").write_text(profile_text(stand_in))
+            made = bundle_of_profile(operator, folder)
+        yield World(machine, operator, made, before)
 
 
 def shown(machine: Machine, what: str) -> dict[str, str]:
@@ -71,8 +70,8 @@ def started(machine: Machine) -> dict[str, str]:
     return shown(machine, "InvocationID")
 
 
-def profile_text(engine: Image, stand_in: Image) -> str:
-    text = PROFILE.format(max_in_flight=64).replace("[engine]\n", f'[engine]\nimage = "{engine.reference}"\n')
+def profile_text(stand_in: Image) -> str:
+    text = PROFILE.format(max_in_flight=64)
     named = "".join(f'{name} = "{stand_in.reference}"\n' for name in IMAGES)
     return f'{text}\n[langfuse]\nuser = "operator@example.com"\ndisk_gib = 1\n{named}'
 

@@ -6,6 +6,7 @@ The tests share a host and follow its life, from the first `up`, which is killed
 from __future__ import annotations
 
 import json
+import re
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ import msgspec
 import psutil
 import pytest
 
+from tests.hosts.clock import clock_of
 from tests.hosts.lab import Lab
 from tests.hosts.machine import Machine
 from tests.hosts.person import Operator
@@ -26,8 +28,9 @@ from tests.waiting import wait_until
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("hosts")]
 
 UNITS = ("engine", "gateway", "traefik")
-NOT_TRIED = {"engine.real", *(f"host.cl-h.service.{name}" for name in ("prometheus", "node-exporter"))}
-"""The engine is imitated, and what no bundle brought is not there."""
+OPTIONAL = ("service.prometheus", "service.node-exporter")
+NOT_TRIED = {"engine.real", *(f"host.cl-h.{name}" for name in (*OPTIONAL, "time_sync"))}
+"""The engine is imitated, what no bundle brought is not there, and the clock is that of the machine beneath."""
 
 
 class World(msgspec.Struct):
@@ -112,12 +115,14 @@ def test_the_host_is_no_other_operators(world: World) -> None:
 
 
 def test_everything_that_verify_looks_at_holds(world: World) -> None:
-    code, report, told = world.operator.deploy("verify")
+    with clock_of(world.machine):
+        code, report, told = world.operator.deploy("verify")
     assert code == 0, str(checks(report, ok=False)) + told[-2000:]
     held = checks(report, ok=True)
     assert set(checks(report, ok=None)) <= NOT_TRIED, checks(report, ok=None)
-    for what in ("ssh", "firewall", "listens", "inner_ports", "way_out", "sandboxed", "credentials", "clock", "disk"):
+    for what in ("ssh", "firewall", "listens", "inner_ports", "way_out", "sandboxed", "credentials", "disk"):
         assert f"host.cl-h.{what}" in held
+    assert {"host.cl-h.clock", "host.cl-h.time_sync"} <= set(held)
     others = {"tls.chain", "tls.lasts", "auth.expired", "inference.stream", "replica.engine"}
     assert others | {"routes.closed_to_strangers"} <= set(held)
 
@@ -153,7 +158,7 @@ def test_evidence_holds_what_was_read_and_tried_on_the_host(world: World, tmp_pa
     assert (code, report["ok"], report["private"]) == (0, True, True), told
     record = json.loads((tmp_path / "evidence" / "evidence.json").read_text())
     verdicts = {one["id"]: one["verdict"] for one in record["rules"]}
-    assert set(verdicts.values()) <= {"holds", "not judged"}, verdicts
+    assert set(verdicts.values()) <= {"holds", "not judged", "not applicable"}, verdicts
     assert (verdicts["audit-complete"], verdicts["firewall-default-deny"]) == ("holds", "holds")
     units = {f"cl-h:/etc/systemd/system/cloister-{name}.service" for name in UNITS}
     assert units | {"cl-h:/in-force/firewall.nft", "cl-h:/in-force/sshd_config"} <= set(record["audit"]["files"])
@@ -205,27 +210,37 @@ def test_verify_finds_what_was_opened_by_hand(world: World) -> None:
     world.machine.run("nft", "insert", "rule", "inet", "cloister", "out", "accept")
     world.machine.run("systemctl", "stop", "cloister-engine.service")
     world.machine.run("chmod", "0644", "/etc/cloister/credentials/engine-api-key")
-    code, report, told = world.operator.deploy("verify")
+    world.machine.run("systemctl", "stop", "chrony.service")
+    with clock_of(world.machine, ahead_s=90):
+        code, report, told = world.operator.deploy("verify")
     assert code == 4, told
-    failed = set(checks(report, ok=False))
-    assert {"host.cl-h.way_out", "host.cl-h.service.engine", "host.cl-h.credentials"} <= failed
-    world.machine.run("systemctl", "restart", "cloister-firewall.service")
+    failed = checks(report, ok=False)
+    assert {"host.cl-h.way_out", "host.cl-h.service.engine", "host.cl-h.credentials"} <= set(failed)
+    assert re.match(r"\+(89|90) s from ours", failed["host.cl-h.clock"])
+    assert "no time service runs" in failed["host.cl-h.time_sync"]
+    world.machine.run("systemctl", "restart", "cloister-firewall.service", "chrony.service")
 
 
 def test_after_a_reboot_all_comes_back_by_itself(world: World) -> None:
     world.machine.reboot()
     wait_until(lambda: world.operator.deploy("status")[1]["state"] == "running", 90, 1)
-    _, report, told = world.operator.deploy("verify")
+    with clock_of(world.machine, ahead_s=-25, synchronised=False):
+        _, report, told = world.operator.deploy("verify")
+    assert "the clock says that it is not synchronised" in checks(report, ok=None)["host.cl-h.time_sync"]
     assert set(checks(report, ok=False)) <= {"host.cl-h.credentials"}, str(checks(report, ok=False)) + told[-2000:]
 
 
 def test_a_change_touches_what_it_must(world: World) -> None:
     before = started(world.machine)
     world.operator.write_profile(32)
+    with (world.operator.folder / "hosts.toml").open("a") as inventory:
+        ours = '["10.213.0.1/32"]'
+        inventory.write(f'\n[[out]]\nname = "time"\nprotocol = "udp"\nport = 123\nnetworks = {ours}\n')
     code, _, told = world.operator.up().end()
     assert code == 0, told
     after = started(world.machine)
     assert {name for name in UNITS if after[name] != before[name]} == {"gateway"}
+    assert "^,?,10.213.0.1," in world.machine.run("chronyc", "-c", "-n", "sources").stdout
 
 
 def test_a_host_that_is_away_is_left_and_said(world: World) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from lifecycle.hosts.ssh import fingerprint
+from tests.hosts.clock import clock_of
 from tests.hosts.image import OPERATOR, SHARED_PASSWORD_USER
 from tests.hosts.lab import Lab
 from tests.hosts.machine import Machine
@@ -57,6 +58,15 @@ def test_a_system_that_is_not_supported(machine: Machine, operator: Operator) ->
         machine.run("tee", "/usr/lib/os-release", text=release)
     assert error["code"] == "host_does_not_fit"
     assert "system" in error["message"]
+
+
+@pytest.mark.parametrize("ahead_s", [-90, 90])
+def test_a_clock_that_is_wrong(machine: Machine, operator: Operator, ahead_s: int) -> None:
+    with clock_of(machine, ahead_s=ahead_s):
+        error = refused(operator)
+    assert error["code"] == "host_does_not_fit"
+    assert "clock: " in error["message"]
+    assert "s from ours" in error["message"]
 
 
 def test_a_user_who_needs_a_password_for_sudo(operator: Operator) -> None:

@@ -1,5 +1,6 @@
 """A bare host with no route anywhere runs its engine from an image, by Podman, through a whole life.
 
+A person's commands alone bring it there: pushed to a registry, taken from there by `bundle make`, installed by `up`.
 The image holds the engine's imitation. Control groups are of version 1 beneath test hosts, which containers cannot have
 by themselves there: a drop-in of the test's own leaves them where their unit is.
 """
@@ -12,23 +13,22 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from planner.contents import Contents
-from planner.images import PODMAN_PACKAGES
+from lifecycle.bundle.collect.wheels import collect_environment
+from lifecycle.hosts.fit import SPARE_WITHOUT_ENGINE_GIB
+from planner.catalogue import load_catalogue
 from planner.plan import Image
-from tests.hosts.bundles import bundle, fetched
+from tests.hosts.bundles import downloads_without_images
 from tests.hosts.images import engine_image
 from tests.hosts.lab import Lab
 from tests.hosts.machine import Machine
 from tests.hosts.person import PROFILE, Operator
 from tests.hosts.test_metal import checks, snapshot, started
+from tests.registry import push, running_registry
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("hosts")]
 
 UNIT = "cloister-engine.service"
-CONTENTS = Contents(
-    modules=("gateway",), packages=tuple(sorted((*PODMAN_PACKAGES, "prometheus", "prometheus-node-exporter")))
-)
 DROP_IN = "/etc/containers/systemd/cloister-engine.container.d/test-host.conf"
 ON_TEST_HOSTS = {
     "/etc/containers/containers.conf.d/test-host.conf": "[containers]\nkeyring = false\n",
@@ -43,6 +43,7 @@ ON_TEST_HOSTS = {
 class World(msgspec.Struct):
     """A host, who works on it, and what they have."""
 
+    lab: Lab
     machine: Machine
     operator: Operator
     image: Image
@@ -52,7 +53,7 @@ class World(msgspec.Struct):
 
 @pytest.fixture(scope="module")
 def world(can_boot: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """A host, and a bundle with the image."""
+    """A host, and a bundle that was made of an image in a registry; the registry is gone by then."""
     with Lab() as lab:
         machine, folder = lab.host("trixie", name="q"), tmp_path_factory.mktemp("operator")
         assert "default" not in machine.run("ip", "route").stdout + machine.run("ip", "-6", "route").stdout
@@ -62,18 +63,36 @@ def world(can_boot: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(text)
         before = snapshot(machine)
-        wheels = fetched("trixie", contents=CONTENTS) / "wheels" / "gateway"
-        made = engine_image(folder / "made", wheels)
-        images = {path.relative_to(folder / "made").as_posix(): path for path in (folder / "made").rglob("*/*/*")}
-        bundle(folder / "bundle", "trixie", contents=CONTENTS, more=images)
         operator = Operator(folder / "one", machine)
-        yield World(machine, operator, made, folder / "bundle", before)
+        with running_registry(folder / "registry") as registry:
+            image = pushed(registry, folder / "made")
+            write_profile(operator, image)
+            made = bundle_of_profile(operator, folder)
+        yield World(lab, machine, operator, image, made, before)
 
 
-def write_profile(world: World, *, max_in_flight: int = 64) -> None:
-    text = PROFILE.format(max_in_flight=max_in_flight)
-    asked = f'[engine]\nimage = "{world.image.reference}"\n'
-    (world.operator.folder / "lab.toml").write_text(text.replace("[engine]\n", asked))
+def pushed(registry: str, folder: Path) -> Image:
+    """Build the engine's image, and push it."""
+    wheels = collect_environment("gateway", (load_catalogue().release("trixie"),)).files.values()
+    image = engine_image(folder, [path for path in wheels if isinstance(path, Path)], f"{registry}/cloister/vllm-sim")
+    push(image, folder, tag="1.0")
+    return image
+
+
+def write_profile(operator: Operator, image: Image) -> None:
+    text = PROFILE.format(max_in_flight=64)
+    (operator.folder / "lab.toml").write_text(text.replace("[engine]\n", f'[engine]\nimage = "{image.reference}"\n'))
+
+
+def bundle_of_profile(operator: Operator, folder: Path) -> Path:
+    """Make the bundle as a person does; what it takes from the internet came for other tests, the image did not."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(downloads_without_images(folder / "cache")))
+        words = ("bundle", "make", "--profile", "./lab.toml", "--out", "../bundle", "--codename", "trixie")
+        code, report, told = operator.deploy(*words)
+    assert code == 0, told[-3000:]
+    assert report["lacking"] == []
+    return folder / "bundle"
 
 
 def inside(machine: Machine) -> dict[str, str]:
@@ -83,8 +102,22 @@ def inside(machine: Machine) -> dict[str, str]:
     return dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
 
 
+def test_a_disk_without_room_for_what_podman_unpacks_is_refused_before_anything_is_changed(world: World) -> None:
+    """There is room for all else."""
+    bundle = ("--bundle", str(world.bundle))
+    with world.lab.free(int(SPARE_WITHOUT_ENGINE_GIB * 2**30)):
+        where = ("--inventory", "hosts.toml", "--key", str(world.machine.key))
+        code, report, _ = world.operator.deploy("hosts", "check", *where, "--profile", "./lab.toml", *bundle)
+        refused = [one for one in report["hosts"][0]["verdicts"] if one["state"] == "no"]
+        assert (code, [one["what"] for one in refused]) == (1, ["disk"])
+        assert "/var/lib/containers needs 0." in refused[0]["remedy"]
+        code, report, told = world.operator.up(*bundle).end()
+        assert (code, report["error"]["code"]) == (1, "host_does_not_fit"), told
+        assert "1 GiB free at / (overlay), 0." in report["error"]["message"]
+    assert snapshot(world.machine) == world.before
+
+
 def test_up_runs_the_engine_from_its_image(world: World) -> None:
-    write_profile(world)
     code, report, told = world.operator.up("--bundle", str(world.bundle)).end()
     assert code == 0, (str(report) + told)[-3000:]
     assert report["models"] == ["llama-3.1-8b-instruct"]

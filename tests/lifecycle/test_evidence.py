@@ -6,13 +6,13 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import cache
 from importlib.resources import files as package_files
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from xml.etree import ElementTree as ET
 
 import jsonschema
@@ -34,6 +34,7 @@ from lifecycle.evidence.make import evidence_of, files_of
 from lifecycle.evidence.package import SIGNATURE, SIGNER, check_evidence, moment, write_evidence
 from lifecycle.evidence.records import Evidence, schema_of_evidence
 from lifecycle.evidence.sarif import sarif_of
+from lifecycle.evidence.verdicts import control_states, rule_verdicts
 from lifecycle.home import Home, StackHome
 from lifecycle.node_files import first_nodes, node_files
 from lifecycle.policies import rules_of
@@ -53,8 +54,9 @@ from policies.exposure.planned import planned
 from policies.exposure.reach import prove
 from policies.finding import Finding
 from policies.proof import profile_fields
+from policies.rule import Answer, Rule, Scope
 from policies.rules import RULES
-from policies.run import evaluate
+from policies.run import judge
 from templates.render import render
 from tests.policies.stacks import good_stack, settled
 from tests.spanning import spanning_plan
@@ -96,13 +98,15 @@ def undecided() -> tuple[Resource, ...]:
 def looked(changed: Plan | None = None, **changes: Any) -> Looked:
     """Return what is seen of the good stack, before it exists."""
     judged, there = changed or plan(), settled(good_stack())
-    files, resources = render(judged, LAYOUT), changes.pop("resources", undecided())
+    files, resources = changes.pop("files", render(judged, LAYOUT)), changes.pop("resources", undecided())
+    outcome = judge(judged, resources, rules_of(judged), files=files, today=DAY)
     found = Looked(
         plan=judged,
         resources=resources,
         described=there,
         files=files,
-        findings=evaluate(judged, resources, rules_of(judged), files=files, today=DAY),
+        findings=outcome.findings,
+        judged=outcome.judged,
         exposure=prove(planned(judged, there, files), of="plan", stack="example"),
         audited=None,
         live=None,
@@ -156,9 +160,60 @@ def test_every_rule_has_a_version_and_a_verdict(home: StackHome) -> None:
 def test_what_was_not_there_is_not_judged(home: StackHome) -> None:
     evidence = record(home, looked(resources=(), files={}))
     verdicts = {one.id: one for one in evidence.rules}
-    assert verdicts["instance-metadata-v2"].verdict == "not judged"
-    assert verdicts["instance-metadata-v2"].judged == ()
-    assert verdicts["owner-named"].judged == ("plan",)
+    assert (verdicts["instance-metadata-v2"].verdict, verdicts["instance-metadata-v2"].judged) == ("not judged", ())
+    assert verdicts["alerts-told"].verdict == "not judged", (
+        "the plan names no receiver; whether a file does, nobody saw"
+    )
+    assert (verdicts["certificate-life"].verdict, verdicts["certificate-life"].judged) == ("holds", ("plan",))
+
+
+def test_what_has_nothing_to_judge_is_no_pass(home: StackHome) -> None:
+    """Of its own kind there is nothing in the stack: no bucket, no container, no receiver, no manifest, no host."""
+    evidence = record(home, looked(resources=tuple(one for one in undecided() if "aws:s3/" not in one.type)))
+    verdicts = {one.id: one for one in evidence.rules}
+    for name in ("private-buckets", "containers-contained", "alerts-told", "deadline-switch", "kubernetes-limits"):
+        assert (verdicts[name].verdict, verdicts[name].judged) == ("not applicable", ()), name
+    assert verdicts["private-buckets"].verdict != {one.id: one for one in record(home).rules}["private-buckets"].verdict
+    assert verdicts["no-internet-path"].verdict == "holds", "a rule that forbids is about whatever is there"
+    assert verdicts["judged-types-only"].verdict == "holds"
+    assert verdicts["firewall-default-deny"].verdict == "not judged", "hosts have one, and no host was asked"
+    assert evidence.counts["not applicable"] == sum(one.verdict == "not applicable" for one in evidence.rules)
+    assert evidence.ok
+    page = files_of(evidence, seen())["evidence.html"].decode()
+    assert '<span class="aside">not applicable</span>' in page
+    assert "Every mandatory rule that had something to judge holds" in page
+
+
+def told(rule: Rule, *, unread: tuple[str, ...] = (), found: tuple[Finding, ...] = (), **given: Any) -> str:
+    """Return the verdict on one rule over what is given, every level of which was looked at."""
+    outcome = judge(given.get("plan"), given.get("resources", ()), (rule,), files=given.get("files", {}))
+    (verdict,) = rule_verdicts(
+        (rule,), (*outcome.findings, *found), PolicyPlan(), DAY, looked_at=get_args(Scope), judged=outcome.judged,
+        unread=unread, versions={rule.id: ""},
+    )  # fmt: skip
+    return verdict.verdict
+
+
+def test_what_could_not_be_read_stays_undecidable() -> None:
+    """Nobody can say of what was not read that it holds nothing of a kind."""
+    buckets = next(rule for rule in RULES if rule.id == "private-buckets")
+    assert told(buckets) == "not applicable"
+    assert told(buckets, unread=("resources",)) == "undecidable"
+    assert told(buckets, unread=("files", "hosts")) == "not applicable"
+    firewall = next(rule for rule in RULES if rule.id == "firewall-default-deny")
+    assert (told(firewall), told(firewall, unread=("hosts",))) == ("not applicable", "undecidable")
+
+
+def test_a_violation_is_never_taken_for_nothing_to_judge() -> None:
+    """Rules about what must be there find that it is missing, and a rule that breaks has judged nothing."""
+    alerts = next(rule for rule in RULES if rule.id == "alerts-shipped")
+    assert told(alerts) == "violated", "the files of Prometheus are missing"
+
+    def breaks(_: object) -> Iterator[Answer]:
+        raise ValueError("by chance")
+
+    assert told(replace(alerts, on_files=breaks)) == "broken"
+    assert told(replace(alerts, on_files=lambda _: None)) == "not applicable"
 
 
 def test_a_waiver_and_a_level_are_told(home: StackHome) -> None:
@@ -192,7 +247,10 @@ def test_controls_carry_the_worst_verdict_of_their_rules(home: StackHome) -> Non
     for state in evidence.controls:
         found = {serving[rule].verdict for rule in state.rules}
         assert state.verdict in found
-        assert state.verdict != "holds" or found == {"holds"}
+        assert state.verdict != "holds" or "holds" in found <= {"holds", "not applicable"}
+        assert (state.verdict == "not applicable") == (found == {"not applicable"})
+    nothing = tuple(msgspec.structs.replace(one, verdict="not applicable") for one in evidence.rules)
+    assert {state.verdict for state in control_states(nothing)} == {"not applicable"}
     named = {f"{one.control.benchmark} {one.control.number}" for one in evidence.controls}
     assert len(named) == len(evidence.controls) > 50
 
@@ -376,6 +434,8 @@ def test_findings_are_sarif_as_published(home: StackHome, status: Any) -> None:
     (invocation,) = run["invocations"]
     assert invocation["executionSuccessful"] is (status != "broken")
     assert len(invocation["toolExecutionNotifications"]) == (status == "broken")
+    nothing = {one["ruleId"] for one in run["results"] if (one["kind"], one["level"]) == ("notApplicable", "none")}
+    assert nothing == {one.id for one in evidence.rules if one.verdict == "not applicable"} > {"containers-contained"}
     mine = [one for one in run["results"] if one["ruleId"] == "waivers"]
     told = {"violated": ("fail", "error", 0), "unknown": ("open", "none", 0), "waived": ("fail", "error", 1)}
     assert [(one["kind"], one["level"], len(one.get("suppressions", ()))) for one in mine] == (

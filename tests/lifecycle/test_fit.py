@@ -8,8 +8,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from lifecycle.hosts.facts import Facts
-from lifecycle.hosts.fit import Needs, but_for_our_own, fit, fits, needs_of, plan_for_a_host
+from lifecycle.hosts.facts import Disk, Facts
+from lifecycle.hosts.fit import SPARE_DISK_GIB, Needs, but_for_our_own, fit, fits, needs_of, plan_for_a_host
+from lifecycle.hosts.image_room import Kept, PackedImage, rooms_of
 from lifecycle.hosts.inventory import Host
 from lifecycle.profiles import load_profile
 from planner.catalogue import load_catalogue
@@ -112,6 +113,44 @@ def test_images_take_a_release_whose_podman_knows_quadlets(os: str, release: str
     }
 
 
+DISKS = (Disk(mount="/", kind="ext4", total_gib=100.0, free_gib=60.0, writable=True),)
+OWN = Disk(mount="/var/lib/containers", kind="ext4", total_gib=40.0, free_gib=35.0, writable=True)
+
+
+@pytest.mark.parametrize(
+    ("disks", "gib", "missing"),
+    [
+        (DISKS, 10.0, ""),
+        (DISKS, 12.0, "60 GiB free at / (ext4), 6.0 GiB too few"),  # 6 for the rest, 12 packed, 12 copied, 36 unpacked
+        ((*DISKS, OWN), 11.0, ""),
+        ((*DISKS, OWN), 12.0, "35 GiB free at /var/lib/containers (ext4), 1.0 GiB too few"),
+    ],
+)
+def test_images_take_room_packed_copied_and_unpacked_on_whichever_disk(
+    disks: tuple[Disk, ...], gib: float, missing: str
+) -> None:
+    wanted = needs("1xh200")
+    assert wanted is not None
+    rooms = rooms_of([PackedImage(reference="r", files={"b": int(gib * 2**30)})], Kept())
+    wanted = msgspec.structs.replace(wanted, weights_gib=0.0, images=True, engine_in_image=True, rooms=rooms)
+    facts = msgspec.structs.replace(facts_of("h200-sxm-x8"), os="debian", release="13", disks=disks)
+    verdicts = fit(Host(name="h", address="192.0.2.1", user="root"), facts, wanted, CATALOGUE)
+    assert [(one.what, one.found) for one in verdicts if one.state != "ok"] == ([("disk", missing)] if missing else [])
+    if missing:
+        remedy = "".join(one.remedy for one in verdicts)
+        assert "/var/lib/containers needs 36.0 GiB (images, unpacked)" in remedy
+        assert ("/var/tmp needs 12.0 GiB (a copy while Podman loads one)" in remedy) == (disks == DISKS)
+
+
+def test_images_of_a_bundle_that_nobody_named_are_noted() -> None:
+    wanted = needs("1xh200")
+    assert wanted is not None
+    wanted = msgspec.structs.replace(wanted, images=True)
+    facts = msgspec.structs.replace(facts_of("h200-sxm-x8"), os="debian", release="13")
+    verdicts = fit(Host(name="h", address="192.0.2.1", user="root"), facts, wanted, CATALOGUE)
+    assert [(one.what, "--bundle" in one.remedy) for one in verdicts if one.state != "ok"] == [("images", True)]
+
+
 CATALOGUE = load_catalogue()
 
 
@@ -130,3 +169,6 @@ def test_langfuse_takes_memory_and_the_disk_that_its_owner_says() -> None:
     # What is there already may have grown to that: another `up` asks for none of it.
     for needed in (plain, but_for_our_own(much)):
         assert {one.what: one.state for one in fit(host, facts, needed, load_catalogue())}["disk"] == "ok"
+    # Images of Langfuse take nothing from the room for an engine that is installed on the host itself.
+    tight = msgspec.structs.replace(wanted, kept_gib=0.0, weights_gib=disk.free_gib - SPARE_DISK_GIB + 1, rooms=())
+    assert {one.what: one.state for one in fit(host, facts, tight, load_catalogue())}["disk"] == "no"

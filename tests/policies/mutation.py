@@ -9,8 +9,8 @@ A family of `cases/mutants.toml` names one place:
 - `append = [[...]]` adds words to a list instead, `drop = [...]` takes an option and its value from a command line;
 - `add = [types]` adds a resource, `remove = [types]` takes one away, `days = [...]` judges on another day.
 
-`also` sets further places of a plan first; `target` and `only` say of which stacks. `harmless` says why no rule need
-catch it.
+`also` sets further places of a plan first; `target` (words) and `only` say of which stacks. `harmless` says why
+no rule need catch it. `brings` says that what the rule is about comes with the change, and is not in the sound stack.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from planner.plan import Plan
 from planner.resources import Resource
 from policies.examples import quadlet, toml_text, unit, urn_of
 from policies.files import Loader
-from policies.run import evaluate
+from policies.run import evaluate, judge
 from tests.policies.stacks import Shipped
 
 FAMILIES = Path(__file__).parent / "cases" / "mutants.toml"
@@ -48,10 +48,16 @@ class Mutant:
     what: str
     stack: str
     harmless: str
+    brings: bool = False
     plan: Plan | None = None
     resources: tuple[Resource, ...] = ()
     files: dict[str, str] | None = None
     day: date = field(default=TODAY)
+
+    def judged(self) -> frozenset[str]:
+        """Return the rules that had something to judge."""
+        outcome = judge(self.plan, self.resources, files=self.files, today=self.day)
+        return frozenset(rule for rule, _ in outcome.judged)
 
     def violations(self) -> Found:
         findings = evaluate(self.plan, self.resources, files=self.files, today=self.day)
@@ -100,7 +106,8 @@ Depth = Literal["family", "value", "place"]
 def mutants(name: str, shipped: Shipped, depth: Depth) -> Iterator[Mutant]:
     """Make the mutants of a stack."""
     for family in families():
-        if family.get("target", shipped.plan.target) == shipped.plan.target and family.get("only", name) == name:
+        of_target = shipped.plan.target in family.get("target", shipped.plan.target).split()
+        if of_target and family.get("only", name) == name:
             seen: set[str] = set()
             for mutant in _of_family(name, shipped, family):
                 value = mutant.what.rpartition(" -> ")[2]
@@ -110,7 +117,8 @@ def mutants(name: str, shipped: Shipped, depth: Depth) -> Iterator[Mutant]:
 
 
 def _of_family(name: str, shipped: Shipped, family: Family) -> Iterator[Mutant]:
-    base = Mutant(family.get("what", ""), name, family.get("harmless", ""))
+    brings = family.get("brings", "add" in family or "whole" in family)  # what cannot be read may hold anything
+    base = Mutant(family.get("what", ""), name, family.get("harmless", ""), brings)
     if "days" in family:
         yield from (replace(base, what=f"{day}", plan=shipped.plan, day=day) for day in family["days"])
     elif "plan" in family:

@@ -26,23 +26,30 @@ TRIED: set[str] = set()
 
 @pytest.mark.parametrize("name", STACKS)
 def test_every_mutant_is_caught_or_listed_as_harmless(previewed: Previewed, name: str) -> None:
-    missed, feared = judge(previewed, name)
+    missed, feared, blind = judge(previewed, name)
+    assert not blind, f"rules catch what they were said not to be about in the sound stack: {blind[:20]}"
     assert not missed, f"{len(missed)} mutants pass: {missed[:20]}"
     assert not feared, f"these are listed as harmless, and caught: {feared[:20]}"
 
 
-def judge(previewed: Previewed, name: str) -> tuple[list[str], list[str]]:
-    """Return the mutants that nobody catches, and those that were said to be harmless and are caught."""
-    known = frozenset().union(*(original.violations() for original in originals(name, previewed[name])))
+def judge(previewed: Previewed, name: str) -> tuple[list[str], list[str], list[str]]:
+    """Return the mutants that nobody catches, those that were said to be harmless and are caught, and those that a rule
+    catches which had nothing to judge before the change: where it is spoilt, there was something of its kind."""
+    sound = tuple(originals(name, previewed[name]))
+    known = frozenset().union(*(original.violations() for original in sound))
+    about = frozenset().union(*(original.judged() for original in sound))
+    blind: list[str] = []
     missed: list[str] = []
     feared: list[str] = []
     for mutant in mutants(name, previewed[name], DEPTHS.get(name, "family")):
         caught = mutant.violations() - known
         CAUGHT.update({rule for rule, _, _ in caught})
+        if not mutant.brings:
+            blind += [f"{rule}: {mutant.what}" for rule, _, _ in caught if rule not in about]
         if bool(caught) == bool(mutant.harmless):
             (feared if caught else missed).append(mutant.what)
     TRIED.add(name)
-    return missed, feared
+    return missed, feared, blind
 
 
 def test_every_rule_catches_something_or_says_why_not(previewed: Previewed) -> None:

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import base64
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
 
-from lifecycle.audit import judge
+from lifecycle.audit import Audited, judge
 from lifecycle.auditing.hosts import read_host
-from lifecycle.auditing.records import HostReading, Reading
+from lifecycle.auditing.records import HostReading, Reading, Unread
 from lifecycle.auditing.sandbox import read_sandbox
+from lifecycle.evidence.gather import Looked
+from lifecycle.evidence.make import evidence_of
+from lifecycle.home import Home
 from lifecycle.node_files import node_files
 from lifecycle.profiles import load_profile
 from planner.catalogue import load_catalogue
 from planner.errors import DeployError
 from planner.make_plan import Site, make_plan
 from planner.plan import HostPlan, Plan, WaiverPlan
+from policies.rule import Scope
 from policies.rules import RULES
 from policies.rules.ssh_keys_only import WANTED
 from policies.rules.ssh_modern_algorithms import MODERN
@@ -43,8 +47,9 @@ METAL = plan_on("metal", HOST)
 
 def judged(plan: Plan, **hosts: HostReading) -> tuple[Finding, ...]:
     """Return what refuses, apart from what the plan itself is guilty of."""
-    guilty = set(judge(plan, Reading(), {}, RULES, DAY))
-    return tuple(one for one in refusals(judge(plan, Reading(), hosts, RULES, DAY), settled=True) if one not in guilty)
+    guilty = set(judge(plan, Reading(), {}, RULES, DAY).findings)
+    findings = judge(plan, Reading(), hosts, RULES, DAY).findings
+    return tuple(one for one in refusals(findings, settled=True) if one not in guilty)
 
 
 @pytest.fixture
@@ -148,6 +153,38 @@ def test_a_host_as_it_was_made_is_sound() -> None:
     assert of_host(Answers()) == ()
 
 
+def test_what_one_of_several_hosts_has_is_judged() -> None:
+    connection: Any = Answers()
+    hosts = {"a": HostReading(files={}), "b": read_host(connection, METAL, HOST), "c": HostReading(files={})}
+    found = judge(METAL, Reading(), hosts, RULES, DAY).judged
+    rules = {level: {rule for rule, at in found if at == level} for level in get_args(Scope)}
+    assert {"units-kernel", "routes-authenticated"} <= rules["files"]
+    assert rules["hosts"] == {"firewall-default-deny", "ssh-keys-only", "ssh-modern-algorithms"}
+    assert (rules["resources"], "containers-contained" in rules["files"]) == (set(), False)
+
+
+def test_of_a_host_that_was_not_read_whole_nothing_is_said_to_be_absent(tmp_path: Path) -> None:
+    """Neither do its rules hold, nor are they about something else, whatever other hosts have."""
+    connection: Any = Answers()
+    lost = HostReading(files={}, unread=(Unread(place="b", why="it does not answer"),))
+
+    def verdicts(**hosts: HostReading) -> dict[str, str]:
+        outcome, reading = judge(METAL, Reading(), hosts, RULES, DAY), Reading()
+        audited = Audited(METAL, "", "", reading, hosts, RULES, outcome.findings, outcome.judged)
+        looked = Looked(METAL, (), (), audited.files, audited.findings, audited.judged, None, audited, None, None, ())
+        record = evidence_of(looked, datetime(2026, 11, 21, tzinfo=UTC), Home(tmp_path))
+        return {one.id: one.verdict for one in record.rules}
+
+    sound = read_host(connection, METAL, HOST)
+    whole, less, none = verdicts(a=sound), verdicts(a=sound, b=lost), verdicts(b=lost)
+    of_hosts = [rule.id for rule in RULES if {"files", "hosts"} & {*rule.levels}]
+    assert {whole[name] for name in of_hosts} == {"holds", "not applicable"}
+    for partly in (less, none):
+        assert {partly[name] for name in of_hosts} <= {"undecidable", "violated"}, "what must be there is missing on b"
+        assert (partly["containers-contained"], partly["firewall-default-deny"]) == ("undecidable", "undecidable")
+    assert whole["containers-contained"] == "not applicable"
+
+
 def test_a_drop_in_that_takes_the_sandboxing_away_is_found() -> None:
     answers = Answers()
     unit = "/etc/systemd/system/cloister-gateway.service"
@@ -221,7 +258,7 @@ def test_a_waiver_of_a_plans_file_covers_it_on_the_host_as_well() -> None:
     )
     waived = msgspec.structs.replace(METAL, policy=msgspec.structs.replace(METAL.policy, waivers=(covers,)))
     connection: Any = answers
-    findings = judge(waived, Reading(), {"host": read_host(connection, METAL, HOST)}, RULES, DAY)
+    findings = judge(waived, Reading(), {"host": read_host(connection, METAL, HOST)}, RULES, DAY).findings
     assert [one.status for one in findings if one.rule == "units-read-only"] == ["waived"]
     assert not [one for one in findings if one.rule == "waivers"]
 
