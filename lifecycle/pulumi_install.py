@@ -136,14 +136,29 @@ def _unpack(archive: bytes, release: Release) -> None:
         with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as tar:
             for member in tar:
                 if not member.isdir():
-                    name = member.name.removeprefix("./").removeprefix(release.strip)
-                    tar.extract(member.replace(name=name), fresh, filter="data")
+                    _place(tar, member, fresh / member.name.removeprefix("./").removeprefix(release.strip), fresh)
     except (tarfile.TarError, OSError) as error:
         raise DeployError(
             f"{release.name} cannot be unpacked into {fresh}: {error}", hint="Free space?", code="cannot_install"
         ) from error
     shutil.rmtree(release.into, ignore_errors=True)
     fresh.rename(release.into)
+
+
+def _place(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path, folder: Path) -> None:
+    """Write a plain file below the folder; a release has nothing else. Debian 12's Python has no extraction filters.
+
+    Raises:
+        tarfile.TarError: it is something else, or its name leads elsewhere.
+
+    """
+    content = tar.extractfile(member) if member.isfile() else None
+    if content is None or not target.resolve().is_relative_to(folder.resolve()):
+        raise tarfile.ExtractError(f"{member.name!r} is no file of a release")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with content, target.open("xb") as sink:
+        shutil.copyfileobj(content, sink)
+    target.chmod(0o755 if member.mode & 0o100 else 0o644)
 
 
 def _fetch(url: str) -> bytes:

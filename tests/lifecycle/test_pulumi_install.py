@@ -75,9 +75,20 @@ def test_what_does_not_match_is_not_unpacked(tmp_path: Path, digest: str, code: 
     assert not release.into.exists()
 
 
-def test_an_archive_writes_nowhere_else(tmp_path: Path) -> None:
+def linked() -> bytes:
+    """Return a tar with a link that leads out, and a file that would be written through it."""
+    sink = io.BytesIO()
+    with tarfile.open(fileobj=sink, mode="w:gz") as tar:
+        out, behind = tarfile.TarInfo("out"), tarfile.TarInfo("out/evil")
+        out.type, out.linkname = tarfile.SYMTYPE, "../../.."
+        tar.addfile(out)
+        tar.addfile(behind, io.BytesIO())
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize("bad", [archive({"../../../evil": "x"}), archive({"/evil": "x"}), linked()])
+def test_an_archive_writes_nowhere_else(tmp_path: Path, bad: bytes) -> None:
     release = releases(tmp_path / "home", "Linux", "x86_64")[1]
-    bad = archive({"../../../evil": "x"})
     with pytest.raises(DeployError, match="cannot be unpacked"):
         install(release, Silent(), published(release, bad).__getitem__)
     assert list(tmp_path.rglob("evil")) == []
