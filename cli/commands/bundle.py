@@ -79,6 +79,7 @@ def make(
         ("files", f"{report.files}, {gigabytes(report.size)}"),
         ("components", f"{report.components}; {len(report.without_licence)} do not say their licence"),
         *(("not in it", one) for one in report.lacking),
+        *(("mind", one) for one in report.remarks),
     ]
     show(card("Made", rows))
     emit_text(f"bundle {report.bundle}")

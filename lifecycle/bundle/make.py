@@ -43,6 +43,7 @@ class MakeReport(msgspec.Struct, frozen=True, kw_only=True):
         components: packages, programs and models in it.
         without_licence: components for which nobody said one.
         lacking: what hosts need and the bundle does not hold, in words.
+        remarks: what a person should know of what it holds: packages of an archive that was not reached, for one.
 
     """
 
@@ -53,6 +54,7 @@ class MakeReport(msgspec.Struct, frozen=True, kw_only=True):
     components: int
     without_licence: tuple[str, ...]
     lacking: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 def make(
@@ -104,6 +106,7 @@ def make(
         components=len(found.components),
         without_licence=tuple(sorted({one.name for one in found.components if not one.licence})),
         lacking=(f"the weights of {contents.model}",) if contents.model and weights is None else (),
+        remarks=found.remarks,
     )
 
 

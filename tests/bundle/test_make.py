@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 import warnings
 import zipfile
 from http.server import BaseHTTPRequestHandler
@@ -80,7 +81,8 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             sort="package", name="prometheus", version="1:2", licence="Apache-2.0", paths=(path,),
             origin="pkg:deb/debian/prometheus@1:2?arch=amd64",
         )  # fmt: skip
-        return Found(files={path: b"deb", f"packages/{release.name}/Packages": b""}, components=(one,))
+        index = f"packages/{release.name}/Packages"
+        return Found(files={path: b"deb", index: b""}, components=(one,), remarks=("of yesterday",))
 
     monkeypatch.setattr(making, "collect_environment", environment)
     monkeypatch.setattr(making, "collect_uv", uv)
@@ -96,6 +98,7 @@ def made(home: Home, sources: Path, folder: Path, contents: Contents = CONTENTS)
 def test_a_bundle_is_whole_and_the_same_every_time(home: Home, sources: Path, tmp_path: Path) -> None:
     first, second = made(home, sources, tmp_path / "one"), made(home, sources, tmp_path / "two")
     assert first.bundle == second.bundle
+    assert first.remarks == ("of yesterday",)
     assert verify(home, tmp_path / "one", Silent(), expected=first.bundle).ok
     files = {file.path: file for file in decode((tmp_path / "one" / "manifest.json").read_bytes(), "").files}
     assert {"programs/uv/uv", "programs/cloister/gateway/app.py", "programs/cloister/sandbox/vllm_sim/__main__.py",
@@ -224,6 +227,17 @@ def test_the_roles_say_which_packages_they_install() -> None:
 def test_an_entry_of_aptes_lists_names_the_file_beside_it() -> None:
     entry = "Package: auditd\nVersion: 1:3.0\nFilename: pool/main/a/audit/auditd_3.0_amd64.deb\nSize: 1"
     assert "\nFilename: ./auditd_3.0_amd64.deb\n" in packages._relocated(entry)
+
+
+@pytest.mark.slow  # apt tries three times
+def test_an_archive_that_is_not_reached_is_told(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        address = f"http://127.0.0.1:{closed.getsockname()[1]}/debian"
+    apt = packages._Apt(CATALOGUE.release("bookworm"), tmp_path)
+    unreached = apt.prepare((packages.Archive(address, ("bookworm", "bookworm-security")),))
+    assert [one.partition(" ")[0] for one in unreached] == [
+        f"{address}/dists/{suite}/InRelease" for suite in ("bookworm", "bookworm-security")
+    ]
 
 
 class Origin(LocalServer):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -31,20 +31,32 @@ class Component(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """Files by their path in the bundle: a file that is there, or its content."""
+    """What is to be in a bundle.
+
+    Attributes:
+        files: by their path in the bundle: a file that is there, or its content.
+        components: that they are.
+        remarks: what a person should know of it.
+
+    """
 
     files: dict[str, Path | bytes]
     components: tuple[Component, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
-def merged(parts: Iterable[Found]) -> Found:
+def merged(parts: Sequence[Found]) -> Found:
     """Return all of them as one; what several found is there once."""
     files: dict[str, Path | bytes] = {}
     components: dict[tuple[str, ...], Component] = {}
     for part in parts:
         files |= part.files
         components |= {component.paths: component for component in part.components}
-    return Found(files=files, components=tuple(components[paths] for paths in sorted(components)))
+    return Found(
+        files=files,
+        components=tuple(components[paths] for paths in sorted(components)),
+        remarks=tuple(remark for part in parts for remark in part.remarks),
+    )
 
 
 def cache_folder() -> Path:

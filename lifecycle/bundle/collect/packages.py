@@ -23,6 +23,8 @@ from planner.errors import DeployError
 ARCHITECTURE = "amd64"
 INDEX = "Packages"
 TIMEOUT_S = 1800
+NOT_FETCHED = "W: Failed to fetch "
+"""How apt warns of an archive that it did not reach, before it goes on with what it knew of it."""
 _COMMON_LICENCES = re.compile(rb"/usr/share/common-licenses/([A-Za-z0-9.+-]*[A-Za-z0-9+])")
 _MACHINE_READABLE = re.compile(rb"(?m)^License:[ \t]*(\S[^\n]*)$")
 _FORMAT = b"copyright-format/1.0"
@@ -67,7 +69,7 @@ def collect_packages(release: Release, names: Iterable[str], mirror: str = "") -
             hint="Make the bundle on a machine with Debian or Ubuntu, a container of it will do.",
         )
     apt = _Apt(release, cache_folder() / "apt" / release.name)
-    apt.prepare((Archive(mirror, release.suites),) if mirror else _archives_for(release))
+    unreached = apt.prepare((Archive(mirror, release.suites),) if mirror else _archives_for(release))
     packages = sorted(apt.fetch(sorted(set(names))), key=lambda package: (package.name, package.version))
     folder = f"packages/{release.name}"
     index = "\n".join(package.entry for package in packages)
@@ -75,6 +77,9 @@ def collect_packages(release: Release, names: Iterable[str], mirror: str = "") -
     return Found(
         files={**files, f"{folder}/{INDEX}": index.encode()},
         components=tuple(_component(package, folder, release) for package in packages),
+        remarks=tuple(
+            f"packages of {release.title} are those that were known at an earlier run: {why}" for why in unreached
+        ),
     )
 
 
@@ -91,7 +96,9 @@ def _archives_for(release: Release) -> tuple[Archive, ...]:
             f"this machine does not know where packages of {release.title} are: it runs another distribution",
             hint=f"Name an archive: --mirror {release.name}=URL.",
         )
-    told = _run(["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE)", "Created-By: Packages"], timeout_s=60)
+    told = _run(
+        ["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE)", "Created-By: Packages"], timeout_s=60
+    ).stdout
     found: dict[str, None] = {}
     suites: dict[str, list[str]] = {}
     for line in told.splitlines():
@@ -142,8 +149,8 @@ class _Apt:
             options["APT::Sandbox::User"] = "root"  # the helper user could not write into a folder of ours
         self._options = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
 
-    def prepare(self, archives: Sequence[Archive]) -> None:
-        """Fetch the lists."""
+    def prepare(self, archives: Sequence[Archive]) -> tuple[str, ...]:
+        """Fetch the lists; return what apt says of those that it could not fetch, in whose place it takes old ones."""
         for part in ("lists/partial", "cache/archives/partial", "state"):
             (self._folder / part).mkdir(mode=0o700, parents=True, exist_ok=True)
         (self._folder / "state" / "status").touch()
@@ -154,19 +161,21 @@ class _Apt:
             for suite in archive.suites
         ]
         (self._folder / "sources.list").write_text("".join(lines))
-        self._get("update")
+        said = self._get("update").stderr.splitlines()
+        return tuple(line.removeprefix(NOT_FETCHED) for line in said if line.startswith(NOT_FETCHED))
 
     def fetch(self, names: Sequence[str]) -> Iterator[_Package]:
         """Download packages with all that they depend on; what an interrupted run has downloaded is kept."""
         self._get("install", "--yes", "--download-only", *names)
         # What is there now apt no longer lists as wanted, so it is asked as if nothing were.
-        told = self._get("install", "--yes", "--print-uris", "-o", f"Dir::Cache::Archives={self._folder}/none", *names)
+        nothing_here = ("-o", f"Dir::Cache::Archives={self._folder}/none")
+        told = self._get("install", "--yes", "--print-uris", *nothing_here, *names).stdout
         wanted = {}
         for line in told.splitlines():
             if match := re.match(r"'[^']+' (\S+) \d+", line):
                 name, version = match[1].split("_")[:2]
                 wanted[name, version.replace("%3a", ":")] = match[1]
-        shown = _run(["apt-cache", *self._options, "show", *(f"{name}={version}" for name, version in wanted)])
+        shown = _run(["apt-cache", *self._options, "show", *(f"{name}={version}" for name, version in wanted)]).stdout
         for entry in shown.strip("\n").split("\n\n"):
             key = _field(entry, "Package"), _field(entry, "Version")
             if file := wanted.pop(key, ""):
@@ -174,7 +183,7 @@ class _Apt:
         if wanted:
             raise PackagesError(f"apt says nothing of {', '.join(name for name, _ in wanted)}", hint="Run it again.")
 
-    def _get(self, *words: str) -> str:
+    def _get(self, *words: str) -> subprocess.CompletedProcess[str]:
         try:
             return _run(["apt-get", "-qq", *self._options, *words])
         except PackagesError as error:
@@ -232,7 +241,7 @@ def _copyright(stream: object, wanted: str) -> bytes:
     return b""
 
 
-def _run(command: list[str], timeout_s: float = TIMEOUT_S) -> str:
+def _run(command: list[str], timeout_s: float = TIMEOUT_S) -> subprocess.CompletedProcess[str]:
     try:
         done = subprocess.run(  # noqa: S603 - the system's own tools, names from the roles and the catalogue
             command,
@@ -247,4 +256,4 @@ def _run(command: list[str], timeout_s: float = TIMEOUT_S) -> str:
     if done.returncode:
         said = [line for line in done.stderr.strip().splitlines() if line.startswith("E:")] or ["it said nothing"]
         raise PackagesError(said[0].removeprefix("E: "), hint="Run it again.")
-    return done.stdout
+    return done
