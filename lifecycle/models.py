@@ -15,9 +15,10 @@ from planner.errors import DeployError, UsageError
 from planner.offers import Offer, offers
 from planner.parallel import Parallel, weight_bytes
 from planner.ranges import Range
-from planner.sizing import GIB, SizeRequest, Sizing, size
+from planner.sizing import SizeRequest, Sizing, size
 from planner.speed import replica_of
 from planner.throughput import max_concurrency, performance
+from planner.units import GIB
 
 CONTEXT = 32_768
 """Tokens at which models are compared, unless another number is asked for: few requests are longer."""

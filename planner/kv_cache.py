@@ -13,7 +13,6 @@ import msgspec
 
 from planner.architecture import Architecture, Cache
 
-GIB = 2**30
 LATENT_STEP = 128
 """Kernels of latent attention want blocks of a multiple of this beside layers that keep a state."""
 STATE_BLOCKS = 2

@@ -9,8 +9,8 @@ from __future__ import annotations
 from planner.architecture import Architecture
 from planner.parallel import Parallel
 from planner.ranges import Range
+from planner.units import GIB
 
-GIB = 2**30
 HIDDEN_COPIES = 12
 """Buffers of hidden size that live at the peak of a step, in copies of the batch's hidden states."""
 EXPERT_COPIES = 2

@@ -16,8 +16,8 @@ from planner.lora import LoraAdapters, lora_bytes
 from planner.parallel import Parallel, check_parallel, weight_bytes
 from planner.ranges import Range
 from planner.reserve import activation_gib, cudagraph_gib
+from planner.units import GIB
 
-GIB = 2**30
 DEFAULT_UTILIZATION = 0.92
 """vLLM 0.33.0 `config/cache.py`."""
 V0_BEFORE = (0, 8)

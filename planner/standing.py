@@ -20,9 +20,9 @@ from planner.plan import (
     StandingCost,
     Target,
 )
+from planner.units import GIB
 
 DAYS_PER_MONTH = HOURS_PER_MONTH / 24
-_GIB = 2**30
 _CONNECT = "no charge of its own (EC2 user guide, EC2 Instance Connect Endpoint)"
 _CONSUMERS_PAY = "no charge to whoever offers it: consumers pay for their own endpoints (AWS PrivateLink pricing)"
 
@@ -64,7 +64,7 @@ def _lines(parts: Standing, catalogue: Catalogue) -> Iterator[StandingCost]:
     yield line("secrets", sum(secret.on_hosts for secret in parts.secrets), "secret")
     yield line("root disks, GiB", sum(node.root_volume_gib for node in parts.nodes), "ebs-gp3-gib")
     yield line("detailed monitoring of nodes", nodes, "detailed-monitoring")
-    yield line("bundle in S3, GiB", round(parts.bundle.weights_bytes / _GIB, 1), "s3-gib")
+    yield line("bundle in S3, GiB", round(parts.bundle.weights_bytes / GIB, 1), "s3-gib")
     if parts.private_name:
         yield line("private zone", 1, "hosted-zone")
     yield from _log_lines(parts, catalogue)

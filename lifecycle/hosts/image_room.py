@@ -14,12 +14,12 @@ from planner.bundle import MANIFEST, BundleError, decode
 from planner.images import UNPACKED, folder_of
 from planner.layout import BUNDLES
 from planner.plan import Plan
+from planner.units import GIB
 
 STORAGE = "/var/lib/containers"
 """Where Podman unpacks images (containers-storage.conf(5), `graphroot`)."""
 COPIES = "/var/tmp"  # noqa: S108 - nothing is written there by us
 """Where Podman keeps an image's blobs while it loads it (containers.conf(5), `image_copy_tmp_dir`)."""
-GIB = 2**30
 _WHAT_IS_THERE = f"""
 find {BUNDLES} -type f -path '*/images/*' -printf 'blob %f %s\\n' 2>/dev/null
 if [ -d {STORAGE}/storage ] && command -v podman >/dev/null; then

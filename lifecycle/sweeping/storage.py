@@ -10,10 +10,10 @@ from botocore.exceptions import ClientError
 from lifecycle.sweeping.ec2 import code_of
 from lifecycle.sweeping.records import Kind, Place, Thing, pages, refs, tags_of
 from lifecycle.sweeping.tagged import tagged_arns
+from planner.units import GIB
 from sandbox.handlers.bucket import Bucket
 from sandbox.handlers.route53 import Zone
 
-_GIB = 2**30
 _ZONES_AT_ONCE = 10
 """How many zones ListTagsForResources takes (API Route 53)."""
 _PREFIX = "cloister-"
@@ -35,8 +35,8 @@ def _buckets(place: Place) -> Iterator[Thing]:
         if not place.wants(tags):
             return Thing(kind="bucket", id=name, tags=tags)
         versions, size = _contents(s3, name)
-        detail = f"{versions} versions of objects, {size / _GIB:.1f} GiB"
-        return Thing(kind="bucket", id=name, tags=tags, detail=detail, costs=(("s3-gib", size / _GIB),))
+        detail = f"{versions} versions of objects, {size / GIB:.1f} GiB"
+        return Thing(kind="bucket", id=name, tags=tags, detail=detail, costs=(("s3-gib", size / GIB),))
 
     yield from place.each(look, listed)
 
@@ -78,7 +78,7 @@ def _log_groups(place: Place) -> Iterator[Thing]:
         name, tags = record["logGroupName"], {}
         if name in named or name.startswith("/cloister/"):
             tags = _log_tags(logs, record["arn"].removesuffix(":*"))
-        size = record.get("storedBytes", 0) / _GIB
+        size = record.get("storedBytes", 0) / GIB
         return Thing(
             kind="log-group",
             id=name,

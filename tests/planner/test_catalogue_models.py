@@ -12,6 +12,7 @@ from planner.catalogue.rows import Licence, Model
 from planner.errors import ExitCode, PlanError
 from planner.licences import check_licence, licence_notes
 from planner.parallel import Parallel, weight_bytes
+from planner.units import GIB
 from tests.shipped import shipped_licences, shipped_models
 
 MODELS = sorted(shipped_models().values(), key=lambda row: row.name)
@@ -30,7 +31,6 @@ EVERY_TEXT = {
     "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size",
     "max_position_embeddings",
 }  # fmt: skip
-GIB = 2**30
 
 each_model = pytest.mark.parametrize("row", MODELS, ids=lambda row: row.name)
 each_licence = pytest.mark.parametrize("row", LICENCES, ids=lambda row: row.name)

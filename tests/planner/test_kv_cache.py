@@ -10,7 +10,8 @@ import pytest
 
 from planner.architecture import read_architecture
 from planner.catalogue import load_catalogue
-from planner.kv_cache import GIB, CacheRequest, pipeline_stages, plan_cache
+from planner.kv_cache import CacheRequest, pipeline_stages, plan_cache
+from planner.units import GIB
 
 RECORDED = Path(__file__).parent / "cases" / "kv_cache" / "vllm-0.33.0.tsv"
 

@@ -14,11 +14,10 @@ from planner.architecture import Architecture, read_architecture
 from planner.catalogue import load_catalogue
 from planner.catalogue.rows import Gpu
 from planner.errors import DeployError, UsageError
-from planner.kv_cache import GIB
 from planner.lora import LoraAdapters
 from planner.remedies import remedies
 from planner.sizing import SizeRequest, Sizing, size
-from planner.units import parse_count, parse_memory
+from planner.units import GIB, parse_count, parse_memory
 
 catalogue = load_catalogue()
 models = st.sampled_from(sorted(name for name, row in catalogue.models.items() if row.kind == "chat"))

@@ -10,10 +10,10 @@ from planner.catalogue import load_catalogue
 from planner.make_plan import Site, make_plan
 from planner.profile import BundleSection
 from planner.transfer import minutes, plan_bundle, push_time
+from planner.units import GIB
 
 CATALOGUE = load_catalogue()
 P5EN = CATALOGUE.host("p5en.48xlarge")
-GIB = 2**30
 
 
 def test_s3_is_the_limit_of_a_large_node() -> None:

@@ -15,9 +15,9 @@ from lifecycle.profiles import load_profile
 from planner.bundle import BundleError
 from planner.plan import Image, Plan
 from planner.progress import Silent
+from planner.units import GIB
 from tests.images import write_image
 
-GIB = 2**30
 ONE = PackedImage(reference="r/one@sha256:1", files={"a": 2 * GIB, "b": GIB})
 TWO = PackedImage(reference="r/two@sha256:2", files={"c": GIB})
 
