@@ -26,9 +26,9 @@ SHAPES = {
     "a password in an address": re.compile(r"\b[a-z][a-z0-9+.-]*://[^/\s:@]+:[^/\s:@]{4,}@"),
 }
 """What secrets look like, wherever they stand."""
-NAMES = re.compile(r"(?m)((?:^Exec=|/with-secrets ))(?:[A-Z][A-Z0-9_]*=[a-z][a-z0-9-]* )+-- ")
-"""What `with-secrets` is told, in a unit: variables, and the names of credentials that they get. No value stands there:
-one that did would be looked for as a file's name, and never found."""
+LOADED = re.compile(r"(?m)^LoadCredential(?:Encrypted)?=([a-z][a-z0-9-]*):")
+GIVEN = re.compile(r"\b[A-Z][A-Z0-9_]*=([a-z][a-z0-9-]*)(?= )")
+"""What a unit tells `with-secrets`: a variable, and the name of the credential that it gets."""
 SCRIPTS = {
     "aws:ec2/launchTemplate:LaunchTemplate": "userData",
     "aws:ec2/instance:Instance": "userData",
@@ -61,8 +61,14 @@ def _on_files(files: Files) -> Iterator[Answer]:
 
 
 def _found(text: str) -> Iterator[str]:
-    told = NAMES.sub(r"\1", text)
+    told = _without_names(text)
     return (what for what, shape in SHAPES.items() if shape.search(told))
+
+
+def _without_names(text: str) -> str:
+    """Return a unit without the names of credentials that it loads itself; anything else may be a value."""
+    loaded = frozenset(LOADED.findall(text))
+    return GIVEN.sub(lambda given: "" if given[1] in loaded else given[0], text) if loaded else text
 
 
 def _texts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
@@ -92,6 +98,12 @@ def _script(text: str) -> tuple[Resource, ...]:
     return (examples.resource(_TEMPLATE, "node", userData=base64.b64encode(text.encode()).decode()),)
 
 
+def _given(word: str, *, loads: str) -> dict[str, str]:
+    """Return a Quadlet that gives its program a word, and loads a credential."""
+    loaded = {"LoadCredential": f"{loads}:/etc/cloister/credentials/{loads}"}
+    return examples.quadlet({"Exec": f"DB_PASSWORD={word} -- run"}, loaded)
+
+
 RULE = Rule(
     id="no-secrets-in-clear",
     title="No secret stands in a plan, a resource or a rendered file",
@@ -110,9 +122,7 @@ RULE = Rule(
         Example("a path", files=examples.gateway()),
         Example("a script that fetches it", _script("aws secretsmanager get-secret-value --secret-id x > /run/x")),
         Example("a name", plan=examples.engine_with()),
-        Example(
-            "the name of a container's password", files=examples.quadlet({"Exec": "DB_PASSWORD=the-database -- run"})
-        ),
+        Example("the name of a container's password", files=_given("the-database", loads="the-database")),
     ),
     bad=(
         Example("a key in a file", files={"gateway/gateway.toml": f'key = """{_KEY}"""'}),
@@ -124,7 +134,8 @@ RULE = Rule(
             "a password in an address",
             files={"prometheus/prometheus.yml": "remote: https://user:hunter22@example.test/"},
         ),
-        Example("a password of a container", files=examples.quadlet({"Exec": "run DB_PASSWORD=hunter22-hunter22"})),
+        Example("a password of a container", files=_given("hunter22-hunter22", loads="the-database")),
+        Example("a password in small letters", files=_given("correct-horse", loads="the-database")),
         Example("a value in the state", (examples.resource(next(iter(VALUES)), "v", secretString="0123456789"),)),
     ),
     on_plan=on_plan,
