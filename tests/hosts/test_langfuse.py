@@ -14,12 +14,12 @@ import pytest
 
 from planner.langfuse import IMAGES, PORTS
 from planner.plan import Image
+from tests.hosts.containers import bundle_of_profile, ready_for_containers
 from tests.hosts.images import langfuse_stand_in
 from tests.hosts.lab import Lab
 from tests.hosts.machine import Machine
 from tests.hosts.person import PROFILE, Operator
 from tests.hosts.test_metal import checks, snapshot
-from tests.hosts.test_quadlet import DROP_IN, ON_TEST_HOSTS, bundle_of_profile
 from tests.registry import push, running_registry
 from tests.waiting import wait_until
 
@@ -42,12 +42,7 @@ def world(can_boot: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """A host, a bundle with the image, and a profile that names them."""
     with Lab() as lab:
         machine, folder = lab.host("trixie", name="q"), tmp_path_factory.mktemp("operator")
-        machine.run("sh", "-c", "rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb")
-        drop_ins = {DROP_IN.replace("engine", name): ON_TEST_HOSTS[DROP_IN] for name in SIX}
-        for path, text in {**ON_TEST_HOSTS, **drop_ins}.items():
-            place = machine.root / path.lstrip("/")
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_text(text)
+        ready_for_containers(machine, *SIX)
         before = snapshot(machine)
         operator = Operator(folder / "one", machine)
         with running_registry(folder / "registry") as registry:

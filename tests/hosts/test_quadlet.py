@@ -17,7 +17,7 @@ from lifecycle.bundle.collect.wheels import collect_environment
 from lifecycle.hosts.fit import SPARE_WITHOUT_ENGINE_GIB
 from planner.catalogue import load_catalogue
 from planner.plan import Image
-from tests.hosts.bundles import downloads_without_images
+from tests.hosts.containers import DROP_IN, bundle_of_profile, ready_for_containers
 from tests.hosts.images import engine_image
 from tests.hosts.lab import Lab
 from tests.hosts.machine import Machine
@@ -29,15 +29,6 @@ from tests.waiting import wait_until
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("hosts")]
 
 UNIT = "cloister-engine.service"
-DROP_IN = "/etc/containers/systemd/cloister-engine.container.d/test-host.conf"
-ON_TEST_HOSTS = {
-    "/etc/containers/containers.conf.d/test-host.conf": "[containers]\nkeyring = false\n",
-    # Their disk is an overlay already.
-    "/etc/containers/storage.conf": (
-        '[storage]\ndriver = "vfs"\ngraphroot = "/var/lib/containers/storage"\nrunroot = "/run/containers/storage"\n'
-    ),
-    DROP_IN: "[Container]\nPodmanArgs=--cgroups=disabled\n",
-}
 
 
 class World(msgspec.Struct):
@@ -57,11 +48,7 @@ def world(can_boot: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     with Lab() as lab:
         machine, folder = lab.host("trixie", name="q"), tmp_path_factory.mktemp("operator")
         assert "default" not in machine.run("ip", "route").stdout + machine.run("ip", "-6", "route").stdout
-        machine.run("sh", "-c", "rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb")
-        for path, text in ON_TEST_HOSTS.items():
-            place = machine.root / path.lstrip("/")
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_text(text)
+        ready_for_containers(machine, "engine")
         before = snapshot(machine)
         operator = Operator(folder / "one", machine)
         with running_registry(folder / "registry") as registry:
@@ -82,17 +69,6 @@ def pushed(registry: str, folder: Path) -> Image:
 def write_profile(operator: Operator, image: Image) -> None:
     text = PROFILE.format(max_in_flight=64)
     (operator.folder / "lab.toml").write_text(text.replace("[engine]\n", f'[engine]\nimage = "{image.reference}"\n'))
-
-
-def bundle_of_profile(operator: Operator, folder: Path) -> Path:
-    """Make the bundle as a person does; what it takes from the internet came for other tests, the image did not."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(downloads_without_images(folder / "cache")))
-        words = ("bundle", "make", "--profile", "./lab.toml", "--out", "../bundle", "--codename", "trixie")
-        code, report, told = operator.deploy(*words)
-    assert code == 0, told[-3000:]
-    assert report["lacking"] == []
-    return folder / "bundle"
 
 
 def inside(machine: Machine) -> dict[str, str]:
@@ -187,7 +163,9 @@ def test_everything_that_verify_and_an_audit_look_at_holds(world: World) -> None
     _, report, told = world.operator.deploy("audit")
     ours = {(one["rule"], one["resource"]) for one in report["findings"] if one["resource"].startswith("cl-q:")}
     # The test's own drop-in is nobody's that was rendered, and might have opened the container.
-    assert ours == {("only-rendered-files", f"cl-q:{DROP_IN}")}, str(report["findings"]) + told[-2000:]
+    assert ours == {("only-rendered-files", f"cl-q:{DROP_IN.format(service='engine')}")}, (
+        str(report["findings"]) + told[-2000:]
+    )
 
 
 def test_verify_and_an_audit_find_a_container_that_was_opened_by_hand(world: World) -> None:
